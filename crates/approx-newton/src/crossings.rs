@@ -1,0 +1,62 @@
+//! The kinks that a step crosses, in order.
+
+use std::cmp::Ordering;
+use twolayer_core::{Crossing, Scalar};
+
+/// Replaces `crossings` by the kinks between a point and the point plus a step, nearest first.
+///
+/// `distances` are the signed distances h at the point, `slopes` their change over the whole step,
+/// `sides` the side of each kink that the derivatives at the point belong to.
+pub(crate) fn find<T: Scalar>(
+    distances: &[T],
+    slopes: &[T],
+    sides: &[bool],
+    crossings: &mut Vec<Crossing<T>>,
+) {
+    crossings.clear();
+    for (kink, ((&h, &slope), &positive)) in distances.iter().zip(slopes).zip(sides).enumerate() {
+        let approaches = if positive {
+            slope < T::zero()
+        } else {
+            slope > T::zero()
+        };
+        if approaches {
+            let fraction = (-h / slope).max(T::zero());
+            if fraction < T::one() {
+                crossings.push(Crossing { fraction, kink });
+            }
+        }
+    }
+    // Not stable by accident: kinks met at the same point keep the order of their numbers.
+    crossings.sort_unstable_by(|a, b| {
+        let order = a
+            .fraction
+            .partial_cmp(&b.fraction)
+            .unwrap_or(Ordering::Equal);
+        order.then(a.kink.cmp(&b.kink))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_crossed_and_in_order() {
+        let mut crossings = Vec::new();
+        // Falls through at ½, rises away, rises through at ¼, stops short, leaves its own kink.
+        let (h, slope) = ([1.0, 1.0, -1.0, 3.0, 0.0], [-2.0, 1.0, 4.0, -2.0, 1.0]);
+        find(&h, &slope, &[true, true, false, true, true], &mut crossings);
+        let kinks: Vec<_> = crossings.iter().map(|c| (c.kink, c.fraction)).collect();
+        assert_eq!(kinks, [(2, 0.25), (0, 0.5)]);
+        // The same kink approached from the side that the derivatives belong to.
+        find(&h[4..], &slope[4..], &[false], &mut crossings);
+        assert_eq!(
+            crossings,
+            [Crossing {
+                fraction: 0.0,
+                kink: 0
+            }]
+        );
+    }
+}

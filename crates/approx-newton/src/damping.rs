@@ -1,0 +1,71 @@
+//! The ridge ν that is added to H̃, adapted by how well the model predicts.
+
+use twolayer_core::Scalar;
+
+/// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
+/// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
+/// multiplies it by a factor that doubles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Damping<T> {
+    value: T,
+    growth: T,
+}
+
+impl<T: Scalar> Damping<T> {
+    /// ν = `relative` · `mean_eigenvalue` of the first model.
+    pub(crate) fn new(relative: f64, mean_eigenvalue: T) -> Self {
+        let value = (T::of(relative) * mean_eigenvalue).max(T::min_positive_value());
+        Self {
+            value,
+            growth: T::of(2.0),
+        }
+    }
+
+    pub(crate) fn value(&self) -> T {
+        self.value
+    }
+
+    /// Keeps ν above what the factorisation can tell from nothing: (1000 roundoffs)² of the mean
+    /// eigenvalue, below which a singular direction of J is noise.
+    pub(crate) fn keep_above_noise(&mut self, mean_eigenvalue: T) {
+        let noise = (T::of(1e3) * T::UNIT_ROUNDOFF).powi(2) * mean_eigenvalue;
+        self.value = self.value.max(noise).max(T::min_positive_value());
+    }
+
+    /// After a full step whose decrease was `gain` times the predicted one.
+    pub(crate) fn reward(&mut self, gain: T) {
+        let factor = T::one() - (T::of(2.0) * gain - T::one()).powi(3);
+        self.value *= factor.max(T::of(0.1)).min(T::of(2.0));
+        self.growth = T::of(2.0);
+    }
+
+    /// After a step that was taken, but gave much less than predicted.
+    pub(crate) fn nudge(&mut self) {
+        self.value *= T::of(2.0);
+    }
+
+    /// After a step that was refused.
+    pub(crate) fn punish(&mut self) {
+        self.value *= self.growth;
+        self.growth *= T::of(2.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_grow_it_faster_and_faster_and_successes_shrink_it() {
+        let mut damping = Damping::new(1.0, 1.0_f64);
+        damping.punish();
+        damping.punish();
+        assert_eq!(damping.value(), 8.0);
+        damping.reward(1.0);
+        assert_eq!(damping.value(), 0.8);
+        damping.punish();
+        assert_eq!(damping.value(), 1.6);
+        damping.reward(0.5);
+        assert_eq!(damping.value(), 1.6);
+    }
+}

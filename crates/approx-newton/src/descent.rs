@@ -1,0 +1,369 @@
+//! The descent on one objective: linearise, damp, release or follow the kinks, accept or refuse.
+
+use crate::active_set::ActiveSet;
+use crate::ball;
+use crate::damping::Damping;
+use crate::{PhaseSeconds, Status, Tolerances};
+use num_traits::{Float, One, Zero};
+use std::mem;
+use std::time::Instant;
+use twolayer_core::{Crossing, Evaluation, HessianApprox, Kinked, Scalar, reduce};
+
+/// An iterate with what the next iteration needs to know.
+///
+/// The objective and the model of its Hessian are handed to [`Descent::iterate`]: the same buffers
+/// serve every objective of one shape.
+pub(crate) struct Descent<O: Kinked> {
+    pub(crate) tolerances: Tolerances<O::Scalar>,
+    pub(crate) current: O::Evaluation,
+    pub(crate) trial: O::Evaluation,
+    pub(crate) active_set: ActiveSet<O::Scalar>,
+    pub(crate) damping: Damping<O::Scalar>,
+    pub(crate) seconds: PhaseSeconds,
+    pub(crate) buffers: Buffers<O::Scalar>,
+    model: Model,
+    /// ν of the first model, in units of its mean eigenvalue.
+    initial_damping: f64,
+    first_gradient_norm: Option<O::Scalar>,
+    largest_mean_eigenvalue: O::Scalar,
+    /// Iterations in a row that gained little.
+    idle: usize,
+}
+
+pub(crate) struct Buffers<T> {
+    pub(crate) step: Vec<T>,
+    /// H̃ p.
+    product: Vec<T>,
+    gradient: Vec<T>,
+    pub(crate) point: Vec<T>,
+    pub(crate) slopes: Vec<T>,
+    pub(crate) crossings: Vec<Crossing<T>>,
+    pub(crate) pinned: Vec<usize>,
+}
+
+/// Whether H̃ belongs to the present point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Model {
+    /// There is none yet, and no damping that suits it.
+    Missing,
+    Outdated,
+    Current,
+}
+
+/// What one iteration did.
+pub(crate) struct Iteration<T> {
+    pub(crate) gradient_norm: T,
+    pub(crate) step_norm: T,
+    pub(crate) damping: T,
+    pub(crate) flips: usize,
+    pub(crate) rows_used: usize,
+    /// How the descent ended, if it did.
+    pub(crate) end: Option<Status>,
+}
+
+/// A damped step of the model; the step itself is in [`Buffers`].
+pub(crate) struct ModelStep<T> {
+    /// The decrease that the model promises.
+    pub(crate) predicted: T,
+    pub(crate) norm: T,
+    /// Of the constraint ‖x‖ ≤ R.
+    multiplier: T,
+    /// Whether the ridge is weaker than the curvature along the step: only then is a small step
+    /// the model's doing and not the ridge's.
+    is_newton: bool,
+}
+
+/// Pinned kinks are questioned where their subspace promises less than this part of the value.
+const LITTLE_LEFT: f64 = 0.7;
+/// A gradient counts as small only where the model, too, promises at most this part of the value:
+/// in a flat valley the gradient is small long before the minimum.
+const LITTLE_PROMISED: f64 = 1e-3;
+/// An iteration is idle where it gains less than this part of the value.
+const IDLE_GAIN: f64 = 0.03;
+/// A descent without patience ends after so many idle iterations in a row.
+const PATIENCE: usize = 5;
+
+impl<O: Kinked> Descent<O> {
+    /// A descent that stands nowhere yet: [`Descent::start_at`] follows.
+    pub(crate) fn new(objective: &O, tolerances: Tolerances<O::Scalar>) -> Self {
+        let d = objective.dimension();
+        let zeros = |length| vec![O::Scalar::zero(); length];
+        Self {
+            tolerances,
+            current: objective.new_evaluation(),
+            trial: objective.new_evaluation(),
+            active_set: ActiveSet::new(d),
+            damping: Damping::new(1.0, O::Scalar::one()),
+            seconds: PhaseSeconds::default(),
+            buffers: Buffers {
+                step: zeros(d),
+                product: zeros(d),
+                gradient: zeros(d),
+                point: zeros(d),
+                slopes: zeros(objective.kinks()),
+                crossings: Vec::with_capacity(objective.kinks()),
+                pinned: Vec::with_capacity(d),
+            },
+            model: Model::Missing,
+            initial_damping: 1.0,
+            first_gradient_norm: None,
+            largest_mean_eigenvalue: O::Scalar::zero(),
+            idle: 0,
+        }
+    }
+
+    /// Evaluates `problem` at `x` and begins there, with `initial_damping` in units of the model's
+    /// mean eigenvalue.
+    pub(crate) fn start_at(&mut self, problem: &O, x: &[O::Scalar], initial_damping: f64) {
+        problem.evaluate(x, &[], &mut self.current);
+        self.active_set.clear();
+        self.model = Model::Missing;
+        self.initial_damping = initial_damping;
+        self.first_gradient_norm = None;
+        self.largest_mean_eigenvalue = O::Scalar::zero();
+        self.idle = 0;
+    }
+
+    /// One iteration on `problem`. Without patience the descent also ends where it only creeps.
+    pub(crate) fn iterate<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        patient: bool,
+    ) -> Iteration<O::Scalar> {
+        let mut iteration = Iteration::nothing();
+        let value = self.current.value();
+        let noise = problem.rounding_error(&self.current);
+        if value <= noise {
+            return iteration.ending(Status::PerfectFit);
+        }
+        if self.model != Model::Current {
+            iteration.rows_used = self.build_model(problem, hessian);
+        }
+        iteration.gradient_norm = self.reduced_gradient_norm(problem);
+        iteration.damping = self.damping.value();
+        if iteration.gradient_norm == O::Scalar::zero() && self.active_set.is_empty() {
+            return iteration.ending(self.stationary_status(hessian));
+        }
+        let Some(step) = self.damped_step(problem, hessian) else {
+            return iteration.ending(Status::Stalled);
+        };
+        iteration.damping = self.damping.value();
+        if step.predicted <= O::Scalar::of(LITTLE_LEFT) * value
+            && self.release_a_kink(problem, step.multiplier)
+        {
+            return iteration;
+        }
+        let end = self.second_order_test(hessian, &step, iteration.gradient_norm, noise);
+        let tiny = self.tolerances.step() * reduce::norm(self.current.point());
+        match self.search(problem, &step) {
+            Some(moved) => {
+                iteration.step_norm = moved;
+                iteration.flips = self.current.flips_from(&self.trial);
+                self.model = Model::Outdated;
+                iteration.end = end;
+                let gained = value - self.current.value();
+                self.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
+                    self.idle + 1
+                } else {
+                    0
+                };
+                if step.is_newton && step.norm <= tiny {
+                    iteration.end = end.or(Some(Status::StepSmall));
+                } else if !patient && self.idle == PATIENCE {
+                    iteration.end = end.or(Some(Status::Stalled));
+                }
+            }
+            None if end.is_some() => iteration.end = end,
+            None if self.pin_where_it_stands(problem) => self.model = Model::Outdated,
+            None if step.norm <= tiny.max(O::Scalar::min_positive_value()) => {
+                iteration.end = Some(Status::Stalled);
+            }
+            None => self.damping.punish(),
+        }
+        iteration
+    }
+
+    /// Gradient and H̃ at the present point. Returns the rows used.
+    fn build_model<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> usize {
+        timed(&mut self.seconds.evaluate, || {
+            problem.differentiate(&mut self.current)
+        });
+        let rows = timed(&mut self.seconds.build, || {
+            hessian.build(problem, &self.current)
+        });
+        let mean_eigenvalue = hessian.mean_eigenvalue();
+        self.largest_mean_eigenvalue = self.largest_mean_eigenvalue.max(mean_eigenvalue);
+        if self.model == Model::Missing {
+            self.damping = Damping::new(self.initial_damping, mean_eigenvalue);
+        }
+        self.damping.keep_above_noise(mean_eigenvalue);
+        self.model = Model::Current;
+        rows
+    }
+
+    /// The norm of the gradient along the directions that pinned kinks and the sphere leave.
+    fn reduced_gradient_norm(&mut self, problem: &O) -> O::Scalar {
+        let Buffers {
+            gradient, point, ..
+        } = &mut self.buffers;
+        let subspace = self.active_set.subspace();
+        gradient.copy_from_slice(self.current.gradient());
+        subspace.project(gradient);
+        if let Some(radius) = problem.radius()
+            && ball::is_on_sphere(self.current.point(), radius)
+        {
+            point.copy_from_slice(self.current.point());
+            subspace.project(point);
+            ball::remove_outward_pull(point, gradient);
+        }
+        let norm = reduce::norm(gradient);
+        self.first_gradient_norm.get_or_insert(norm);
+        norm
+    }
+
+    /// A gradient of zero where the model has no curvature either says nothing about a minimum.
+    fn stationary_status<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
+        let faded = O::Scalar::UNIT_ROUNDOFF * self.largest_mean_eigenvalue;
+        if hessian.mean_eigenvalue() <= faded {
+            Status::Flat
+        } else {
+            Status::GradientSmall
+        }
+    }
+
+    /// The tests that a step decides. The step is still taken where it lowers the objective.
+    fn second_order_test<H: HessianApprox<O>>(
+        &self,
+        hessian: &H,
+        step: &ModelStep<O::Scalar>,
+        gradient_norm: O::Scalar,
+        noise: O::Scalar,
+    ) -> Option<Status> {
+        let value = self.current.value();
+        let negligible = noise.max(self.tolerances.decrement() * value);
+        if step.is_newton && step.predicted <= negligible {
+            return Some(Status::DecrementSmall);
+        }
+        let first = self.first_gradient_norm.unwrap_or(gradient_norm);
+        let small = gradient_norm <= self.tolerances.gradient() * first;
+        let exhausted = step.predicted <= O::Scalar::of(LITTLE_PROMISED) * value;
+        (small && exhausted).then(|| self.stationary_status(hessian))
+    }
+
+    /// Fills `buffers.step`, with ever more damping until the model is positive definite. `None`
+    /// where no damping makes it so.
+    fn damped_step<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+    ) -> Option<ModelStep<O::Scalar>> {
+        const MOST_TRIES: usize = 60;
+        let clock = Instant::now();
+        let mut found = None;
+        for _ in 0..MOST_TRIES {
+            found = self.try_damped_step(problem, hessian);
+            if found.is_some() {
+                break;
+            }
+            self.damping.punish();
+        }
+        self.seconds.step += clock.elapsed().as_secs_f64();
+        found
+    }
+
+    fn try_damped_step<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+    ) -> Option<ModelStep<O::Scalar>> {
+        let damping = self.damping.value();
+        let Buffers {
+            step,
+            product,
+            point,
+            ..
+        } = &mut self.buffers;
+        let x = self.current.point();
+        let subspace = self.active_set.subspace();
+        let multiplier =
+            ball::damped_step(hessian, damping, subspace, x, problem.radius(), step, point).ok()?;
+        hessian.apply(step, product);
+        let (curvature, norm) = (reduce::dot(step, product), reduce::norm(step));
+        // −gᵀp − ½pᵀH̃p without its cancellation: (H̃ + (ν + μ)I) p = −(g + μx).
+        let predicted = O::Scalar::of(0.5) * curvature
+            + (damping + multiplier) * norm * norm
+            + multiplier * reduce::dot(x, step);
+        let usable = predicted >= O::Scalar::zero() && norm.is_finite();
+        let is_newton = damping * norm * norm <= curvature;
+        usable.then_some(ModelStep {
+            predicted,
+            norm,
+            multiplier,
+            is_newton,
+        })
+    }
+
+    /// Releases the pinned kink that the model objects to most, if there is one.
+    fn release_a_kink(&mut self, problem: &O, multiplier: O::Scalar) -> bool {
+        if self.active_set.is_empty() {
+            return false;
+        }
+        let Buffers {
+            step,
+            product,
+            gradient,
+            ..
+        } = &mut self.buffers;
+        // The model's gradient at its minimiser over the subspace; what is left of it, but for
+        // the ridge along the step, lies in the span of the pinned normals.
+        gradient.copy_from_slice(self.current.gradient());
+        reduce::axpy(O::Scalar::one(), product, gradient);
+        reduce::axpy(multiplier, self.current.point(), gradient);
+        let released = self
+            .active_set
+            .release(problem, &mut self.current, step, gradient);
+        let Some((kink, positive)) = released else {
+            return false;
+        };
+        problem.choose_side(&mut self.current, kink, positive);
+        self.model = Model::Outdated;
+        true
+    }
+}
+
+impl<T: Scalar> Iteration<T> {
+    /// The record of the start.
+    pub(crate) fn nothing() -> Self {
+        let zero = T::zero();
+        let (gradient_norm, step_norm, damping) = (zero, zero, zero);
+        Self {
+            gradient_norm,
+            step_norm,
+            damping,
+            flips: 0,
+            rows_used: 0,
+            end: None,
+        }
+    }
+
+    fn ending(self, status: Status) -> Self {
+        Self {
+            end: Some(status),
+            ..self
+        }
+    }
+}
+
+/// Runs `work` and adds its time.
+fn timed<R>(seconds: &mut f64, work: impl FnOnce() -> R) -> R {
+    let clock = Instant::now();
+    let result = work();
+    *seconds += clock.elapsed().as_secs_f64();
+    result
+}
+
+/// Exchanges the present point and the trial.
+pub(crate) fn swap<O: Kinked>(descent: &mut Descent<O>) {
+    mem::swap(&mut descent.current, &mut descent.trial);
+}

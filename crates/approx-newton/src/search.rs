@@ -1,0 +1,166 @@
+//! How far along a step to go: the search across kinks.
+
+use crate::ball;
+use crate::crossings;
+use crate::descent::{Buffers, Descent, ModelStep, swap};
+use num_traits::{Float, One, Zero};
+use std::time::Instant;
+use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, reduce};
+
+/// A step is good where the objective falls by this part of the prediction.
+const GOOD_GAIN: f64 = 0.25;
+/// What a search by values tries of a step that is not good.
+const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
+const MOST_KINKS_TRIED: usize = 16;
+
+/// Where on the step, and on which kink if on one.
+type Place<T> = (T, Option<usize>);
+
+impl<O: Kinked> Descent<O> {
+    /// Goes along the step to a lower point, and pins the kink that it ends in, if it does.
+    /// Returns the length of the move, and leaves the point before in `trial`; `None`, and no
+    /// move, where the objective does not fall.
+    pub(crate) fn search(&mut self, problem: &O, step: &ModelStep<O::Scalar>) -> Option<O::Scalar> {
+        let clock = Instant::now();
+        let moved = self.search_along(problem, step);
+        self.seconds.search += clock.elapsed().as_secs_f64();
+        moved
+    }
+
+    fn search_along(&mut self, problem: &O, step: &ModelStep<O::Scalar>) -> Option<O::Scalar> {
+        let Buffers {
+            step: direction,
+            slopes,
+            crossings,
+            ..
+        } = &mut self.buffers;
+        problem.distance_slopes(direction, slopes);
+        for &kink in self.active_set.pinned() {
+            slopes[kink] = O::Scalar::zero();
+        }
+        let distances = problem.signed_distances(&self.current);
+        crossings::find(distances, slopes, problem.sides(&self.current), crossings);
+
+        let one = O::Scalar::one();
+        let exact = problem.minimize_along(&mut self.current, slopes, crossings, one);
+        let (fraction, kink) = match exact {
+            Some(minimum) => {
+                let place = (minimum.fraction, minimum.kink);
+                if minimum.fraction > O::Scalar::zero() {
+                    self.evaluate_trial(problem, place);
+                }
+                place
+            }
+            None => self.search_by_values(problem, step),
+        };
+        // A trial that overflowed compares false: no decrease.
+        let falls = fraction > O::Scalar::zero() && self.trial.value() < self.current.value();
+        if !falls {
+            return None;
+        }
+        let gain = (self.current.value() - self.trial.value()) / step.predicted;
+        let good = gain > O::Scalar::of(GOOD_GAIN);
+        if kink.is_none() && !good {
+            self.damping.nudge();
+        } else if fraction == one && good {
+            self.damping.reward(gain);
+        }
+        swap(self);
+        self.active_set.forget_releases();
+        if let Some(kink) = kink
+            && (exact.is_some() || self.falls_into(problem, kink))
+        {
+            self.active_set.pin(problem, kink);
+        }
+        Some(fraction * step.norm)
+    }
+
+    /// Looks for a low point by values of the objective: the full step where it is good, else the
+    /// best of the kinks on the way and of a few fractions. Leaves it in `trial`.
+    fn search_by_values(&mut self, problem: &O, step: &ModelStep<O::Scalar>) -> Place<O::Scalar> {
+        let full = (O::Scalar::one(), None);
+        self.evaluate_trial(problem, full);
+        let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted;
+        if self.trial.value() <= enough {
+            return full;
+        }
+        let (mut lowest, mut best) = (self.trial.value(), full);
+        let kinks = self.buffers.crossings.len().min(MOST_KINKS_TRIED);
+        for index in 0..FRACTIONS.len() + kinks {
+            let place = match FRACTIONS.get(index) {
+                Some(&fraction) => (O::Scalar::of(fraction), None),
+                None => self.kink_to_try(index - FRACTIONS.len(), kinks),
+            };
+            self.evaluate_trial(problem, place);
+            if self.trial.value() < lowest || lowest.is_nan() {
+                (lowest, best) = (self.trial.value(), place);
+            }
+        }
+        self.evaluate_trial(problem, best);
+        best
+    }
+
+    /// Kink number `index` of the `tried` ones: the first half are the nearest, the others are
+    /// spread over the rest of the way.
+    fn kink_to_try(&self, index: usize, tried: usize) -> Place<O::Scalar> {
+        let all = self.buffers.crossings.len();
+        let near = tried / 2;
+        let index = if index < near {
+            index
+        } else {
+            near + (index - near) * (all - near) / (tried - near)
+        };
+        let Crossing { fraction, kink } = self.buffers.crossings[index];
+        (fraction, Some(kink))
+    }
+
+    /// trial ← x + fraction·step, exactly on the kink where the place is one.
+    fn evaluate_trial(&mut self, problem: &O, (fraction, kink): Place<O::Scalar>) {
+        let Buffers {
+            step,
+            point,
+            pinned,
+            ..
+        } = &mut self.buffers;
+        point.copy_from_slice(self.current.point());
+        reduce::axpy(fraction, step, point);
+        if let Some(radius) = problem.radius() {
+            ball::retract(radius, point);
+        }
+        pinned.clear();
+        pinned.extend(self.active_set.pinned().iter().copied().chain(kink));
+        problem.evaluate(point, pinned, &mut self.trial);
+    }
+
+    /// Whether the objective rises, along the last step, on both sides of a kink that it ended on.
+    fn falls_into(&mut self, problem: &O, kink: usize) -> bool {
+        let rises = self.buffers.slopes[kink] > O::Scalar::zero();
+        let mut slope = |positive: bool| {
+            problem.choose_side(&mut self.current, kink, positive);
+            problem.differentiate(&mut self.current);
+            reduce::dot(self.current.gradient(), &self.buffers.step)
+        };
+        let (before, behind) = (slope(!rises), slope(rises));
+        problem.choose_side(&mut self.current, kink, false);
+        before <= O::Scalar::zero() && behind >= O::Scalar::zero()
+    }
+
+    /// Pins the kink that a refused step meets at once, if there is one: the point lies on it.
+    pub(crate) fn pin_where_it_stands(&mut self, problem: &O) -> bool {
+        let Some(&Crossing { fraction, kink }) = self.buffers.crossings.first() else {
+            return false;
+        };
+        let here = O::Scalar::of(64.0) * O::Scalar::UNIT_ROUNDOFF;
+        if fraction > here {
+            return false;
+        }
+        self.evaluate_trial(problem, (O::Scalar::zero(), Some(kink)));
+        // Putting a unit exactly on its kink changes the value by rounding; a rise is not allowed.
+        let rises = self.trial.value() > self.current.value() || self.trial.value().is_nan();
+        if rises || !self.active_set.pin(problem, kink) {
+            return false;
+        }
+        swap(self);
+        true
+    }
+}

@@ -1,0 +1,99 @@
+//! The method's settings, and the loop over its steps.
+
+use crate::{Observer, RowFactor, Run, Silent, Solution, Tolerances};
+use twolayer_core::{Error, HessianApprox, Kinked, RowStructured, RowWeights, Scalar};
+
+/// A damped Newton method with pinned kinks and a warm start.
+///
+/// The default settings are meant for every problem; see the crate's documentation for the method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solver<T> {
+    pub(crate) max_iterations: usize,
+    pub(crate) tolerances: Tolerances<T>,
+    pub(crate) warm_start: bool,
+    pub(crate) restarts: usize,
+    pub(crate) seed: u64,
+}
+
+impl<T: Scalar> Default for Solver<T> {
+    fn default() -> Self {
+        Self {
+            max_iterations: 500,
+            tolerances: Tolerances::default(),
+            warm_start: true,
+            restarts: 3,
+            seed: 0,
+        }
+    }
+}
+
+impl<T: Scalar> Solver<T> {
+    /// The default settings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most iterations that a solve may take, through all stages; 500 by default.
+    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
+        Self {
+            max_iterations,
+            ..self
+        }
+    }
+
+    /// When a solve is over.
+    pub fn with_tolerances(self, tolerances: Tolerances<T>) -> Self {
+        Self { tolerances, ..self }
+    }
+
+    /// Whether the objective's warm start is used; it is by default.
+    pub fn with_warm_start(self, warm_start: bool) -> Self {
+        Self { warm_start, ..self }
+    }
+
+    /// How many more starts the warm start may try where it ends in a local minimum that seems
+    /// within reach of a perfect fit; 3 by default.
+    pub fn with_restarts(self, restarts: usize) -> Self {
+        Self { restarts, ..self }
+    }
+
+    /// The seed of everything random; 0 by default. One seed gives the same result on every run.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Minimises `objective` from `x0` (d) with the model that suits most problems: the
+    /// secant row weights, factored by QR.
+    ///
+    /// # Errors
+    /// An x0 of the wrong length, with an entry that is NaN or infinite, outside the ball
+    /// ‖x‖ ≤ R, or at which the objective overflows.
+    pub fn solve<O>(&self, objective: &O, x0: &[T]) -> Result<Solution<T>, Error>
+    where
+        O: RowStructured<Scalar = T> + Kinked,
+    {
+        let mut hessian = RowFactor::new(objective, RowWeights::Secant);
+        self.solve_with(objective, &mut hessian, x0, &mut Silent)
+    }
+
+    /// Minimises `objective` from `x0` (d) with a given model of the Hessian, watched by an
+    /// observer.
+    ///
+    /// # Errors
+    /// As [`Solver::solve`].
+    pub fn solve_with<O, H>(
+        &self,
+        objective: &O,
+        hessian: &mut H,
+        x0: &[T],
+        observer: &mut impl Observer<T>,
+    ) -> Result<Solution<T>, Error>
+    where
+        O: Kinked<Scalar = T>,
+        H: HessianApprox<O>,
+    {
+        let mut run = Run::new(self.clone(), objective, hessian, x0)?;
+        while run.step(observer).is_none() {}
+        Ok(run.into_solution())
+    }
+}

@@ -1,0 +1,156 @@
+//! When a solve is over, and what that says about its answer.
+
+use std::fmt;
+use twolayer_core::{Error, Scalar};
+
+/// How a solve ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// The loss is no larger than its own rounding error: the precision knows no better answer,
+    /// here or elsewhere.
+    PerfectFit,
+    /// The gradient (in the subspace that pinned kinks leave, and along the sphere where ‖x‖ = R)
+    /// fell below its tolerance relative to its start.
+    GradientSmall,
+    /// The decrease that the quadratic model still promises is negligible against the loss, or
+    /// below its rounding error: a local minimum.
+    DecrementSmall,
+    /// The last step was negligible against ‖x‖.
+    StepSmall,
+    /// The iteration limit was reached.
+    IterationLimit,
+    /// No step lowers the loss any more, though the gradient is not small.
+    Stalled,
+    /// The gradient vanishes where the curvature does too: every unit that matters is off, or the
+    /// softmax is saturated. Nothing says that this is a minimum.
+    Flat,
+    /// An observer asked to stop.
+    Stopped,
+}
+
+impl Status {
+    /// Whether the answer is a stationary point to the tolerances asked for.
+    pub fn is_converged(self) -> bool {
+        matches!(
+            self,
+            Self::PerfectFit | Self::GradientSmall | Self::DecrementSmall | Self::StepSmall
+        )
+    }
+
+    /// A word for tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PerfectFit => "perfect-fit",
+            Self::GradientSmall => "gradient-small",
+            Self::DecrementSmall => "decrement-small",
+            Self::StepSmall => "step-small",
+            Self::IterationLimit => "iteration-limit",
+            Self::Stalled => "stalled",
+            Self::Flat => "flat",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// What a user can do about it; empty where nothing needs doing.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::IterationLimit => "raise the iteration limit, or go on from this x",
+            Self::Stalled => "start elsewhere, or use f64 where f32 was used",
+            Self::Flat => {
+                "start elsewhere: here every unit that matters is off, or the softmax is saturated"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The relative quantities that end a solve. All are pure numbers, because absolute ones mean
+/// nothing across problems: with m outcomes f ~ 1/m, and the squared loss and its gradient scale
+/// like 1/m².
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances<T> {
+    gradient: T,
+    decrement: T,
+    step: T,
+}
+
+impl<T: Scalar> Default for Tolerances<T> {
+    /// Down to what the precision can tell: a Newton method needs only a step or two from a rough
+    /// answer to the last digit.
+    fn default() -> Self {
+        let roundoff = T::UNIT_ROUNDOFF;
+        Self {
+            gradient: T::of(16.0) * roundoff,
+            decrement: T::of(16.0) * roundoff,
+            step: roundoff,
+        }
+    }
+}
+
+impl<T: Scalar> Tolerances<T> {
+    /// Stop at ‖∇L(x)‖ ≤ `gradient`·‖∇L(x0)‖.
+    ///
+    /// # Errors
+    /// A value that is not in \[0, 1).
+    pub fn with_gradient(self, gradient: T) -> Result<Self, Error> {
+        Ok(Self {
+            gradient: Self::check("gradient tolerance", gradient)?,
+            ..self
+        })
+    }
+
+    /// Stop where the model promises a decrease of at most `decrement`·L(x).
+    ///
+    /// # Errors
+    /// A value that is not in \[0, 1).
+    pub fn with_decrement(self, decrement: T) -> Result<Self, Error> {
+        Ok(Self {
+            decrement: Self::check("decrement tolerance", decrement)?,
+            ..self
+        })
+    }
+
+    /// Stop after a step with ‖p‖ ≤ `step`·‖x‖.
+    ///
+    /// # Errors
+    /// A value that is not in \[0, 1).
+    pub fn with_step(self, step: T) -> Result<Self, Error> {
+        Ok(Self {
+            step: Self::check("step tolerance", step)?,
+            ..self
+        })
+    }
+
+    /// The bound on ‖∇L(x)‖/‖∇L(x0)‖.
+    pub fn gradient(&self) -> T {
+        self.gradient
+    }
+
+    /// The bound on the promised decrease over L(x).
+    pub fn decrement(&self) -> T {
+        self.decrement
+    }
+
+    /// The bound on ‖p‖/‖x‖.
+    pub fn step(&self) -> T {
+        self.step
+    }
+
+    fn check(name: &'static str, value: T) -> Result<T, Error> {
+        if value >= T::zero() && value < T::one() {
+            return Ok(value);
+        }
+        Err(Error::Parameter {
+            name,
+            value: value.to_f64(),
+            requirement: "at least 0 and below 1",
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! What can be said on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Which input of a trained two-layer network has this output?
+///
+/// The network is softmax(A2 relu(A1 x + c1) + c2), its weights frozen; the unknown is x.
+#[derive(Debug, Parser)]
+#[command(name = "twolayer", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Invert(InvertArgs),
+    Evaluate(EvaluateArgs),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
+2 bad input (nothing is written).";
+
+const INVERT_HELP: &str = "\
+PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, and nothing else:
+  A1 (n, d), A2 (m, n)    the two layers
+  b (m) or (K, m)         the output to reach; K targets are K problems
+  c1 (n), c2 (m)          biases (optional, else 0)
+  w (m)                   weights of the regulariser (optional, else none)
+  x0 (d) or (K, d)        where to start (optional, else 0)
+One b serves K starts, and one start serves K targets.
+
+RESULT.npz holds x (K, d), probabilities (K, m), loss (K), gradient_norm (K), iterations (K) and
+converged (K), which is 0 or 1. The loss includes the regulariser.
+
+Examples:
+  twolayer invert data/cld3.npz --out result.npz
+  twolayer invert data/cld3.npz --out result.npz --loss kl --start zero --report json
+  twolayer invert data/cld3.npz --out result.npz --backend ndarray --precision f32
+  twolayer invert data/cld3.npz --out result.npz --trace trace.csv --plot plot.svg
+
+Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
+2 bad input (nothing is written).";
+
+/// Find x so that the network's output is b.
+#[derive(Debug, Args)]
+#[command(after_long_help = INVERT_HELP)]
+pub(crate) struct InvertArgs {
+    #[command(flatten)]
+    pub(crate) problem: ProblemArgs,
+
+    /// Where the results go.
+    #[arg(long, value_name = "RESULT.npz")]
+    pub(crate) out: PathBuf,
+
+    /// How the Hessian is approximated.
+    #[arg(long, value_enum, default_value_t = Hessian::Secant)]
+    pub(crate) hessian: Hessian,
+
+    /// Where to start: at zero, or at the (d) or (K, d) array in a file [default: x0 of the
+    /// problem, else zero].
+    #[arg(long, value_name = "zero|FILE.npy")]
+    pub(crate) start: Option<Start>,
+
+    /// Seed of everything random in the solver; one seed gives one result.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// The most iterations for one target [default: the solver's own limit, 500].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) max_iterations: Option<usize>,
+
+    /// Look for x in the ball ‖x‖ ≤ R only.
+    #[arg(long, value_name = "R", value_parser = positive)]
+    pub(crate) radius: Option<f64>,
+
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) report: ReportFormat,
+
+    /// Write a table of every iteration of every target.
+    #[arg(long, value_name = "TRACE.csv")]
+    pub(crate) trace: Option<PathBuf>,
+
+    /// Draw loss and gradient norm against iteration and against time.
+    #[arg(long, value_name = "PLOT.svg")]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// No progress bar and no advice on standard error; errors are still told.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+const EVALUATE_HELP: &str = "\
+PROBLEM.npz is described by `twolayer invert --help`.
+
+Examples:
+  twolayer evaluate data/cld3.npz --at data/cld3_inputs.npy --labels data/cld3_labels.json
+  twolayer evaluate data/cld3.npz --at data/cld3_inputs.npy --loss kl --top 3 --report json";
+
+/// Loss, gradient norm and most likely outcomes at given points.
+#[derive(Debug, Args)]
+#[command(after_long_help = EVALUATE_HELP)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) problem: ProblemArgs,
+
+    /// The points: (d) for all targets, or (K, d) with one for each.
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) at: PathBuf,
+
+    /// How many outcomes to list.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+
+    /// Names of the outcomes: a JSON list of m strings, or an object with such a list as
+    /// `outcomes`.
+    #[arg(long, value_name = "LABELS.json")]
+    pub(crate) labels: Option<PathBuf>,
+
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) report: ReportFormat,
+}
+
+/// What makes an objective out of a file.
+#[derive(Debug, Args)]
+pub(crate) struct ProblemArgs {
+    /// The network and its targets.
+    #[arg(value_name = "PROBLEM.npz")]
+    pub(crate) path: PathBuf,
+
+    /// The linear algebra library.
+    #[arg(long, value_enum, default_value_t = Backend::Faer)]
+    pub(crate) backend: Backend,
+
+    /// The precision of everything that is computed and written.
+    #[arg(long, value_enum, default_value_t = Precision::F64)]
+    pub(crate) precision: Precision,
+
+    /// How far an output is from its target: ‖f − b‖², or the Kullback–Leibler divergence of f
+    /// from b.
+    #[arg(long, value_enum, default_value_t = LossName::Squared)]
+    pub(crate) loss: LossName,
+
+    /// Add ½‖W A2 relu(A1 x + c1)‖² with this weight for every outcome, instead of the problem's
+    /// w.
+    #[arg(long, value_name = "W", value_parser = not_negative)]
+    pub(crate) regularizer: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    Faer,
+    Nalgebra,
+    Ndarray,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    F64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LossName {
+    /// ‖f − b‖².
+    Squared,
+    /// Kullback–Leibler divergence.
+    Kl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Hessian {
+    /// Positive row weights that fit the loss over the whole way to b, factored by QR.
+    Secant,
+    /// The Hessian itself, negative curvature included, as a matrix; less accurate where the
+    /// network is badly conditioned.
+    Exact,
+    /// Negative row weights set to zero, factored by QR.
+    Convexified,
+    /// The residual's curvature neglected, factored by QR.
+    GaussNewton,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// A table to read.
+    Text,
+    /// One object.
+    Json,
+}
+
+/// A start that overrides the problem's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    Zero,
+    File(PathBuf),
+}
+
+impl FromStr for Start {
+    type Err = Infallible;
+
+    /// A file that is named `zero` is reached as `./zero`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "zero" {
+            Self::Zero
+        } else {
+            Self::File(text.into())
+        })
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    finite(text)
+        .filter(|&value| value > 0.0)
+        .ok_or("expected a number greater than 0".into())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    finite(text)
+        .filter(|&value| value >= 0.0)
+        .ok_or("expected a number of at least 0".into())
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or("expected a whole number of at least 1".into())
+}

@@ -1,0 +1,363 @@
+//! Arrays of floating point numbers in NumPy's files.
+//!
+//! The decoding is npyz's and the archive zip's. What is added here is distrust: a file is somebody
+//! else's, so nothing is allocated on its word alone, and everything that is not plain f32 or f64
+//! data of an expected shape is refused by name.
+
+use crate::error::Error;
+use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
+use twolayer_core::Scalar;
+use zip::result::ZipError;
+
+/// An array in row-major order, whatever the file's order was; all its entries are finite.
+#[derive(Debug)]
+pub(crate) struct Array<T> {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<T>,
+}
+
+/// An array that a file may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) name: &'static str,
+    /// The shape in symbols, for messages.
+    pub(crate) shape: &'static str,
+    /// The numbers of dimensions that are accepted.
+    pub(crate) dimensions: &'static [usize],
+    pub(crate) required: bool,
+}
+
+/// What is wrong with an array.
+struct Defect {
+    found: String,
+    expected: String,
+}
+
+impl Defect {
+    fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self {
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    fn unreadable(name: &str, source: &io::Error) -> Self {
+        Self::new(
+            format!("{name} cannot be decoded ({source})"),
+            "a sound .npy array",
+        )
+    }
+
+    fn in_file(self, path: &Path) -> Error {
+        Error::Content {
+            path: path.into(),
+            found: self.found,
+            expected: self.expected,
+        }
+    }
+}
+
+/// Reads the one array of an `.npy` file.
+pub(crate) fn read_npy<T: Scalar>(path: &Path, expected: &Expected) -> Result<Array<T>, Error> {
+    let unreadable = |source| Error::Read {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    decode(BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
+}
+
+/// Reads all arrays of an `.npz` file, in the order of `expected`; `None` where an array that is
+/// not required is not there. Any other array is refused.
+pub(crate) fn read_npz<T: Scalar>(
+    path: &Path,
+    expected: &[Expected],
+) -> Result<Vec<Option<Array<T>>>, Error> {
+    let unreadable = |source| Error::Read {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| match error {
+        ZipError::Io(source) => unreadable(source),
+        other => Error::content(
+            path,
+            format!("no archive of arrays ({other})"),
+            "an .npz file",
+        ),
+    })?;
+    if archive.has_duplicate_names() {
+        return Err(Error::content(
+            path,
+            "two arrays have the same name",
+            "each name once",
+        ));
+    }
+    let mut arrays: Vec<Option<Array<T>>> = expected.iter().map(|_| None).collect();
+    for index in 0..archive.len() {
+        let (slot, array) =
+            read_entry(&mut archive, index, expected).map_err(|defect| defect.in_file(path))?;
+        arrays[slot] = Some(array);
+    }
+    let missing = expected
+        .iter()
+        .zip(&arrays)
+        .find(|(e, array)| e.required && array.is_none());
+    if let Some((array, _)) = missing {
+        let found = format!("array {} is missing", array.name);
+        return Err(Error::content(
+            path,
+            found,
+            &format!("shape {}", array.shape),
+        ));
+    }
+    Ok(arrays)
+}
+
+/// Deflate cannot shrink anything by more than this factor.
+const DEFLATE_LIMIT: u64 = 1032;
+
+/// Decodes one member of an archive. Returns which of `expected` it is.
+fn read_entry<T: Scalar, R: Read + Seek>(
+    archive: &mut zip::ZipArchive<R>,
+    index: usize,
+    expected: &[Expected],
+) -> Result<(usize, Array<T>), Defect> {
+    // The name first, and without the data: it is needed to say what the data belong to.
+    let member = match archive.name_for_index(index) {
+        Some(Ok(member)) => member.into_owned(),
+        _ => {
+            return Err(Defect::new(
+                format!("member {index} has no legible name"),
+                "an array",
+            ));
+        }
+    };
+    let name = npyz::npz::array_name_from_file_name(&member);
+    let slot = expected.iter().position(|e| Some(e.name) == name);
+    let Some(slot) = slot else {
+        let names: Vec<_> = expected.iter().map(|e| e.name).collect();
+        let found = format!("unknown array {:?}", name.unwrap_or(&member));
+        return Err(Defect::new(found, format!("only {}", names.join(", "))));
+    };
+    let expected = &expected[slot];
+    let corrupt = |error: ZipError| {
+        Defect::new(
+            format!("{} cannot be extracted ({error})", expected.name),
+            "a sound archive",
+        )
+    };
+    let entry = archive.by_index(index).map_err(corrupt)?;
+    let size = entry.size();
+    if size > entry.compressed_size().saturating_mul(DEFLATE_LIMIT) {
+        let found = format!(
+            "{} claims {size} bytes, more than it can hold",
+            expected.name
+        );
+        return Err(Defect::new(found, "a sound archive"));
+    }
+    Ok((slot, decode(BufReader::new(entry), size, expected)?))
+}
+
+/// Decodes an array that is stored in `size` bytes, header included.
+fn decode<T: Scalar>(
+    mut reader: impl Read,
+    size: u64,
+    expected: &Expected,
+) -> Result<Array<T>, Defect> {
+    let name = expected.name;
+    let (header, header_size) = read_header(&mut reader, name)?;
+    let item_size = float_size(&header.dtype()).ok_or_else(|| {
+        Defect::new(
+            format!("{name} has dtype {}", describe(&header.dtype())),
+            FLOATS,
+        )
+    })?;
+    let shape = header.shape().to_vec();
+    let shown = show_shape(&shape);
+    if !expected.dimensions.contains(&shape.len()) {
+        return Err(Defect::new(
+            format!("{name} has shape {shown}"),
+            expected.shape,
+        ));
+    }
+    if shape.contains(&0) {
+        let found = format!("{name} has shape {shown}");
+        return Err(Defect::new(found, "at least 1 in every dimension"));
+    }
+    let needed = header.len().saturating_mul(item_size);
+    let stored = size.saturating_sub(header_size);
+    if needed != stored {
+        let found = format!("{name} has shape {shown}, but {stored} bytes of data");
+        return Err(Defect::new(found, format!("{needed} bytes")));
+    }
+    let order = header.order();
+    let file = NpyFile::with_header(header, &mut reader);
+    let values = if item_size == 4 {
+        collect(
+            file.data::<f32>()
+                .map(|data| data.map(|v| v.map(f64::from))),
+            name,
+            &shape,
+            order,
+        )
+    } else {
+        collect(file.data::<f64>(), name, &shape, order)
+    }?;
+    // The checksum of an archive's member is verified where its data end.
+    match reader.read(&mut [0]) {
+        Ok(0) => {}
+        Ok(_) => {
+            return Err(Defect::new(
+                format!("{name} goes on after its data"),
+                "no more",
+            ));
+        }
+        Err(source) => return Err(Defect::unreadable(name, &source)),
+    }
+    // A dimension is at most the number of values, which are in memory.
+    Ok(Array {
+        shape: shape.iter().map(|&length| length as usize).collect(),
+        values,
+    })
+}
+
+const FLOATS: &str = "f32 or f64";
+
+/// The numbers of a file in row-major order, in the chosen precision.
+fn collect<T: Scalar, E: std::fmt::Display>(
+    data: Result<impl Iterator<Item = io::Result<f64>>, E>,
+    name: &str,
+    shape: &[u64],
+    order: Order,
+) -> Result<Vec<T>, Defect> {
+    let data = data.map_err(|error| Defect::new(format!("{name}: {error}"), FLOATS))?;
+    let total = shape.iter().product::<u64>() as usize;
+    let mut values = Vec::new();
+    if values.try_reserve_exact(total).is_err() {
+        return Err(Defect::new(
+            format!("{name} does not fit into memory"),
+            "a smaller array",
+        ));
+    }
+    values.resize(total, T::zero());
+    let columns = shape.get(1).map_or(1, |&columns| columns as usize);
+    let rows = total / columns;
+    for (position, value) in data.enumerate() {
+        let value = value.map_err(|source| Defect::unreadable(name, &source))?;
+        let index = match order {
+            Order::C => position,
+            Order::Fortran => position % rows * columns + position / rows,
+        };
+        let converted = T::of(value);
+        if !converted.is_finite() {
+            let place = match shape.len() {
+                2 => format!("{name}[{}, {}]", index / columns, index % columns),
+                _ => format!("{name}[{index}]"),
+            };
+            return Err(if value.is_finite() {
+                let largest = T::max_value();
+                Defect::new(
+                    format!("{place} is {value:e}, which is not finite in {}", T::NAME),
+                    format!("at most {largest:e} in magnitude"),
+                )
+            } else {
+                Defect::new(format!("{place} is {value}"), "every entry to be finite")
+            });
+        }
+        values[index] = converted;
+    }
+    Ok(values)
+}
+
+/// NumPy's own reader stops here too: the header of a plain array has some hundred bytes.
+const LONGEST_HEADER: usize = 4096;
+
+/// Reads the header of an `.npy` array; also returns its length in bytes.
+///
+/// npyz allocates what the header's length field says, and multiplies the dimensions unchecked;
+/// hence the checks before it is called.
+fn read_header(reader: &mut impl Read, name: &str) -> Result<(NpyHeader, u64), Defect> {
+    let unreadable = |source: io::Error| Defect::unreadable(name, &source);
+    let mut bytes = vec![0; 10];
+    reader.read_exact(&mut bytes).map_err(unreadable)?;
+    if !bytes.starts_with(b"\x93NUMPY") {
+        return Err(Defect::new(
+            format!("{name} is not stored as an array"),
+            ".npy data",
+        ));
+    }
+    let mut length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    if bytes[6] > 1 {
+        // From version 2 on the length has four bytes.
+        let mut upper = [0; 2];
+        reader.read_exact(&mut upper).map_err(unreadable)?;
+        bytes.extend(upper);
+        length += usize::from(u16::from_le_bytes(upper)) << 16;
+    }
+    if length > LONGEST_HEADER {
+        let found = format!("{name} has a header of {length} bytes");
+        return Err(Defect::new(
+            found,
+            format!("a plain array, at most {LONGEST_HEADER}"),
+        ));
+    }
+    let start = bytes.len();
+    bytes.resize(start + length, 0);
+    reader.read_exact(&mut bytes[start..]).map_err(unreadable)?;
+    let numbers = bytes[start..].split(|byte| !byte.is_ascii_digit());
+    let size = numbers
+        .filter(|digits| !digits.is_empty())
+        .try_fold(1_u64, |product, digits| {
+            let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            product.checked_mul(number.max(1))
+        });
+    if size.is_none() {
+        let found = format!("{name} claims to have more entries than there are numbers for");
+        return Err(Defect::new(found, "a shape that fits the file"));
+    }
+    let header = NpyHeader::from_reader(&bytes[..]).map_err(unreadable)?;
+    Ok((header, bytes.len() as u64))
+}
+
+/// Bytes of one number; `None` where the entries are not f32 or f64.
+fn float_size(dtype: &DType) -> Option<u64> {
+    match dtype {
+        DType::Plain(plain) if plain.type_char() == TypeChar::Float => {
+            Some(plain.size_field()).filter(|size| matches!(size, 4 | 8))
+        }
+        _ => None,
+    }
+}
+
+/// A dtype as NumPy's users know it.
+fn describe(dtype: &DType) -> String {
+    let DType::Plain(plain) = dtype else {
+        return "record".into();
+    };
+    let word = match plain.type_char() {
+        TypeChar::Int => "int",
+        TypeChar::Uint => "uint",
+        TypeChar::Float => "float",
+        TypeChar::Complex => "complex",
+        TypeChar::Bool => return "bool".into(),
+        TypeChar::Object => return "object".into(),
+        _ => return plain.to_string(),
+    };
+    format!("{word}{}", plain.size_field().saturating_mul(8))
+}
+
+/// A shape as Python writes it.
+fn show_shape(shape: &[u64]) -> String {
+    match shape {
+        [length] => format!("({length},)"),
+        _ => {
+            let lengths: Vec<_> = shape.iter().map(u64::to_string).collect();
+            format!("({})", lengths.join(", "))
+        }
+    }
+}

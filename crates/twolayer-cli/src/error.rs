@@ -1,0 +1,87 @@
+//! What can go wrong, in one line each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Every one of these ends the command with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A file cannot be opened or read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    /// A file holds something else than it should.
+    #[error("{}: {found}; expected {expected}", path.display())]
+    Content {
+        path: PathBuf,
+        found: String,
+        expected: String,
+    },
+
+    /// The arrays of a problem do not make a problem.
+    #[error("{}: {source}", path.display())]
+    Problem {
+        path: PathBuf,
+        source: twolayer_core::Error,
+    },
+
+    /// One of several targets, or its start, is no good.
+    #[error("{}: target {index}: {source}", path.display())]
+    Target {
+        path: PathBuf,
+        index: usize,
+        source: twolayer_core::Error,
+    },
+
+    /// A file could not be written, or it is clear beforehand that it cannot be.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    /// Two files of one call are the same.
+    #[error("{}: cannot be both {first} and {second}", path.display())]
+    SameFile {
+        path: PathBuf,
+        first: &'static str,
+        second: &'static str,
+    },
+
+    /// Standard output is gone, and not because a reader had enough.
+    #[error("standard output cannot be written: {0}")]
+    Print(io::Error),
+}
+
+impl Error {
+    /// The message on one line, whatever is in a path or in an array's name.
+    pub(crate) fn one_line(&self) -> String {
+        let message = self.to_string();
+        message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect()
+    }
+
+    /// What a failed read or a wrong content is, once the file is known.
+    pub(crate) fn content(path: &Path, found: impl Into<String>, expected: &str) -> Self {
+        Self::Content {
+            path: path.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+}
+
+/// Says which file, and which of its targets where it holds several, an error of the core is about.
+pub(crate) fn in_file(
+    path: &Path,
+    target: Option<usize>,
+) -> impl FnOnce(twolayer_core::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| match target {
+        Some(index) => Error::Target {
+            path,
+            index,
+            source,
+        },
+        None => Error::Problem { path, source },
+    }
+}

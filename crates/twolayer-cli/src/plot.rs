@@ -1,0 +1,308 @@
+//! PLOT.svg: how loss and gradient norm fell, against iteration and against time.
+
+use crate::args::ProblemArgs;
+use crate::invert::Outcome;
+use approx_newton::{Stage, TraceEntry};
+use clap::ValueEnum;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::error::Error;
+use std::ops::Range;
+
+const SIZE: (u32, u32) = (1200, 900);
+const HEADER: u32 = 76;
+
+/// More lines than this make a blot, and a file that no viewer opens.
+const MOST_LINES: usize = 300;
+
+/// They differ in lightness too, for readers who do not tell these hues apart.
+const CONVERGED: RGBColor = RGBColor(24, 95, 165);
+const NOT_CONVERGED: RGBColor = RGBColor(214, 84, 10);
+const WARM_START: RGBColor = RGBColor(160, 160, 160);
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(228, 228, 228);
+const FONT: &str = "Helvetica, Arial, sans-serif";
+
+type Drawn<T = ()> = Result<T, Box<dyn Error>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Quantity = fn(&TraceEntry<f64>) -> f64;
+
+/// What is drawn, as the plot's heading says it.
+pub(crate) fn title(args: &ProblemArgs, targets: usize) -> String {
+    let file = args
+        .path
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into());
+    let settings = [
+        value_name(&args.loss),
+        value_name(&args.backend),
+        value_name(&args.precision),
+    ];
+    let word = if targets == 1 { "target" } else { "targets" };
+    format!(
+        "Inverting {file}: {targets} {word} ({})",
+        settings.join(", ")
+    )
+}
+
+fn value_name(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// The whole file: loss above, gradient norm below; iterations to the left, time to the right.
+pub(crate) fn svg(title: &str, outcomes: &[Outcome]) -> Drawn<String> {
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (header, body) = root.split_vertically(HEADER);
+        draw_header(&header, title, outcomes)?;
+        let lines = Lines::new(outcomes);
+        let areas = body.split_evenly((2, 2));
+        let quantities: [(&str, Quantity, bool); 2] = [
+            ("loss", |e| e.loss, false),
+            ("gradient norm", |e| e.gradient_norm, true),
+        ];
+        for (row, (name, quantity, at_start)) in areas.chunks(2).zip(quantities) {
+            for (area, clock) in row
+                .iter()
+                .zip([Clock::Iterations, Clock::of_times(outcomes)])
+            {
+                let curves = lines.curves(quantity, clock, at_start);
+                draw_panel(
+                    area,
+                    &format!("{name} against {}", clock.name()),
+                    clock.label(),
+                    &curves,
+                )?;
+            }
+        }
+        root.present()?;
+    }
+    Ok(text)
+}
+
+/// What runs along the horizontal axis.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    Iterations,
+    Seconds,
+    Milliseconds,
+}
+
+impl Clock {
+    /// The unit in which the longest solve has a readable length.
+    fn of_times(outcomes: &[Outcome]) -> Self {
+        let longest = outcomes.iter().map(|o| o.seconds).fold(0.0, f64::max);
+        if longest < 1.0 {
+            Self::Milliseconds
+        } else {
+            Self::Seconds
+        }
+    }
+
+    fn read(self, entry: &TraceEntry<f64>) -> f64 {
+        match self {
+            Self::Iterations => entry.iteration as f64,
+            Self::Seconds => entry.elapsed,
+            Self::Milliseconds => 1e3 * entry.elapsed,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Iterations => "iteration",
+            Self::Seconds | Self::Milliseconds => "time",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Iterations => "iterations",
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+        }
+    }
+}
+
+/// The targets that are drawn: all, or so many of them, evenly spread.
+struct Lines<'a> {
+    outcomes: Vec<&'a Outcome>,
+}
+
+/// A piece of one target's way, in (clock, log10 of the quantity).
+struct Curve {
+    points: Vec<(f64, f64)>,
+    color: RGBColor,
+    /// Whether the solve ended here.
+    is_end: bool,
+}
+
+impl<'a> Lines<'a> {
+    fn new(outcomes: &'a [Outcome]) -> Self {
+        let step = outcomes.len().div_ceil(MOST_LINES).max(1);
+        Self {
+            outcomes: outcomes.iter().step_by(step).collect(),
+        }
+    }
+
+    /// Quantities that an iteration reports of its start (`at_start`) are drawn at the end of the
+    /// iteration before. A quantity of 0 has no logarithm and is left out.
+    fn curves(&self, quantity: Quantity, clock: Clock, at_start: bool) -> Vec<Curve> {
+        let mut curves = Vec::new();
+        for outcome in &self.outcomes {
+            let trace = &outcome.trace;
+            let shift = usize::from(at_start);
+            let values = trace.get(shift..).unwrap_or_default();
+            let points = trace
+                .iter()
+                .zip(values)
+                .map(|(when, what)| (what.stage, (clock.read(when), quantity(what).log10())));
+            let points: Vec<_> = points.filter(|(_, (_, y))| y.is_finite()).collect();
+            let warm = points
+                .iter()
+                .take_while(|(stage, _)| *stage == Stage::WarmStart)
+                .count();
+            // The loss goes on where the warm start ends; its gradient is another function's.
+            let seam = if at_start {
+                warm
+            } else {
+                warm.saturating_sub(1)
+            };
+            let piece =
+                |range: Range<usize>| points[range].iter().map(|&(_, point)| point).collect();
+            let converged = outcome.status.is_converged();
+            let color = if converged { CONVERGED } else { NOT_CONVERGED };
+            curves.push(Curve {
+                points: piece(0..warm),
+                color: WARM_START,
+                is_end: false,
+            });
+            curves.push(Curve {
+                points: piece(seam..points.len()),
+                color,
+                is_end: true,
+            });
+        }
+        curves.retain(|curve| !curve.points.is_empty());
+        // Grey below, then the many, and those that failed on top.
+        curves.sort_by_key(|curve| {
+            [WARM_START, CONVERGED, NOT_CONVERGED]
+                .iter()
+                .position(|&c| c == curve.color)
+        });
+        curves
+    }
+}
+
+fn draw_panel(area: &Area<'_>, caption: &str, x_label: &str, curves: &[Curve]) -> Drawn {
+    let points = || curves.iter().flat_map(|curve| &curve.points);
+    let right = points().map(|p| p.0).fold(0.0, f64::max);
+    let right = if right > 0.0 { 1.02 * right } else { 1.0 };
+    let bottom = points().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let top = points().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+    let (bottom, top) = if bottom <= top {
+        (bottom.floor(), (top + 0.1).ceil())
+    } else {
+        (-1.0, 0.0)
+    };
+
+    let mut chart = ChartBuilder::on(area)
+        .margin(14)
+        .margin_right(24)
+        .caption(caption, (FONT, 18).into_font().color(&INK))
+        .x_label_area_size(46)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0.0..right, bottom..top)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .x_labels(7)
+        .y_labels(9)
+        .x_desc(x_label)
+        .y_label_formatter(&|exponent| power_of_ten(*exponent))
+        .label_style((FONT, 14).into_font().color(&INK))
+        .axis_desc_style((FONT, 15).into_font().color(&INK))
+        .draw()?;
+    // A few lines are drawn boldly, many thinly.
+    let opacity = (12.0 / (curves.len() as f64 + 1.0)).clamp(0.25, 0.9);
+    for curve in curves {
+        let style = curve
+            .color
+            .mix(opacity)
+            .stroke_width(if curve.is_end { 2 } else { 1 });
+        chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
+        if let Some(&end) = curve.points.last().filter(|_| curve.is_end) {
+            chart.draw_series([Circle::new(end, 3, curve.color.mix(0.7).filled())])?;
+        }
+    }
+    Ok(())
+}
+
+fn draw_header(area: &Area<'_>, title: &str, outcomes: &[Outcome]) -> Drawn {
+    let text = |size: i32| {
+        (FONT, size)
+            .into_font()
+            .color(&INK)
+            .pos(Pos::new(HPos::Left, VPos::Center))
+    };
+    area.draw(&Text::new(title.to_owned(), (24, 26), text(24)))?;
+    let converged = outcomes.iter().filter(|o| o.status.is_converged()).count();
+    let legend = [
+        (CONVERGED, format!("converged: {converged}")),
+        (
+            NOT_CONVERGED,
+            format!("not converged: {}", outcomes.len() - converged),
+        ),
+        (WARM_START, "warm start (its own gradient)".to_owned()),
+    ];
+    for (position, (color, words)) in (0..).zip(legend) {
+        let (x, y) = (24 + 200 * position, 58);
+        area.draw(&PathElement::new(
+            [(x, y), (x + 28, y)],
+            color.stroke_width(3),
+        ))?;
+        area.draw(&Text::new(words, (x + 36, y), text(15)))?;
+    }
+    if outcomes.len() > MOST_LINES {
+        let note = format!("not more than {MOST_LINES} of the targets are drawn");
+        area.draw(&Text::new(note, (720, 58), text(15)))?;
+    }
+    Ok(())
+}
+
+/// 10⁻¹² for −12; nothing for an exponent that is not whole.
+fn power_of_ten(exponent: f64) -> String {
+    if exponent.fract().abs() > 1e-9 {
+        return String::new();
+    }
+    let digits = format!("{exponent:.0}");
+    let superscripts = digits.chars().map(|c| match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        // The others follow one another.
+        '4'..='9' => char::from_u32(c as u32 - '0' as u32 + '⁰' as u32).unwrap_or(c),
+        _ => '⁰',
+    });
+    format!("10{}", superscripts.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_powers_of_ten() {
+        assert_eq!(power_of_ten(-20.0), "10⁻²⁰");
+        assert_eq!(power_of_ten(13.0), "10¹³");
+        assert_eq!(power_of_ten(456.0), "10⁴⁵⁶");
+        assert_eq!(power_of_ten(-0.5), "");
+    }
+}

@@ -1,0 +1,258 @@
+//! The problem in an `.npz` file, whatever backend will work on it.
+
+use crate::args::Start;
+use crate::array::{Array, Expected, read_npy, read_npz};
+use crate::error::{Error, in_file};
+use std::path::Path;
+use twolayer_core::{Scalar, Target};
+
+/// A matrix, row after row.
+#[derive(Debug)]
+pub(crate) struct Matrix<T> {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) values: Vec<T>,
+}
+
+/// A vector for all problems, or one for each.
+#[derive(Debug)]
+pub(crate) struct Vectors<T> {
+    length: usize,
+    /// How many; `None` where one serves all.
+    pub(crate) count: Option<usize>,
+    values: Vec<T>,
+}
+
+impl<T: Scalar> Vectors<T> {
+    /// The vector of problem `index`.
+    pub(crate) fn get(&self, index: usize) -> &[T] {
+        let row = if self.count.is_some() { index } else { 0 };
+        &self.values[row * self.length..(row + 1) * self.length]
+    }
+
+    fn zero(length: usize) -> Self {
+        Self {
+            length,
+            count: None,
+            values: vec![T::zero(); length],
+        }
+    }
+
+    /// Takes an array of shape (length) or (K, length).
+    fn new(array: Array<T>) -> Self {
+        let count = (array.shape.len() == 2).then(|| array.shape[0]);
+        let length = array.values.len() / count.unwrap_or(1);
+        Self {
+            length,
+            count,
+            values: array.values,
+        }
+    }
+
+    fn shape(&self) -> String {
+        match self.count {
+            Some(count) => format!("({count}, {})", self.length),
+            None => format!("({},)", self.length),
+        }
+    }
+}
+
+/// Everything that a problem file says, with shapes that fit together.
+#[derive(Debug)]
+pub(crate) struct Problem<T> {
+    pub(crate) a1: Matrix<T>,
+    pub(crate) bias1: Vec<T>,
+    pub(crate) a2: Matrix<T>,
+    pub(crate) bias2: Vec<T>,
+    /// w.
+    pub(crate) weights: Option<Vec<T>>,
+    /// b; one where all problems have the same target.
+    pub(crate) targets: Vec<Target<T>>,
+    /// x0 of the file.
+    pub(crate) starts: Option<Vectors<T>>,
+}
+
+const MATRIX: &[usize] = &[2];
+const VECTOR: &[usize] = &[1];
+const VECTORS: &[usize] = &[1, 2];
+
+/// What a problem file may hold.
+const ARRAYS: [Expected; 7] = [
+    Expected {
+        name: "A1",
+        shape: "(n, d)",
+        dimensions: MATRIX,
+        required: true,
+    },
+    Expected {
+        name: "A2",
+        shape: "(m, n)",
+        dimensions: MATRIX,
+        required: true,
+    },
+    Expected {
+        name: "b",
+        shape: "(m,) or (K, m)",
+        dimensions: VECTORS,
+        required: true,
+    },
+    Expected {
+        name: "c1",
+        shape: "(n,)",
+        dimensions: VECTOR,
+        required: false,
+    },
+    Expected {
+        name: "c2",
+        shape: "(m,)",
+        dimensions: VECTOR,
+        required: false,
+    },
+    Expected {
+        name: "w",
+        shape: "(m,)",
+        dimensions: VECTOR,
+        required: false,
+    },
+    Expected {
+        name: "x0",
+        shape: "(d,) or (K, d)",
+        dimensions: VECTORS,
+        required: false,
+    },
+];
+
+/// Reads and checks a problem.
+pub(crate) fn read_problem<T: Scalar>(path: &Path) -> Result<Problem<T>, Error> {
+    let arrays: [Option<Array<T>>; 7] = read_npz(path, &ARRAYS)?
+        .try_into()
+        .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
+    let [Some(a1), Some(a2), Some(b), c1, c2, w, x0] = arrays else {
+        return Err(Error::content(path, "an array is missing", "A1, A2 and b"));
+    };
+    let (a1, a2) = (matrix(a1), matrix(a2));
+    let (inputs, hidden, outcomes) = (a1.columns, a1.rows, a2.rows);
+    if a2.columns != hidden {
+        let found = format!("A2 has shape ({outcomes}, {})", a2.columns);
+        let expected = format!("(m, {hidden}), a column for each row of A1");
+        return Err(Error::content(path, found, &expected));
+    }
+    let optional = |name, array: Option<Array<T>>, length: usize| match array {
+        Some(array) if array.values.len() != length => {
+            let found = format!("{name} has shape ({},)", array.values.len());
+            Err(Error::content(path, found, &format!("({length},)")))
+        }
+        array => Ok(array.map(|array| array.values)),
+    };
+    let problem = Problem {
+        bias1: optional("c1", c1, hidden)?.unwrap_or_else(|| vec![T::zero(); hidden]),
+        bias2: optional("c2", c2, outcomes)?.unwrap_or_else(|| vec![T::zero(); outcomes]),
+        weights: optional("w", w, outcomes)?,
+        targets: targets(path, b, outcomes)?,
+        starts: x0.map(Vectors::new),
+        a1,
+        a2,
+    };
+    if let Some(starts) = &problem.starts {
+        problem.check_points(path, "x0", inputs, starts)?;
+    }
+    Ok(problem)
+}
+
+impl<T: Scalar> Problem<T> {
+    /// d.
+    pub(crate) fn inputs(&self) -> usize {
+        self.a1.columns
+    }
+
+    /// m.
+    pub(crate) fn outcomes(&self) -> usize {
+        self.a2.rows
+    }
+
+    /// The target of problem `index`.
+    pub(crate) fn target(&self, index: usize) -> &Target<T> {
+        &self.targets[if self.targets.len() == 1 { 0 } else { index }]
+    }
+
+    /// The starts that were asked for: the option, else those of the file, else zero.
+    pub(crate) fn take_starts(&mut self, start: Option<&Start>) -> Result<Vectors<T>, Error> {
+        match start {
+            Some(Start::Zero) => Ok(Vectors::zero(self.inputs())),
+            Some(Start::File(path)) => self.read_points(path, "x0"),
+            None => Ok(self
+                .starts
+                .take()
+                .unwrap_or_else(|| Vectors::zero(self.inputs()))),
+        }
+    }
+
+    /// Reads one point for all problems or one for each from an `.npy` file.
+    pub(crate) fn read_points(&self, path: &Path, name: &'static str) -> Result<Vectors<T>, Error> {
+        let shape = "(d,) or (K, d)";
+        let expected = Expected {
+            name,
+            shape,
+            dimensions: VECTORS,
+            required: true,
+        };
+        let points = Vectors::new(read_npy(path, &expected)?);
+        self.check_points(path, name, self.inputs(), &points)?;
+        Ok(points)
+    }
+
+    /// How many problems there are with these points: K of b, else K of the points, else one.
+    pub(crate) fn count(&self, points: &Vectors<T>) -> usize {
+        if self.targets.len() > 1 {
+            self.targets.len()
+        } else {
+            points.count.unwrap_or(1)
+        }
+    }
+
+    fn check_points(
+        &self,
+        path: &Path,
+        name: &str,
+        inputs: usize,
+        points: &Vectors<T>,
+    ) -> Result<(), Error> {
+        let targets = self.targets.len();
+        let fits = targets == 1 || points.count.is_none_or(|count| count == targets);
+        if points.length == inputs && fits {
+            return Ok(());
+        }
+        let found = format!("{name} has shape {}", points.shape());
+        let rows = if targets == 1 {
+            "K".into()
+        } else {
+            targets.to_string()
+        };
+        let expected = format!("({inputs},) or ({rows}, {inputs})");
+        Err(Error::content(path, found, &expected))
+    }
+}
+
+fn matrix<T>(array: Array<T>) -> Matrix<T> {
+    // The number of dimensions was checked when the array was read.
+    let (rows, columns) = (array.shape[0], array.values.len() / array.shape[0]);
+    Matrix {
+        rows,
+        columns,
+        values: array.values,
+    }
+}
+
+fn targets<T: Scalar>(path: &Path, b: Array<T>, outcomes: usize) -> Result<Vec<Target<T>>, Error> {
+    let vectors = Vectors::new(b);
+    if vectors.length != outcomes {
+        let found = format!("b has shape {}", vectors.shape());
+        let expected = format!("({outcomes},) or (K, {outcomes}), an entry for each row of A2");
+        return Err(Error::content(path, found, &expected));
+    }
+    let one_of_several = |index| vectors.count.map(|_| index);
+    let target = |index| {
+        Target::new(vectors.get(index).to_vec()).map_err(in_file(path, one_of_several(index)))
+    };
+    (0..vectors.count.unwrap_or(1)).map(target).collect()
+}

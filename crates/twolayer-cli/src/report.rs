@@ -1,0 +1,234 @@
+//! What is printed on standard output: tables for people, one object for programs.
+
+use crate::args::ReportFormat;
+use crate::error::Error;
+use crate::invert::Outcome;
+use approx_newton::Status;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// The losses below which a target counts as met, and as met to the last digits.
+const LEVELS: [f64; 2] = [1e-12, 1e-20];
+
+/// A table longer than this is not read: the hardest targets are shown instead.
+const LONGEST_TABLE: usize = 60;
+const HARDEST_SHOWN: usize = 20;
+
+/// The report of an inversion.
+pub(crate) fn inversion(format: ReportFormat, outcomes: &[Outcome]) -> Result<String, Error> {
+    match format {
+        ReportFormat::Text => Ok(text(outcomes)),
+        ReportFormat::Json => json(&Report {
+            targets: outcomes.iter().map(TargetReport::new).collect(),
+            totals: Totals::new(outcomes),
+        }),
+    }
+}
+
+/// One object on several lines. Numbers that JSON does not have (NaN, infinities) become null.
+pub(crate) fn json(report: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(report);
+    text.map(|text| text + "\n")
+        .map_err(|error| Error::Print(error.into()))
+}
+
+/// Prints a report. A reader that has had enough (`| head`) is no error.
+pub(crate) fn print(report: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(report.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Print(error)),
+        _ => Ok(()),
+    }
+}
+
+/// What can be done about targets that did not converge, a line for each way to fail.
+pub(crate) fn advice(outcomes: &[Outcome]) -> String {
+    let mut lines = String::new();
+    for (status, count) in statuses(outcomes) {
+        if !status.advice().is_empty() {
+            let _ = writeln!(lines, "{count} × {status}: {}", status.advice());
+        }
+    }
+    lines
+}
+
+/// An empty table in this command's style.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+#[derive(Serialize)]
+struct Report {
+    targets: Vec<TargetReport>,
+    totals: Totals,
+}
+
+#[derive(Serialize)]
+struct TargetReport {
+    loss: f64,
+    gradient_norm: f64,
+    iterations: usize,
+    status: &'static str,
+    converged: bool,
+    solve_seconds: f64,
+}
+
+impl TargetReport {
+    fn new(outcome: &Outcome) -> Self {
+        Self {
+            loss: outcome.loss,
+            gradient_norm: outcome.gradient_norm,
+            iterations: outcome.iterations,
+            status: outcome.status.name(),
+            converged: outcome.status.is_converged(),
+            solve_seconds: outcome.seconds,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Totals {
+    targets: usize,
+    converged: usize,
+    iterations: usize,
+    /// How many ended in which way.
+    statuses: BTreeMap<&'static str, usize>,
+    loss: Quantiles,
+    /// How many reached which loss.
+    loss_at_most: BTreeMap<String, usize>,
+    solve_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    min: f64,
+    median: f64,
+    p90: f64,
+    max: f64,
+}
+
+impl Totals {
+    fn new(outcomes: &[Outcome]) -> Self {
+        let reached = |level: f64| outcomes.iter().filter(|o| o.loss <= level).count();
+        Self {
+            targets: outcomes.len(),
+            converged: outcomes.iter().filter(|o| o.status.is_converged()).count(),
+            iterations: outcomes.iter().map(|o| o.iterations).sum(),
+            statuses: statuses(outcomes)
+                .into_iter()
+                .map(|(s, count)| (s.name(), count))
+                .collect(),
+            loss: Quantiles::new(outcomes),
+            loss_at_most: LEVELS
+                .map(|level| (format!("{level:e}"), reached(level)))
+                .into(),
+            solve_seconds: outcomes.iter().map(|o| o.seconds).sum(),
+        }
+    }
+}
+
+impl Quantiles {
+    /// Quantiles that are losses of targets, not averages of two.
+    fn new(outcomes: &[Outcome]) -> Self {
+        let mut losses: Vec<f64> = outcomes.iter().map(|o| o.loss).collect();
+        losses.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let last = losses.len().saturating_sub(1);
+            losses
+                .get((part * last as f64).round() as usize)
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        Self {
+            min: at(0.0),
+            median: at(0.5),
+            p90: at(0.9),
+            max: at(1.0),
+        }
+    }
+}
+
+/// How many targets ended in which way, in the order in which the ways first occur.
+fn statuses(outcomes: &[Outcome]) -> Vec<(Status, usize)> {
+    let mut counts: Vec<(Status, usize)> = Vec::new();
+    for outcome in outcomes {
+        match counts
+            .iter_mut()
+            .find(|(status, _)| *status == outcome.status)
+        {
+            Some((_, count)) => *count += 1,
+            None => counts.push((outcome.status, 1)),
+        }
+    }
+    counts
+}
+
+fn text(outcomes: &[Outcome]) -> String {
+    let mut shown: Vec<usize> = (0..outcomes.len()).collect();
+    let mut heading = String::new();
+    if outcomes.len() > LONGEST_TABLE {
+        shown.sort_by(|&a, &b| outcomes[b].loss.total_cmp(&outcomes[a].loss));
+        shown.truncate(HARDEST_SHOWN);
+        heading = format!("The {HARDEST_SHOWN} targets of the largest loss:\n");
+    }
+    let mut table = table(&[
+        "target",
+        "loss",
+        "gradient norm",
+        "iterations",
+        "status",
+        "ms",
+    ]);
+    for index in shown {
+        let outcome = &outcomes[index];
+        table.add_row([
+            index.to_string(),
+            format!("{:.2e}", outcome.loss),
+            format!("{:.1e}", outcome.gradient_norm),
+            outcome.iterations.to_string(),
+            outcome.status.to_string(),
+            format!("{:.1}", 1e3 * outcome.seconds),
+        ]);
+    }
+    for column in [0, 1, 2, 3, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{heading}{table}\n\n{}", summary(outcomes))
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
+    let totals = Totals::new(outcomes);
+    let Quantiles {
+        min,
+        median,
+        p90,
+        max,
+    } = totals.loss;
+    let reached: Vec<_> = LEVELS
+        .iter()
+        .map(|level| {
+            let count = totals
+                .loss_at_most
+                .get(&format!("{level:e}"))
+                .copied()
+                .unwrap_or(0);
+            format!("≤ {level:e} for {count}")
+        })
+        .collect();
+    format!(
+        "{} of {} converged in {} iterations and {:.2} s of solving\n\
+         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n",
+        totals.converged,
+        totals.targets,
+        totals.iterations,
+        totals.solve_seconds,
+        reached.join(", "),
+    )
+}

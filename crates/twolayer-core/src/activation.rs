@@ -1,0 +1,96 @@
+//! The two nonlinearities of the network.
+
+use crate::{Scalar, reduce};
+
+/// A map R^k → R^k whose Jacobian at every point is symmetric, so that one product serves both
+/// the forward and the backward direction.
+pub trait Activation<T: Scalar> {
+    /// output = φ(input). Same lengths.
+    fn apply(&self, input: &[T], output: &mut [T]);
+
+    /// product = φ'(input) v, given `output` = φ(input). Same lengths.
+    fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]);
+}
+
+/// φ(h)ᵢ = max(hᵢ, 0), with derivative 1\[hᵢ > 0\] (0 at the kink).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Relu;
+
+impl<T: Scalar> Activation<T> for Relu {
+    fn apply(&self, input: &[T], output: &mut [T]) {
+        for (a, &h) in output.iter_mut().zip(input) {
+            *a = if h > T::zero() { h } else { T::zero() };
+        }
+    }
+
+    fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]) {
+        for ((p, &a), &v) in product.iter_mut().zip(output).zip(v) {
+            *p = if a > T::zero() { v } else { T::zero() };
+        }
+    }
+}
+
+/// φ(z)ᵢ = exp(zᵢ) / Σⱼ exp(zⱼ), computed from z − max z; Jacobian diag(f) − f fᵀ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Softmax;
+
+impl Softmax {
+    /// log f = z − logsumexp(z), exact to rounding where f itself underflows.
+    pub fn log_probabilities<T: Scalar>(logits: &[T], log_probabilities: &mut [T]) {
+        let shift = reduce::max(logits);
+        for (l, &z) in log_probabilities.iter_mut().zip(logits) {
+            *l = (z - shift).exp();
+        }
+        let log_sum = reduce::sum(log_probabilities).ln();
+        // Subtracted one after the other: shift + log_sum would round log_sum away where the
+        // logits are large.
+        for (l, &z) in log_probabilities.iter_mut().zip(logits) {
+            *l = (z - shift) - log_sum;
+        }
+    }
+}
+
+impl<T: Scalar> Activation<T> for Softmax {
+    fn apply(&self, input: &[T], output: &mut [T]) {
+        let shift = reduce::max(input);
+        for (f, &z) in output.iter_mut().zip(input) {
+            *f = (z - shift).exp();
+        }
+        let total = reduce::sum(output);
+        for f in output.iter_mut() {
+            *f /= total;
+        }
+    }
+
+    fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]) {
+        let mean = reduce::dot(output, v);
+        for ((p, &f), &v) in product.iter_mut().zip(output).zip(v) {
+            *p = f * (v - mean);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_probabilities_outlive_the_probabilities() {
+        let logits = [1000.0_f64, 0.0, -1000.0];
+        let (mut logs, mut f) = ([0.0; 3], [0.0; 3]);
+        Softmax::log_probabilities(&logits, &mut logs);
+        Softmax.apply(&logits, &mut f);
+        assert_eq!(logs, [0.0, -1000.0, -2000.0]);
+        assert_eq!(f, [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn relu_is_off_at_its_kink() {
+        let mut hidden = [7.0_f32; 4];
+        Relu.apply(&[0.0, -0.0, 1e-30, -1.0], &mut hidden);
+        assert_eq!(hidden, [0.0, 0.0, 1e-30, 0.0]);
+        let mut product = [7.0_f32; 2];
+        Relu.jacobian_product(&[0.0, 2.0], &[5.0, 5.0], &mut product);
+        assert_eq!(product, [0.0, 5.0]);
+    }
+}

@@ -1,0 +1,143 @@
+//! What the algorithms ask of a linear algebra library.
+
+use crate::Scalar;
+use std::fmt::Debug;
+
+/// A Cholesky factorisation met a pivot that is not positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the matrix is not positive definite in working precision")]
+pub struct NotPositiveDefinite;
+
+/// The dense kernels of one linear algebra library in one precision.
+///
+/// Vectors are slices; matrices belong to the library. A backend is a value and not only a type:
+/// it may hold a number of threads.
+///
+/// **Contract.** Shapes are the caller's promise: everything that reaches a kernel was validated
+/// by [`TwoLayer`](crate::TwoLayer) or sized from it, and a kernel may panic on shapes that do not
+/// fit. Outputs are overwritten whatever they held before, NaN included, unless the kernel says
+/// "adds". Any dimension may be zero. Column lists are strictly increasing and in range. Kernels
+/// keep scratch memory in a [`Workspace`](LinearBackend::Workspace) that grows at the first call
+/// and is reused by later ones.
+pub trait LinearBackend: Clone + Debug + Send + Sync {
+    /// `f32` or `f64`.
+    type Scalar: Scalar;
+    /// The library's own dense matrix.
+    type Matrix: Clone + Debug + Send + Sync;
+    /// The factor L of A = L Lᵀ.
+    type Cholesky: Send;
+    /// Scratch memory of the kernels that need some.
+    type Workspace: Default + Send;
+
+    /// The library, as a user names it: `"faer"`.
+    fn name(&self) -> &'static str;
+
+    /// Number of rows of `a`.
+    fn nrows(&self, a: &Self::Matrix) -> usize;
+
+    /// Number of columns of `a`.
+    fn ncols(&self, a: &Self::Matrix) -> usize;
+
+    /// A matrix of zeros.
+    fn zeros(&self, nrows: usize, ncols: usize) -> Self::Matrix;
+
+    /// Overwrites `a` by `values` (`nrows·ncols` of them, row after row).
+    fn copy_from_row_major(&self, values: &[Self::Scalar], a: &mut Self::Matrix);
+
+    /// Writes the entries of `a` to `values` (`nrows·ncols`), row after row.
+    fn copy_to_row_major(&self, a: &Self::Matrix, values: &mut [Self::Scalar]);
+
+    /// Position `(row, column)` of the first entry, in the order of memory, that is NaN or
+    /// infinite; `None` where all are finite.
+    fn find_non_finite(&self, a: &Self::Matrix) -> Option<(usize, usize)>;
+
+    /// y = A x.
+    fn mul_vec(&self, a: &Self::Matrix, x: &[Self::Scalar], y: &mut [Self::Scalar]);
+
+    /// x = Aᵀ y.
+    fn mul_vec_transposed(&self, a: &Self::Matrix, y: &[Self::Scalar], x: &mut [Self::Scalar]);
+
+    /// y = A\[:, columns\] x, reading only those columns of A. `x` has one entry for each of
+    /// `columns`.
+    fn mul_vec_columns(
+        &self,
+        a: &Self::Matrix,
+        columns: &[usize],
+        x: &[Self::Scalar],
+        y: &mut [Self::Scalar],
+    );
+
+    /// x = A\[:, columns\]ᵀ y, reading only those columns of A. `x` has one entry for each of
+    /// `columns`.
+    fn mul_vec_transposed_columns(
+        &self,
+        a: &Self::Matrix,
+        columns: &[usize],
+        y: &[Self::Scalar],
+        x: &mut [Self::Scalar],
+    );
+
+    /// out = A\[:, inner\] · B\[inner, :\]: the product A·B over chosen inner indices. With A2, A1
+    /// and the active units this is C(x).
+    fn mul_inner(
+        &self,
+        a: &Self::Matrix,
+        inner: &[usize],
+        b: &Self::Matrix,
+        out: &mut Self::Matrix,
+        workspace: &mut Self::Workspace,
+    );
+
+    /// A ← diag(scale) · (A − shift centerᵀ): subtracts `shift[i]` times the row `center` from row
+    /// i of `a`, then multiplies it by `scale[i]`.
+    fn center_and_scale_rows(
+        &self,
+        shift: &[Self::Scalar],
+        center: &[Self::Scalar],
+        scale: &[Self::Scalar],
+        a: &mut Self::Matrix,
+    );
+
+    /// The lower triangle, diagonal included, of out = Aᵀ diag(weights) A; what is above the
+    /// diagonal is left unspecified. `weights` may be of either sign.
+    fn gram_lower(
+        &self,
+        a: &Self::Matrix,
+        weights: &[Self::Scalar],
+        out: &mut Self::Matrix,
+        workspace: &mut Self::Workspace,
+    );
+
+    /// The Cholesky factor of the symmetric matrix whose lower triangle is that of `a`.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] where a pivot is not positive (or NaN).
+    fn cholesky(
+        &self,
+        a: &Self::Matrix,
+        workspace: &mut Self::Workspace,
+    ) -> Result<Self::Cholesky, NotPositiveDefinite>;
+
+    /// rhs ← A⁻¹ rhs.
+    fn cholesky_solve(
+        &self,
+        factor: &Self::Cholesky,
+        rhs: &mut [Self::Scalar],
+        workspace: &mut Self::Workspace,
+    );
+
+    /// Householder QR of `a` (p×q), applied to a vector: writes the upper triangular R to `r`
+    /// (q×q, row after row, zeros below the diagonal and, where p < q, in the rows from p on) and
+    /// Qᵀ·rhs to the first min(p, q) entries of `rhs` (p entries; the others are left
+    /// unspecified). `a` is destroyed. Signs on the diagonal of R are the library's own.
+    ///
+    /// min ‖A x − rhs‖ is then the triangular system R x = (Qᵀ rhs)\[..q\], to the accuracy that
+    /// A's own condition allows; the normal equations would see its square.
+    fn qr_reduce(
+        &self,
+        a: &mut Self::Matrix,
+        rhs: &mut [Self::Scalar],
+        r: &mut [Self::Scalar],
+        workspace: &mut Self::Workspace,
+    );
+}

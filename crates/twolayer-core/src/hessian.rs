@@ -1,0 +1,37 @@
+//! What a solver asks of an approximation of the Hessian.
+
+use crate::{NotPositiveDefinite, Objective, Subspace};
+
+/// A quadratic model gᵀp + ½ pᵀH̃p of an objective around a point.
+///
+/// Exact, Gauss–Newton, sampled, sketched and matrix-free models all fit: the solver only ever
+/// minimises the model with a ridge, over the subspace that the pinned kinks leave.
+pub trait HessianApprox<O: Objective> {
+    /// As a user names it.
+    fn name(&self) -> &'static str;
+
+    /// Builds H̃ at a point that was evaluated and differentiated. Returns how many rows of C were
+    /// used.
+    fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize;
+
+    /// A length by which damping is measured: the mean eigenvalue of H̃, trace(H̃)/d.
+    fn mean_eigenvalue(&self) -> O::Scalar;
+
+    /// step = argmin of gᵀp + ½ pᵀH̃p + ½ ν‖p‖² + pull·xᵀp over p in `subspace`, with ν the
+    /// `damping` and (pull, x) the `pull`: the multiplier of the constraint ‖x‖ ≤ R, which adds
+    /// pull·‖x + p‖²/2, of which the quadratic part is to be counted in ν by the caller.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] where H̃ + νI is not positive definite on the subspace in working
+    /// precision; the caller tries again with more damping.
+    fn step(
+        &mut self,
+        damping: O::Scalar,
+        pull: Option<(O::Scalar, &[O::Scalar])>,
+        subspace: &Subspace<O::Scalar>,
+        step: &mut [O::Scalar],
+    ) -> Result<(), NotPositiveDefinite>;
+
+    /// product = H̃ p, without the ridge.
+    fn apply(&mut self, p: &[O::Scalar], product: &mut [O::Scalar]);
+}

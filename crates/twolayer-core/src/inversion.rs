@@ -1,0 +1,259 @@
+//! The problem of this workspace: which input has this output?
+
+mod kinks;
+mod rows;
+
+use crate::{
+    Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, LogRatio, Loss, Objective,
+    Regularizer, Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
+};
+use num_traits::{Float, One, Zero};
+
+/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
+///
+/// Holds references: many targets share one network.
+#[derive(Debug)]
+pub struct Inversion<'a, B: LinearBackend> {
+    network: &'a TwoLayer<B>,
+    target: &'a Target<B::Scalar>,
+    loss: &'a dyn Loss<B::Scalar>,
+    regularizer: Option<&'a Regularizer<B::Scalar>>,
+    radius: Option<B::Scalar>,
+}
+
+// Not derived: a copy of the references asks nothing of the backend.
+impl<B: LinearBackend> Clone for Inversion<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: LinearBackend> Copy for Inversion<'_, B> {}
+
+impl<'a, B: LinearBackend> Inversion<'a, B> {
+    /// The squared loss, without regulariser or radius.
+    ///
+    /// # Errors
+    /// A target with other than m outcomes.
+    pub fn new(network: &'a TwoLayer<B>, target: &'a Target<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("b", target.outcomes(), network.outcomes())?;
+        Ok(Self {
+            network,
+            target,
+            loss: &SquaredError,
+            regularizer: None,
+            radius: None,
+        })
+    }
+
+    /// The same problem with another loss.
+    pub fn with_loss(mut self, loss: &'a dyn Loss<B::Scalar>) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The same problem with a regulariser.
+    ///
+    /// # Errors
+    /// A regulariser with other than m weights.
+    pub fn with_regularizer(
+        mut self,
+        regularizer: &'a Regularizer<B::Scalar>,
+    ) -> Result<Self, Error> {
+        Error::check_length("w", regularizer.weights().len(), self.network.outcomes())?;
+        self.regularizer = Some(regularizer);
+        Ok(self)
+    }
+
+    /// The same problem over the ball ‖x‖ ≤ `radius`.
+    ///
+    /// # Errors
+    /// A radius that is not a positive number.
+    pub fn with_radius(mut self, radius: B::Scalar) -> Result<Self, Error> {
+        if !(radius.is_finite() && radius > B::Scalar::zero()) {
+            return Err(Error::Parameter {
+                name: "radius",
+                value: radius.to_f64(),
+                requirement: "finite and greater than 0",
+            });
+        }
+        self.radius = Some(radius);
+        Ok(self)
+    }
+
+    /// The network.
+    pub fn network(&self) -> &'a TwoLayer<B> {
+        self.network
+    }
+
+    /// The target.
+    pub fn target(&self) -> &'a Target<B::Scalar> {
+        self.target
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
+        self.loss
+    }
+
+    /// The regulariser.
+    pub fn regularizer(&self) -> Option<&'a Regularizer<B::Scalar>> {
+        self.regularizer
+    }
+}
+
+impl<B: LinearBackend> Objective for Inversion<'_, B> {
+    type Scalar = B::Scalar;
+    type Evaluation = InversionPoint<B::Scalar>;
+
+    fn dimension(&self) -> usize {
+        self.network.inputs()
+    }
+
+    fn radius(&self) -> Option<B::Scalar> {
+        self.radius
+    }
+
+    fn new_evaluation(&self) -> Self::Evaluation {
+        InversionPoint::new(
+            self.network.inputs(),
+            self.network.hidden_units(),
+            self.network.outcomes(),
+        )
+    }
+
+    fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut Self::Evaluation) {
+        at.x.copy_from_slice(x);
+        self.network.forward(x, pinned, &mut at.pass);
+        at.loss = self.loss.value(&at.pass, self.target);
+        at.penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
+            let (w, u) = (regularizer.weights(), &at.pass.products);
+            let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
+            B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
+        });
+    }
+
+    fn value_at(&self, at: &Self::Evaluation) -> B::Scalar {
+        self.loss.value(&at.pass, self.target) + at.penalty
+    }
+
+    fn differentiate(&self, at: &mut Self::Evaluation) {
+        self.loss
+            .logit_gradient(&at.pass, self.target, &mut at.row_gradient);
+        if let Some(regularizer) = self.regularizer {
+            let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
+            for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
+                *gradient += w * w * u;
+            }
+        }
+        self.network.jacobian_transposed_vec(
+            &at.pass.active,
+            &at.row_gradient,
+            &mut at.hidden_scratch,
+            &mut at.gradient,
+        );
+    }
+
+    fn rounding_error(&self, at: &Self::Evaluation) -> B::Scalar {
+        // A logit is a sum of n products, whose roundings are as good as independent.
+        let largest = at
+            .pass
+            .logits
+            .iter()
+            .fold(B::Scalar::one(), |most, z| most.max(z.abs()));
+        let terms = B::Scalar::of(self.network.hidden_units() as f64).sqrt();
+        let roundoff = B::Scalar::UNIT_ROUNDOFF;
+        // Logits with fewer than half of their digits left would call anything a perfect fit.
+        let of_a_logit = (terms * roundoff * largest).min(roundoff.sqrt());
+        let of_the_penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
+            let (w, u) = (regularizer.weights(), &at.pass.products);
+            let slope = |i: usize| (w[i] * w[i] * u[i]).abs().to_f64();
+            of_a_logit * B::Scalar::of(reduce::sum_of(u.len(), slope))
+        });
+        self.loss.rounding_error(&at.pass, self.target, of_a_logit)
+            + of_the_penalty
+            + roundoff * self.value_at(at)
+    }
+
+    fn warm_start(&self) -> Option<WarmStart<Self>> {
+        // Log-ratios that are off by 0.1 on average.
+        let within_reach = B::Scalar::of(0.005 * self.network.outcomes() as f64);
+        let objective = self.with_loss(&LogRatio);
+        (self.loss.name() != objective.loss.name()).then_some(WarmStart {
+            objective,
+            within_reach,
+        })
+    }
+}
+
+/// The state of an [`Inversion`] at one point x.
+#[derive(Debug, Clone)]
+pub struct InversionPoint<T> {
+    x: Vec<T>,
+    pass: ForwardPass<T>,
+    loss: T,
+    penalty: T,
+    /// u with gradient = Cᵀu, regulariser included (m).
+    row_gradient: Vec<T>,
+    gradient: Vec<T>,
+    hidden_scratch: HiddenScratch<T>,
+    /// Scratch over the outcomes.
+    outcome_scratch: [Vec<T>; 2],
+    curvature: crate::Curvature<T>,
+}
+
+impl<T: Scalar> InversionPoint<T> {
+    fn new(inputs: usize, hidden: usize, outcomes: usize) -> Self {
+        let zeros = |length| vec![T::zero(); length];
+        Self {
+            x: zeros(inputs),
+            pass: ForwardPass::new(hidden, outcomes),
+            loss: T::zero(),
+            penalty: T::zero(),
+            row_gradient: zeros(outcomes),
+            gradient: zeros(inputs),
+            hidden_scratch: HiddenScratch::default(),
+            outcome_scratch: [zeros(outcomes), zeros(outcomes)],
+            curvature: crate::Curvature::new(outcomes),
+        }
+    }
+
+    /// f = softmax(z) at x (m).
+    pub fn probabilities(&self) -> &[T] {
+        &self.pass.probabilities
+    }
+
+    /// All that the network computed at x.
+    pub fn forward_pass(&self) -> &ForwardPass<T> {
+        &self.pass
+    }
+
+    /// The loss, without the regulariser.
+    pub fn loss(&self) -> T {
+        self.loss
+    }
+
+    /// ½‖W A2 φ(A1 x + c1)‖².
+    pub fn penalty(&self) -> T {
+        self.penalty
+    }
+}
+
+impl<T: Scalar> Evaluation<T> for InversionPoint<T> {
+    fn point(&self) -> &[T] {
+        &self.x
+    }
+
+    fn value(&self) -> T {
+        self.loss + self.penalty
+    }
+
+    fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+
+    fn flips_from(&self, other: &Self) -> usize {
+        let pairs = self.pass.pattern.iter().zip(&other.pass.pattern);
+        pairs.filter(|(mine, theirs)| mine != theirs).count()
+    }
+}

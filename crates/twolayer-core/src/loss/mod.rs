@@ -1,0 +1,65 @@
+//! Losses of a softmax output against a target distribution.
+//!
+//! Written in the logits z, every loss here has gradient u with Σu = 0 and curvature
+//! (I − 1 centerᵀ)ᵀ diag(β) (I − 1 centerᵀ), so that in x, inside a cell of constant pattern,
+//! gradient and Hessian are Cᵀu and C̄ᵀ diag(β) C̄ with C̄ = C − 1 (centerᵀ C). A new loss says
+//! what its u, center and β are; nothing else has to know it.
+
+mod kullback_leibler;
+mod log_ratio;
+mod squared_error;
+
+pub use kullback_leibler::KullbackLeibler;
+pub use log_ratio::LogRatio;
+pub use squared_error::SquaredError;
+
+use crate::{ForwardPass, Scalar, Target};
+use std::fmt::Debug;
+
+/// Which row weights β a second-order model uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowWeights {
+    /// The Hessian's own; may be negative.
+    Exact,
+    /// β⁺ = max(β, 0): the smallest positive semi-definite majorant row by row.
+    Convexified,
+    /// What remains where the residual is neglected; never negative.
+    GaussNewton,
+    /// For a loss whose curvature vanishes far from its minimum: weights by which a full step
+    /// would match log f to log b, were the logits free; never negative. For other losses the same
+    /// as `Convexified`.
+    Secant,
+}
+
+/// A loss of the output f = softmax(z) against a target b.
+///
+/// All slices have m entries.
+pub trait Loss<T: Scalar>: Debug + Send + Sync {
+    /// As a user names it.
+    fn name(&self) -> &'static str;
+
+    /// The value, never negative up to rounding.
+    fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T;
+
+    /// u = ∂/∂z.
+    fn logit_gradient(&self, pass: &ForwardPass<T>, target: &Target<T>, gradient: &mut [T]);
+
+    /// The center (entries sum to 1) and the row weights β.
+    fn curvature(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        kind: RowWeights,
+        center: &mut [T],
+        row_weights: &mut [T],
+    );
+
+    /// An estimate of the error of the value where each logit carries an error of `logit_error`
+    /// and everything computed from it one of a few roundoffs.
+    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T;
+
+    /// Whether the value is a quadratic function of the logits.
+    fn is_quadratic(&self, _target: &Target<T>) -> bool {
+        false
+    }
+}

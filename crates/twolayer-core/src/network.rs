@@ -1,0 +1,286 @@
+//! The frozen network: validated once, then trusted.
+
+use crate::{Activation, Error, LinearBackend, Softmax};
+
+/// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
+///
+/// The matrices are moved in, in the library's own type and layout, and are never copied.
+/// Everything in a `TwoLayer` is finite and fits together, which is why no later call checks it.
+#[derive(Debug, Clone)]
+pub struct TwoLayer<B: LinearBackend> {
+    backend: B,
+    a1: B::Matrix,
+    bias1: Vec<B::Scalar>,
+    a2: B::Matrix,
+    bias2: Vec<B::Scalar>,
+}
+
+impl<B: LinearBackend> TwoLayer<B> {
+    /// The network of the paper (arXiv 2308.08358), without biases.
+    ///
+    /// # Errors
+    /// A dimension of zero, an A2 with other than n columns, an entry that is NaN or infinite.
+    pub fn new(backend: B, a1: B::Matrix, a2: B::Matrix) -> Result<Self, Error> {
+        for (name, a) in [("A1", &a1), ("A2", &a2)] {
+            let (nrows, ncols) = (backend.nrows(a), backend.ncols(a));
+            if nrows == 0 || ncols == 0 {
+                return Err(Error::Empty {
+                    name,
+                    found: format!("({nrows}, {ncols})"),
+                });
+            }
+        }
+        let (hidden, outcomes) = (backend.nrows(&a1), backend.nrows(&a2));
+        if backend.ncols(&a2) != hidden {
+            return Err(Error::Shape {
+                name: "A2",
+                found: format!("({outcomes}, {})", backend.ncols(&a2)),
+                expected: format!("(m, {hidden}): a column for each row of A1"),
+            });
+        }
+        for (name, a) in [("A1", &a1), ("A2", &a2)] {
+            if let Some((row, column)) = backend.find_non_finite(a) {
+                let mut entries =
+                    vec![num_traits::Zero::zero(); backend.nrows(a) * backend.ncols(a)];
+                backend.copy_to_row_major(a, &mut entries);
+                let value = entries[row * backend.ncols(a) + column];
+                return Err(Error::NotFinite {
+                    name,
+                    index: format!("{row}, {column}"),
+                    value: crate::Scalar::to_f64(value),
+                });
+            }
+        }
+        let bias1 = vec![num_traits::Zero::zero(); hidden];
+        let bias2 = vec![num_traits::Zero::zero(); outcomes];
+        Ok(Self {
+            backend,
+            a1,
+            bias1,
+            a2,
+            bias2,
+        })
+    }
+
+    /// The same network with biases c1 (n) and c2 (m).
+    ///
+    /// # Errors
+    /// A wrong length, or an entry that is NaN or infinite.
+    pub fn with_biases(
+        mut self,
+        bias1: Vec<B::Scalar>,
+        bias2: Vec<B::Scalar>,
+    ) -> Result<Self, Error> {
+        Error::check_length("c1", bias1.len(), self.hidden_units())?;
+        Error::check_length("c2", bias2.len(), self.outcomes())?;
+        Error::check_finite("c1", &bias1)?;
+        Error::check_finite("c2", &bias2)?;
+        self.bias1 = bias1;
+        self.bias2 = bias2;
+        Ok(self)
+    }
+
+    /// d, the number of unknowns.
+    pub fn inputs(&self) -> usize {
+        self.backend.ncols(&self.a1)
+    }
+
+    /// n, the number of ReLU units.
+    pub fn hidden_units(&self) -> usize {
+        self.backend.nrows(&self.a1)
+    }
+
+    /// m, the number of outcomes.
+    pub fn outcomes(&self) -> usize {
+        self.backend.nrows(&self.a2)
+    }
+
+    /// The linear algebra library.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// A1 (n×d).
+    pub fn a1(&self) -> &B::Matrix {
+        &self.a1
+    }
+
+    /// c1 (n).
+    pub fn bias1(&self) -> &[B::Scalar] {
+        &self.bias1
+    }
+
+    /// A2 (m×n).
+    pub fn a2(&self) -> &B::Matrix {
+        &self.a2
+    }
+
+    /// c2 (m).
+    pub fn bias2(&self) -> &[B::Scalar] {
+        &self.bias2
+    }
+
+    /// Gives A1 and A2 back, without a copy.
+    pub fn into_matrices(self) -> (B::Matrix, B::Matrix) {
+        (self.a1, self.a2)
+    }
+
+    /// The network's output softmax(A2 φ(A1 x + c1) + c2) (m) at `x` (d).
+    ///
+    /// # Errors
+    /// An x of the wrong length, or with an entry that is NaN or infinite; logits that overflow.
+    pub fn probabilities(&self, x: &[B::Scalar]) -> Result<Vec<B::Scalar>, Error> {
+        Error::check_length("x", x.len(), self.inputs())?;
+        Error::check_finite("x", x)?;
+        let mut pass = ForwardPass::new(self.hidden_units(), self.outcomes());
+        self.forward(x, &[], &mut pass);
+        if !crate::reduce::all_finite(&pass.probabilities) {
+            return Err(Error::Overflow {
+                quantity: "network's output",
+                at: "x",
+            });
+        }
+        Ok(pass.probabilities)
+    }
+
+    /// Runs the network on `x` (d entries), with h of the units in `pinned` set to exactly 0.
+    ///
+    /// Reads A1 once and the active columns of A2 once: 2nd + 2mk flops, k active units.
+    pub fn forward(&self, x: &[B::Scalar], pinned: &[usize], pass: &mut ForwardPass<B::Scalar>) {
+        self.backend.mul_vec(&self.a1, x, &mut pass.hidden);
+        for (h, &c) in pass.hidden.iter_mut().zip(&self.bias1) {
+            *h += c;
+        }
+        for &unit in pinned {
+            pass.hidden[unit] = num_traits::Zero::zero();
+        }
+        for (state, &h) in pass.pattern.iter_mut().zip(&pass.hidden) {
+            *state = h > num_traits::Zero::zero();
+        }
+        pass.list_active();
+        pass.active_hidden.clear();
+        pass.active_hidden
+            .extend(pass.active.iter().map(|&i| pass.hidden[i]));
+        self.backend.mul_vec_columns(
+            &self.a2,
+            &pass.active,
+            &pass.active_hidden,
+            &mut pass.products,
+        );
+        for ((z, &u), &c) in pass.logits.iter_mut().zip(&pass.products).zip(&self.bias2) {
+            *z = u + c;
+        }
+        Softmax::log_probabilities(&pass.logits, &mut pass.log_probabilities);
+        Softmax.apply(&pass.logits, &mut pass.probabilities);
+    }
+
+    /// C v for C = A2 diag(s) A1 and s the indicator of `active`, without forming C.
+    ///
+    /// `v` has d entries, `product` m. `hidden` and `selected` are scratch.
+    pub fn jacobian_vec(
+        &self,
+        active: &[usize],
+        v: &[B::Scalar],
+        scratch: &mut HiddenScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        scratch.resize(self.hidden_units());
+        self.backend.mul_vec(&self.a1, v, &mut scratch.full);
+        scratch.selected.clear();
+        scratch
+            .selected
+            .extend(active.iter().map(|&i| scratch.full[i]));
+        self.backend
+            .mul_vec_columns(&self.a2, active, &scratch.selected, product);
+    }
+
+    /// Cᵀ y for C = A2 diag(s) A1 and s the indicator of `active`, without forming C.
+    ///
+    /// `y` has m entries, `product` d.
+    pub fn jacobian_transposed_vec(
+        &self,
+        active: &[usize],
+        y: &[B::Scalar],
+        scratch: &mut HiddenScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        scratch.resize(self.hidden_units());
+        scratch.selected.clear();
+        scratch
+            .selected
+            .resize(active.len(), num_traits::Zero::zero());
+        self.backend
+            .mul_vec_transposed_columns(&self.a2, active, y, &mut scratch.selected);
+        scratch.full.fill(num_traits::Zero::zero());
+        for (&i, &t) in active.iter().zip(&scratch.selected) {
+            scratch.full[i] = t;
+        }
+        self.backend
+            .mul_vec_transposed(&self.a1, &scratch.full, product);
+    }
+}
+
+/// Scratch of the products with C and Cᵀ: one vector over all units, one over the active ones.
+#[derive(Debug, Clone, Default)]
+pub struct HiddenScratch<T> {
+    full: Vec<T>,
+    selected: Vec<T>,
+}
+
+impl<T: crate::Scalar> HiddenScratch<T> {
+    fn resize(&mut self, hidden: usize) {
+        self.full.resize(hidden, T::zero());
+        // Room for any pattern at once: a pattern that grows must not allocate.
+        self.selected
+            .reserve(hidden.saturating_sub(self.selected.len()));
+    }
+}
+
+/// Everything that one run of the network computes.
+#[derive(Debug, Clone)]
+pub struct ForwardPass<T> {
+    /// h = A1 x + c1 (n).
+    pub hidden: Vec<T>,
+    /// s = 1\[h > 0\] (n).
+    pub pattern: Vec<bool>,
+    /// The units with s = 1, increasing.
+    pub active: Vec<usize>,
+    /// h of the active units.
+    active_hidden: Vec<T>,
+    /// u = A2 φ(h) (m).
+    pub products: Vec<T>,
+    /// z = u + c2 (m).
+    pub logits: Vec<T>,
+    /// log f (m), exact to rounding also where f underflows.
+    pub log_probabilities: Vec<T>,
+    /// f = softmax(z) (m).
+    pub probabilities: Vec<T>,
+}
+
+impl<T: crate::Scalar> ForwardPass<T> {
+    /// Buffers for a network with n `hidden` units and m `outcomes`.
+    pub fn new(hidden: usize, outcomes: usize) -> Self {
+        Self {
+            hidden: vec![T::zero(); hidden],
+            pattern: vec![false; hidden],
+            active: Vec::with_capacity(hidden),
+            active_hidden: Vec::with_capacity(hidden),
+            products: vec![T::zero(); outcomes],
+            logits: vec![T::zero(); outcomes],
+            log_probabilities: vec![T::zero(); outcomes],
+            probabilities: vec![T::zero(); outcomes],
+        }
+    }
+
+    /// Chooses the side from which a unit on its kink (h = 0) is differentiated.
+    pub(crate) fn choose_side(&mut self, unit: usize, active: bool) {
+        self.pattern[unit] = active;
+        self.list_active();
+    }
+
+    fn list_active(&mut self) {
+        self.active.clear();
+        self.active
+            .extend((0..self.pattern.len()).filter(|&unit| self.pattern[unit]));
+    }
+}

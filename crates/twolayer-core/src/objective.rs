@@ -1,0 +1,218 @@
+//! What a solver sees of a problem.
+
+use crate::{LinearBackend, RowWeights, Scalar};
+
+/// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
+///
+/// An [`Evaluation`](Objective::Evaluation) holds everything that one point costs to compute, so
+/// that value, gradient and curvature at the same point share their work and the solver's loop
+/// allocates nothing: it makes two and swaps them.
+pub trait Objective {
+    /// `f32` or `f64`.
+    type Scalar: Scalar;
+    /// The state at one point.
+    type Evaluation: Evaluation<Self::Scalar>;
+
+    /// d, the number of unknowns.
+    fn dimension(&self) -> usize;
+
+    /// R, where there is one.
+    fn radius(&self) -> Option<Self::Scalar>;
+
+    /// Buffers for one point.
+    fn new_evaluation(&self) -> Self::Evaluation;
+
+    /// Computes the value at `x` (d). The units in `pinned` lie on their kink: their signed
+    /// distance is taken as exactly zero whatever rounding makes of it.
+    ///
+    /// A value that overflows is left as NaN or infinite for the solver to see.
+    fn evaluate(&self, x: &[Self::Scalar], pinned: &[usize], at: &mut Self::Evaluation);
+
+    /// Computes the gradient at a point that was evaluated before.
+    fn differentiate(&self, at: &mut Self::Evaluation);
+
+    /// The value of this objective at a point that it or its
+    /// [`warm_start`](Objective::warm_start) evaluated.
+    fn value_at(&self, at: &Self::Evaluation) -> Self::Scalar {
+        at.value()
+    }
+
+    /// An estimate of the error that rounding leaves in [`value_at`](Objective::value_at). A
+    /// decrease below it cannot be told from noise.
+    fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
+
+    /// An objective that is easier to minimise from far away and has the same minimiser wherever
+    /// the minimum of this one is zero.
+    fn warm_start(&self) -> Option<WarmStart<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// An easier objective to begin with.
+#[derive(Debug, Clone)]
+pub struct WarmStart<O: Objective> {
+    /// The easier objective.
+    pub objective: O,
+    /// A value of it below which its minimum is taken to be zero: where the descent ends between
+    /// rounding and this, it has most likely met a local minimum, and other starts are worth
+    /// their time. Above it the target is out of reach, and they are not.
+    pub within_reach: O::Scalar,
+}
+
+/// The state of an [`Objective`] at one point.
+pub trait Evaluation<T> {
+    /// x (d).
+    fn point(&self) -> &[T];
+
+    /// The value at x.
+    fn value(&self) -> T;
+
+    /// The gradient at x (d), once it was computed.
+    fn gradient(&self) -> &[T];
+
+    /// How many kinks lie between this point and `other`.
+    fn flips_from(&self, _other: &Self) -> usize {
+        0
+    }
+}
+
+/// The kinks of an objective: hyperplanes hᵢ(x) = aᵢᵀx + cᵢ = 0 across which it is continuous but
+/// its gradient jumps. A smooth objective implements it with an empty body.
+pub trait Kinked: Objective {
+    /// n, the number of hyperplanes.
+    fn kinks(&self) -> usize {
+        0
+    }
+
+    /// hᵢ at a point (n).
+    fn signed_distances<'a>(&self, _at: &'a Self::Evaluation) -> &'a [Self::Scalar] {
+        &[]
+    }
+
+    /// slopesᵢ = aᵢᵀ direction (n): the change of h along a direction (d).
+    fn distance_slopes(&self, _direction: &[Self::Scalar], _slopes: &mut [Self::Scalar]) {}
+
+    /// normal = aᵢ (d).
+    fn normal(&self, _kink: usize, _normal: &mut [Self::Scalar]) {}
+
+    /// For each of `kinks`: the slope of the objective per unit of hᵢ on the positive side minus
+    /// that on the negative side, everything else held, as the quadratic model at the point
+    /// predicts it for the point plus `step` (d).
+    fn slope_jumps(
+        &self,
+        _at: &mut Self::Evaluation,
+        _step: &[Self::Scalar],
+        _kinks: &[usize],
+        _jumps: &mut [Self::Scalar],
+    ) {
+    }
+
+    /// Makes the derivatives at a point on a kink (hᵢ = 0) those of its positive or negative side;
+    /// the caller then differentiates again.
+    fn choose_side(&self, _at: &mut Self::Evaluation, _kink: usize, _positive: bool) {}
+
+    /// Whether a point lies on the positive side of each kink (n); on the kink itself, the side
+    /// that was chosen, else the negative one.
+    fn sides<'a>(&self, _at: &'a Self::Evaluation) -> &'a [bool] {
+        &[]
+    }
+
+    /// The minimum over 0 ≤ α ≤ `end` of the objective at x + α·direction, found by walking the
+    /// kinks on the way, where the objective is a piecewise *quadratic* function and that is exact;
+    /// `None` otherwise. `slopes` is the direction's [`distance_slopes`](Kinked::distance_slopes),
+    /// `crossings` its kinks in the order in which they are met, with the α of each.
+    fn minimize_along(
+        &self,
+        _at: &mut Self::Evaluation,
+        _slopes: &[Self::Scalar],
+        _crossings: &[Crossing<Self::Scalar>],
+        _end: Self::Scalar,
+    ) -> Option<RayMinimum<Self::Scalar>> {
+        None
+    }
+}
+
+/// A kink met along a ray.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crossing<T> {
+    /// Where on the ray, as a multiple α of the direction.
+    pub fraction: T,
+    /// Which hyperplane.
+    pub kink: usize,
+}
+
+/// The minimum of an objective along a ray.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RayMinimum<T> {
+    /// Where on the ray, as a multiple α of the direction.
+    pub fraction: T,
+    /// The kink that the minimum lies on, if it lies on one.
+    pub kink: Option<usize>,
+}
+
+/// An objective whose Hessian, inside a cell, is C̄ᵀ diag(β) C̄ + Cᵀ diag(ω) C with an m×d Jacobian
+/// C, C̄ = C − 1(centerᵀC): all that the Hessian approximations need to know.
+pub trait RowStructured: Objective {
+    /// The linear algebra library that holds C.
+    type Backend: LinearBackend<Scalar = Self::Scalar>;
+
+    /// The linear algebra library that holds C.
+    fn backend(&self) -> &Self::Backend;
+
+    /// m, the number of rows of C.
+    fn rows(&self) -> usize;
+
+    /// center, β and ω at a point.
+    fn curvature(
+        &self,
+        at: &Self::Evaluation,
+        kind: RowWeights,
+        curvature: &mut Curvature<Self::Scalar>,
+    );
+
+    /// u with gradient = Cᵀu at a point that was differentiated (m).
+    fn row_gradient<'a>(&self, at: &'a Self::Evaluation) -> &'a [Self::Scalar];
+
+    /// Forms C (m×d): 2mkd flops, k active units.
+    fn jacobian(
+        &self,
+        at: &Self::Evaluation,
+        jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
+        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    );
+
+    /// product = H v for the Hessian with the given row weights, without forming C: 8mk + 8nd
+    /// flops.
+    fn hessian_vec(
+        &self,
+        at: &mut Self::Evaluation,
+        kind: RowWeights,
+        v: &[Self::Scalar],
+        product: &mut [Self::Scalar],
+    );
+}
+
+/// The curvature of an objective in the rows of C.
+#[derive(Debug, Clone, Default)]
+pub struct Curvature<T> {
+    /// The center (m), entries summing to 1.
+    pub center: Vec<T>,
+    /// β (m).
+    pub row_weights: Vec<T>,
+    /// ω = w² (m) of the regulariser; empty where there is none.
+    pub uncentered_weights: Vec<T>,
+}
+
+impl<T: Scalar> Curvature<T> {
+    /// Buffers for m rows.
+    pub fn new(rows: usize) -> Self {
+        Self {
+            center: vec![T::zero(); rows],
+            row_weights: vec![T::zero(); rows],
+            uncentered_weights: Vec::new(),
+        }
+    }
+}

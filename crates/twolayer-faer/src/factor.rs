@@ -1,0 +1,186 @@
+//! Cholesky and Householder QR on faer's views, also for backends whose library has neither.
+
+use crate::FaerScalar;
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::cholesky::llt;
+use faer::linalg::householder::{
+    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_transpose_on_the_left_in_place_with_conj as apply_transposed,
+    make_householder_in_place, upgrade_householder_factor,
+};
+use faer::linalg::matmul::matmul;
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, RowMut, RowRef};
+use std::fmt;
+use twolayer_core::NotPositiveDefinite;
+
+/// The Cholesky factor L of A = L Lᵀ.
+#[derive(Clone, Debug)]
+pub struct Factor<T> {
+    lower: Mat<T>,
+}
+
+impl<T: FaerScalar> Factor<T> {
+    /// Factors the symmetric matrix whose lower triangle is that of `a`.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] where a pivot is not positive, or NaN.
+    pub fn new(a: MatRef<'_, T>, par: Par) -> Result<Self, NotPositiveDefinite> {
+        let n = a.nrows();
+        let mut lower = Mat::zeros(n, n);
+        lower.copy_from_triangular_lower(a);
+        let parameters = <llt::factor::LltParams as Auto<T>>::auto();
+        let scratch = llt::factor::cholesky_in_place_scratch::<T>(n, par, parameters.into());
+        llt::factor::cholesky_in_place(
+            lower.as_mut(),
+            Default::default(),
+            par,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            parameters.into(),
+        )
+        .map_err(|_| NotPositiveDefinite)?;
+        Ok(Self { lower })
+    }
+
+    /// rhs ← A⁻¹ rhs.
+    pub fn solve(&self, rhs: &mut [T]) {
+        let scratch = llt::solve::solve_in_place_scratch::<T>(rhs.len(), 1, Par::Seq);
+        let mut buffer = MemBuffer::new(scratch);
+        llt::solve::solve_in_place(
+            self.lower.as_ref(),
+            ColMut::from_slice_mut(rhs).as_mat_mut(),
+            Par::Seq,
+            MemStack::new(&mut buffer),
+        );
+    }
+}
+
+/// Householder QR with the reflectors of a panel of columns applied together.
+///
+/// It is built from faer's reflectors and block products and not from its
+/// `qr::no_pivoting::factor`, which takes a column for dependent on the earlier ones, and leaves it
+/// in echelon form with a zero on the diagonal of R, where its remainder is below 16 p ε of its
+/// norm (p rows, ε = 2u). That is far more than the roundoff of a factorisation, and discards the
+/// small directions that an ill-conditioned least-squares problem is about. Here every column is
+/// reduced to roundoff: R is the exact factor of A + E, ‖E‖ ≤ c p q u ‖A‖ with a small c.
+pub struct Householder<T> {
+    coefficients: Mat<T>,
+    dots: Vec<T>,
+    scratch: MemBuffer,
+}
+
+/// Columns of a panel. Within it reflectors are applied one by one, at the speed of memory; wider
+/// panels leave less to the block product.
+const PANEL: usize = 16;
+
+impl<T: FaerScalar> Default for Householder<T> {
+    fn default() -> Self {
+        Self {
+            coefficients: Mat::new(),
+            dots: Vec::new(),
+            scratch: MemBuffer::new(StackReq::EMPTY),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Householder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Householder").finish_non_exhaustive()
+    }
+}
+
+impl<T: FaerScalar> Householder<T> {
+    /// As [`LinearBackend::qr_reduce`](twolayer_core::LinearBackend::qr_reduce). Fast where the
+    /// columns of `a` are contiguous.
+    pub fn reduce(&mut self, a: MatMut<'_, T>, rhs: &mut [T], r: &mut [T], par: Par) {
+        let (p, q) = a.shape();
+        assert!(rhs.len() == p && r.len() == q * q);
+        let (mut a, mut rhs) = (a, ColMut::from_slice_mut(rhs).as_mat_mut());
+        self.reserve(p, q);
+        for start in (0..p.min(q)).step_by(PANEL) {
+            let width = PANEL.min(p.min(q) - start);
+            let (mut panel, trailing) = a
+                .rb_mut()
+                .subrows_mut(start, p - start)
+                .subcols_mut(start, q - start)
+                .split_at_col_mut(width);
+            let mut coefficients = self.coefficients.as_mut().submatrix_mut(0, 0, width, width);
+            reduce_panel(panel.rb_mut(), coefficients.rb_mut(), &mut self.dots);
+            upgrade_householder_factor(coefficients.rb_mut(), panel.rb(), width, 1, Par::Seq);
+            let rhs = rhs.rb_mut().subrows_mut(start, p - start);
+            for (columns, par) in [(trailing, par), (rhs, Par::Seq)] {
+                if columns.ncols() > 0 {
+                    apply_transposed(
+                        panel.rb(),
+                        coefficients.rb(),
+                        Conj::No,
+                        columns,
+                        par,
+                        MemStack::new(&mut self.scratch),
+                    );
+                }
+            }
+        }
+        for (i, row) in r.chunks_exact_mut(q.max(1)).enumerate() {
+            for (j, entry) in row.iter_mut().enumerate() {
+                *entry = if i <= j && i < p {
+                    a[(i, j)]
+                } else {
+                    T::zero()
+                };
+            }
+        }
+    }
+
+    fn reserve(&mut self, p: usize, q: usize) {
+        if self.coefficients.nrows() < PANEL {
+            self.coefficients = Mat::zeros(PANEL, PANEL);
+            self.dots = vec![T::zero(); PANEL];
+        }
+        let scratch = apply_scratch::<T>(p, PANEL, q.max(1));
+        if self.scratch.len() < scratch.unaligned_bytes_required() {
+            self.scratch = MemBuffer::new(scratch);
+        }
+    }
+}
+
+/// Reduces the columns of `panel` one by one: R above and on the diagonal, the reflectors v, of
+/// which the leading 1 is not stored, below it, and τ of H = I − v vᵀ/τ on the diagonal of
+/// `coefficients`.
+fn reduce_panel<T: FaerScalar>(panel: MatMut<'_, T>, coefficients: MatMut<'_, T>, dots: &mut [T]) {
+    let (mut panel, mut coefficients) = (panel, coefficients);
+    let (nrows, width) = panel.shape();
+    for j in 0..width {
+        let below = panel.rb_mut().subrows_mut(j, nrows - j);
+        let (left, rest) = below.split_at_col_mut(j + 1);
+        let (mut head, mut tail) = left.col_mut(j).split_at_row_mut(1);
+        let tau = make_householder_in_place(&mut head[0], tail.rb_mut()).tau;
+        coefficients[(j, j)] = tau;
+        if rest.ncols() == 0 {
+            continue;
+        }
+        let (mut top, mut rest) = rest.split_at_row_mut(1);
+        // dots = vᵀ [top; rest] / τ, then [top; rest] −= v dots.
+        let dots = &mut dots[..rest.ncols()];
+        matmul(
+            RowMut::from_slice_mut(dots),
+            Accum::Replace,
+            tail.rb().transpose(),
+            rest.rb(),
+            T::one(),
+            Par::Seq,
+        );
+        for (k, dot) in dots.iter_mut().enumerate() {
+            *dot = (*dot + top[(0, k)]) / tau;
+            top[(0, k)] -= *dot;
+        }
+        matmul(
+            rest.rb_mut(),
+            Accum::Add,
+            tail.rb().as_mat(),
+            RowRef::from_slice(dots).as_mat(),
+            -T::one(),
+            Par::Seq,
+        );
+    }
+}

@@ -1,0 +1,372 @@
+//! The dense kernels of [`twolayer_core`] over [faer](https://docs.rs/faer): the fastest of the
+//! backends on large problems, and the only one that threads itself.
+//!
+//! Take [`Faer`] where a solver asks for a [`LinearBackend`], and hand it matrices of faer's own
+//! type, `faer::Mat<f64>` or `faer::Mat<f32>`. Use the [`faer`] that this crate re-exports: a
+//! `Mat` of another version of faer is another type.
+//!
+//! ```
+//! use twolayer_faer::{Faer, faer::mat, twolayer_core::LinearBackend};
+//!
+//! let backend = Faer::<f64>::default();
+//! let a = mat![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+//!
+//! let mut y = [0.0; 2];
+//! backend.mul_vec(&a, &[1.0, 0.0, -1.0], &mut y);
+//! assert_eq!(y, [-2.0, -2.0]);
+//!
+//! // Only columns 0 and 2: what a ReLU leaves on.
+//! backend.mul_vec_columns(&a, &[0, 2], &[1.0, 1.0], &mut y);
+//! assert_eq!(y, [4.0, 10.0]);
+//! ```
+//!
+//! # Threads
+//!
+//! [`Faer::default`] uses the cores that the system grants this process, [`Faer::with_threads`] a
+//! number of your own, [`Faer::sequential`] one. The number is part of the value and no global is
+//! read or set, but the threads themselves are those of rayon's global pool. Work too small to
+//! repay the hand-over runs on the calling thread. faer's products may round differently with
+//! another number of threads; for the same bits on every machine of one kind, fix the number.
+//!
+//! # Limits
+//!
+//! Shapes that do not fit make a kernel panic, as [`LinearBackend`] allows. Nothing here uses
+//! faer's own QR: it drops a column whose part orthogonal to the earlier ones is below 16 p ε of
+//! its norm (p rows), which in single precision and 2,000 rows is everything beyond a condition of
+//! 250. See [`factor`].
+
+pub mod factor;
+
+pub use faer;
+pub use twolayer_core;
+
+use crate::factor::{Factor, Householder};
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::traits::RealField;
+use faer::utils::thread::join_raw;
+use faer::{Accum, ColMut, ColRef, Mat, Par};
+use std::marker::PhantomData;
+use std::num::NonZero;
+use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
+
+/// What faer and the core together ask of a number: `f32` and `f64` have it.
+pub trait FaerScalar: Scalar + RealField {}
+
+impl<T: Scalar + RealField> FaerScalar for T {}
+
+/// Multiply-adds below which a matrix product stays on the calling thread: at 2²¹, 35 µs of work,
+/// one thread and two were equally fast.
+const PARALLEL_PRODUCT: usize = 1 << 21;
+
+/// Multiply-adds below which a factorisation stays on the calling thread. Its threads wait for each
+/// other at every panel: a second one slows a Cholesky factorisation of order 512 by a third and
+/// speeds one of order 1024 up by a quarter.
+const PARALLEL_FACTORISATION: usize = 1 << 26;
+
+/// Entries below which a product with a vector stays on the calling thread.
+const PARALLEL_VECTOR: usize = 1 << 17;
+
+/// Rows that are copied at a time where a product needs a copy of its operand: the copy then stays
+/// in cache and its size does not grow with m. Not a power of two, which would put all columns of
+/// the copy in the same cache sets.
+const BLOCK: usize = 2000;
+
+/// The faer backend in one precision. See the [crate documentation](crate) for threads.
+#[derive(Clone, Debug)]
+pub struct Faer<T> {
+    threads: NonZero<usize>,
+    scalar: PhantomData<T>,
+}
+
+/// Scratch memory of [`Faer`]'s kernels.
+#[derive(Debug)]
+pub struct Workspace<T> {
+    block: Mat<T>,
+    rows: Mat<T>,
+    householder: Householder<T>,
+}
+
+impl<T: FaerScalar> Default for Workspace<T> {
+    fn default() -> Self {
+        Self {
+            block: Mat::new(),
+            rows: Mat::new(),
+            householder: Householder::default(),
+        }
+    }
+}
+
+impl<T> Faer<T> {
+    /// Everything on the calling thread.
+    pub fn sequential() -> Self {
+        Self::with_threads(1)
+    }
+
+    /// At most `threads` threads; 0 counts as 1.
+    pub fn with_threads(threads: usize) -> Self {
+        let threads = NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN);
+        Self {
+            threads,
+            scalar: PhantomData,
+        }
+    }
+
+    /// The number of threads that large products use.
+    pub fn threads(&self) -> usize {
+        self.threads.get()
+    }
+
+    fn par(&self, work: usize, enough: usize) -> Par {
+        if self.threads.get() == 1 || work < enough {
+            Par::Seq
+        } else {
+            Par::Rayon(self.threads)
+        }
+    }
+}
+
+impl<T> Default for Faer<T> {
+    fn default() -> Self {
+        Self::with_threads(std::thread::available_parallelism().map_or(1, NonZero::get))
+    }
+}
+
+impl<T: FaerScalar> LinearBackend for Faer<T> {
+    type Scalar = T;
+    type Matrix = Mat<T>;
+    type Cholesky = Factor<T>;
+    type Workspace = Workspace<T>;
+
+    fn name(&self) -> &'static str {
+        "faer"
+    }
+
+    fn nrows(&self, a: &Mat<T>) -> usize {
+        a.nrows()
+    }
+
+    fn ncols(&self, a: &Mat<T>) -> usize {
+        a.ncols()
+    }
+
+    fn zeros(&self, nrows: usize, ncols: usize) -> Mat<T> {
+        Mat::zeros(nrows, ncols)
+    }
+
+    fn copy_from_row_major(&self, values: &[T], a: &mut Mat<T>) {
+        let ncols = a.ncols();
+        assert_eq!(values.len(), a.nrows() * ncols);
+        for j in 0..ncols {
+            let entries = values[j.min(values.len())..].iter().step_by(ncols);
+            for (to, &from) in a.col_as_slice_mut(j).iter_mut().zip(entries) {
+                *to = from;
+            }
+        }
+    }
+
+    fn copy_to_row_major(&self, a: &Mat<T>, values: &mut [T]) {
+        let ncols = a.ncols();
+        assert_eq!(values.len(), a.nrows() * ncols);
+        for j in 0..ncols {
+            let start = j.min(values.len());
+            let entries = values[start..].iter_mut().step_by(ncols);
+            for (to, &from) in entries.zip(a.col_as_slice(j)) {
+                *to = from;
+            }
+        }
+    }
+
+    fn find_non_finite(&self, a: &Mat<T>) -> Option<(usize, usize)> {
+        (0..a.ncols()).find_map(|j| {
+            let row = a
+                .col_as_slice(j)
+                .iter()
+                .position(|v| !num_traits::Float::is_finite(*v))?;
+            Some((row, j))
+        })
+    }
+
+    fn mul_vec(&self, a: &Mat<T>, x: &[T], y: &mut [T]) {
+        let par = self.par(a.nrows() * a.ncols(), PARALLEL_VECTOR);
+        matmul(
+            ColMut::from_slice_mut(y),
+            Accum::Replace,
+            a,
+            ColRef::from_slice(x),
+            T::one(),
+            par,
+        );
+    }
+
+    fn mul_vec_transposed(&self, a: &Mat<T>, y: &[T], x: &mut [T]) {
+        let par = self.par(a.nrows() * a.ncols(), PARALLEL_VECTOR);
+        dots(&|j| a.col_as_slice(j), 0, y, x, par);
+    }
+
+    fn mul_vec_columns(&self, a: &Mat<T>, columns: &[usize], x: &[T], y: &mut [T]) {
+        let par = self.par(a.nrows() * columns.len(), PARALLEL_VECTOR);
+        combine(&|j| a.col_as_slice(columns[j]), 0, x, y, par);
+    }
+
+    fn mul_vec_transposed_columns(&self, a: &Mat<T>, columns: &[usize], y: &[T], x: &mut [T]) {
+        let par = self.par(a.nrows() * columns.len(), PARALLEL_VECTOR);
+        dots(&|j| a.col_as_slice(columns[j]), 0, y, x, par);
+    }
+
+    fn mul_inner(
+        &self,
+        a: &Mat<T>,
+        inner: &[usize],
+        b: &Mat<T>,
+        out: &mut Mat<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let (m, k, d) = (a.nrows(), inner.len(), b.ncols());
+        if k == a.ncols() {
+            let par = self.par(m * k * d, PARALLEL_PRODUCT);
+            return matmul(out, Accum::Replace, a, b, T::one(), par);
+        }
+        // Sized for all inner indices, so that a later call with more of them finds room.
+        let Workspace { block, rows, .. } = workspace;
+        grow(block, m.min(BLOCK), a.ncols());
+        grow(rows, b.nrows(), d);
+        for j in 0..d {
+            let from = b.col_as_slice(j);
+            for (to, &i) in rows.col_as_slice_mut(j).iter_mut().zip(inner) {
+                *to = from[i];
+            }
+        }
+        for start in (0..m).step_by(BLOCK) {
+            let length = BLOCK.min(m - start);
+            for (j, &column) in inner.iter().enumerate() {
+                let from = &a.col_as_slice(column)[start..start + length];
+                block.col_as_slice_mut(j)[..length].copy_from_slice(from);
+            }
+            matmul(
+                out.as_mut().subrows_mut(start, length),
+                Accum::Replace,
+                block.as_ref().submatrix(0, 0, length, k),
+                rows.as_ref().submatrix(0, 0, k, d),
+                T::one(),
+                self.par(length * k * d, PARALLEL_PRODUCT),
+            );
+        }
+    }
+
+    fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut Mat<T>) {
+        for (j, &center) in center.iter().enumerate() {
+            let rows = shift.iter().zip(scale);
+            for (entry, (&shift, &scale)) in a.col_as_slice_mut(j).iter_mut().zip(rows) {
+                *entry = (*entry - shift * center) * scale;
+            }
+        }
+    }
+
+    fn gram_lower(
+        &self,
+        a: &Mat<T>,
+        weights: &[T],
+        out: &mut Mat<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let (m, d) = (a.nrows(), a.ncols());
+        if m == 0 {
+            out.fill(T::zero());
+        }
+        let block = &mut workspace.block;
+        grow(block, m.min(BLOCK), d);
+        for start in (0..m).step_by(BLOCK) {
+            let length = BLOCK.min(m - start);
+            let weights = &weights[start..start + length];
+            for j in 0..d {
+                let from = &a.col_as_slice(j)[start..start + length];
+                let to = block.col_as_slice_mut(j);
+                for ((to, &from), &weight) in to.iter_mut().zip(from).zip(weights) {
+                    *to = from * weight;
+                }
+            }
+            triangular::matmul(
+                out.as_mut(),
+                BlockStructure::TriangularLower,
+                if start == 0 {
+                    Accum::Replace
+                } else {
+                    Accum::Add
+                },
+                a.as_ref().subrows(start, length).transpose(),
+                BlockStructure::Rectangular,
+                block.as_ref().submatrix(0, 0, length, d),
+                BlockStructure::Rectangular,
+                T::one(),
+                self.par(length * d * d / 2, PARALLEL_PRODUCT),
+            );
+        }
+    }
+
+    fn cholesky(
+        &self,
+        a: &Mat<T>,
+        _workspace: &mut Workspace<T>,
+    ) -> Result<Factor<T>, NotPositiveDefinite> {
+        let n = a.nrows();
+        Factor::new(a.as_ref(), self.par(n * n * n / 6, PARALLEL_FACTORISATION))
+    }
+
+    fn cholesky_solve(&self, factor: &Factor<T>, rhs: &mut [T], _workspace: &mut Workspace<T>) {
+        factor.solve(rhs);
+    }
+
+    fn qr_reduce(&self, a: &mut Mat<T>, rhs: &mut [T], r: &mut [T], workspace: &mut Workspace<T>) {
+        let par = self.par(a.nrows() * a.ncols() * a.ncols(), PARALLEL_FACTORISATION);
+        workspace.householder.reduce(a.as_mut(), rhs, r, par);
+    }
+}
+
+/// Gives `matrix` at least this shape. Its entries are lost where it grows.
+fn grow<T: FaerScalar>(matrix: &mut Mat<T>, nrows: usize, ncols: usize) {
+    if matrix.nrows() < nrows || matrix.ncols() < ncols {
+        *matrix = Mat::zeros(matrix.nrows().max(nrows), matrix.ncols().max(ncols));
+    }
+}
+
+/// [`columns::combine`] of the columns from row `start` on, the rows of y shared out over threads.
+/// Every row is summed in the same order on any number of them.
+fn combine<'a, T: FaerScalar>(
+    column: &(dyn Fn(usize) -> &'a [T] + Sync),
+    start: usize,
+    x: &[T],
+    y: &mut [T],
+    par: Par,
+) {
+    if par.degree() <= 1 {
+        return columns::combine(|j| &column(j)[start..], x, y);
+    }
+    let middle = y.len() / 2;
+    let (top, bottom) = y.split_at_mut(middle);
+    join_raw(
+        |par| combine(column, start, x, top, par),
+        |par| combine(column, start + middle, x, bottom, par),
+        par,
+    );
+}
+
+/// [`columns::dots`] of the columns from number `first` on, shared out over threads.
+fn dots<'a, T: FaerScalar>(
+    column: &(dyn Fn(usize) -> &'a [T] + Sync),
+    first: usize,
+    y: &[T],
+    x: &mut [T],
+    par: Par,
+) {
+    if par.degree() <= 1 || x.len() < 2 {
+        return columns::dots(|j| column(first + j), y, x);
+    }
+    let middle = x.len() / 2;
+    let (left, right) = x.split_at_mut(middle);
+    join_raw(
+        |par| dots(column, first, y, left, par),
+        |par| dots(column, first + middle, y, right, par),
+        par,
+    );
+}

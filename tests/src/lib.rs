@@ -1,0 +1,37 @@
+//! What the tests across backends share.
+
+pub mod conformance;
+pub mod golden;
+pub mod problems;
+
+/// Makes six tests of a function `fn check<B: LinearBackend>(backend: &B)`: three backends in two
+/// precisions.
+#[macro_export]
+macro_rules! for_each_backend {
+    ($check:ident) => {
+        #[test]
+        fn faer_f64() {
+            $check(&twolayer_faer::Faer::<f64>::default());
+        }
+        #[test]
+        fn faer_f32() {
+            $check(&twolayer_faer::Faer::<f32>::default());
+        }
+        #[test]
+        fn nalgebra_f64() {
+            $check(&twolayer_nalgebra::Nalgebra::<f64>::default());
+        }
+        #[test]
+        fn nalgebra_f32() {
+            $check(&twolayer_nalgebra::Nalgebra::<f32>::default());
+        }
+        #[test]
+        fn ndarray_f64() {
+            $check(&twolayer_ndarray::Ndarray::<f64>::default());
+        }
+        #[test]
+        fn ndarray_f32() {
+            $check(&twolayer_ndarray::Ndarray::<f32>::default());
+        }
+    };
+}

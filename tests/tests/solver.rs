@@ -1,0 +1,311 @@
+//! What the solver promises, on every backend and precision.
+
+use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, Stage, Status, TraceEntry};
+use std::ops::ControlFlow;
+use twolayer_core::{
+    Error, Evaluation, Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer,
+    RowWeights, Scalar, SquaredError, Target, TwoLayer, reduce,
+};
+use twolayer_faer::Faer;
+use twolayer_tests::for_each_backend;
+use twolayer_tests::problems::{Planted, rounded};
+
+fn check<B: LinearBackend>(backend: &B) {
+    planted_solutions_are_found(backend);
+    no_step_raises_the_objective(backend);
+    every_model_of_the_hessian_gets_there(backend);
+    the_ball_is_never_left(backend);
+    shapes_down_to_one(backend);
+}
+
+/// From 10% off, and from zero where there are enough outcomes for the solution to be unique.
+fn planted_solutions_are_found<B: LinearBackend>(backend: &B) {
+    for (seed, shape) in [(16, 64, 128), (32, 128, 256), (24, 40, 20)]
+        .into_iter()
+        .enumerate()
+    {
+        let (zero, starts) = (vec![0.0; shape.0], if shape.2 > shape.0 { 2 } else { 1 });
+        let planted = Planted::new(shape, false, seed as u64);
+        let network = planted.network(backend).unwrap();
+        let target = planted.target(&network).unwrap();
+        for loss in [&SquaredError as &dyn Loss<B::Scalar>, &KullbackLeibler] {
+            let problem = Inversion::new(&network, &target).unwrap().with_loss(loss);
+            for start in [&planted.start, &zero].into_iter().take(starts) {
+                let solution = Solver::new().solve(&problem, &rounded(start)).unwrap();
+                assert_eq!(
+                    solution.status,
+                    Status::PerfectFit,
+                    "{shape:?} {}",
+                    loss.name()
+                );
+                // Logits of size ~30, sums of n terms: f is good to some hundred roundoffs.
+                let size = 1e3 * B::Scalar::UNIT_ROUNDOFF.to_f64();
+                assert!(
+                    solution.loss.to_f64() <= size * size,
+                    "{shape:?}: {}",
+                    solution.loss
+                );
+            }
+        }
+    }
+}
+
+fn monotone<T: Scalar>(solution: &Solution<T>) -> bool {
+    solution.trace.windows(2).all(|pair| {
+        let same_descent = pair[0].stage == pair[1].stage && pair[0].restart == pair[1].restart;
+        !same_descent || pair[1].stage_loss <= pair[0].stage_loss
+    })
+}
+
+/// On targets that the network cannot reach, where kinks and negative curvature abound.
+fn no_step_raises_the_objective<B: LinearBackend>(backend: &B) {
+    let planted = Planted::new((8, 24, 40), true, 7);
+    let network = planted.network(backend).unwrap();
+    let target = Target::new(rounded(&planted.unrelated)).unwrap();
+    for loss in [&SquaredError as &dyn Loss<B::Scalar>, &KullbackLeibler] {
+        let problem = Inversion::new(&network, &target).unwrap().with_loss(loss);
+        let start = rounded::<B::Scalar>(&planted.start);
+        let mut at = problem.new_evaluation();
+        problem.evaluate(&start, &[], &mut at);
+        for warm in [true, false] {
+            let solver = Solver::new().with_warm_start(warm);
+            let solution = solver.solve(&problem, &start).unwrap();
+            assert!(monotone(&solution), "{} warm start {warm}", loss.name());
+            assert!(solution.loss <= at.value());
+            assert!(
+                solution.status.is_converged(),
+                "{}: {}",
+                loss.name(),
+                solution.status
+            );
+        }
+    }
+}
+
+fn every_model_of_the_hessian_gets_there<B: LinearBackend>(backend: &B) {
+    let planted = Planted::new((8, 32, 64), true, 3);
+    let network = planted.network(backend).unwrap();
+    let target = planted.target(&network).unwrap();
+    let weak = Regularizer::uniform(B::Scalar::of(1e-2), 64).unwrap();
+    let start = rounded::<B::Scalar>(&planted.start);
+    let plain = Inversion::new(&network, &target).unwrap();
+    let regularized = plain.with_regularizer(&weak).unwrap();
+    for problem in [plain, regularized] {
+        // The problem has more than one minimum: start all of them near the same one.
+        let minimum = Solver::new().solve(&problem, &start).unwrap();
+        let mut start = minimum.x;
+        reduce::axpy(B::Scalar::of(1e-3), &rounded(&planted.solution), &mut start);
+        let mut losses = vec![minimum.loss.to_f64()];
+        let solver = Solver::new().with_warm_start(false);
+        for kind in [
+            RowWeights::Exact,
+            RowWeights::Convexified,
+            RowWeights::GaussNewton,
+        ] {
+            let mut dense = DenseHessian::new(&problem, kind);
+            let solution = solver
+                .solve_with(&problem, &mut dense, &start, &mut Silent)
+                .unwrap();
+            assert!(
+                solution.status.is_converged(),
+                "dense {kind:?}: {}",
+                solution.status
+            );
+            losses.push(solution.loss.to_f64());
+            let mut factor = RowFactor::new(&problem, kind);
+            let solution = solver
+                .solve_with(&problem, &mut factor, &start, &mut Silent)
+                .unwrap();
+            assert!(
+                solution.status.is_converged(),
+                "factor {kind:?}: {}",
+                solution.status
+            );
+            losses.push(solution.loss.to_f64());
+        }
+        // Values agree to the square of what the gradient's rounding leaves of the distance.
+        let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
+        let spread = losses
+            .iter()
+            .fold(0.0, |s: f64, l| s.max((l - losses[0]).abs()));
+        assert!(
+            spread <= 1e4 * roundoff * (losses[0] + 1e3 * roundoff),
+            "{losses:?}"
+        );
+    }
+}
+
+fn the_ball_is_never_left<B: LinearBackend>(backend: &B) {
+    let planted = Planted::new((8, 32, 64), true, 5);
+    let network = planted.network(backend).unwrap();
+    let target = planted.target(&network).unwrap();
+    let radius = B::Scalar::of(0.5 * reduce::norm(&planted.solution));
+    for loss in [&SquaredError as &dyn Loss<B::Scalar>, &KullbackLeibler] {
+        let problem = Inversion::new(&network, &target)
+            .unwrap()
+            .with_loss(loss)
+            .with_radius(radius)
+            .unwrap();
+        let mut model = RowFactor::new(&problem, RowWeights::Secant);
+        let mut inside = |_: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
+            assert!(reduce::norm(x) <= radius);
+            ControlFlow::Continue(())
+        };
+        let start = vec![B::Scalar::of(0.0); 8];
+        let solution = Solver::new()
+            .solve_with(&problem, &mut model, &start, &mut inside)
+            .unwrap();
+        assert!(
+            solution.status.is_converged(),
+            "{}: {}",
+            loss.name(),
+            solution.status
+        );
+        assert!(monotone(&solution));
+        // On the sphere the gradient points outward or vanishes along it: −g = μx, μ ≥ 0.
+        let mut at = problem.new_evaluation();
+        problem.evaluate(&solution.x, &[], &mut at);
+        problem.differentiate(&mut at);
+        let norm = reduce::norm(&solution.x);
+        let nearly = B::Scalar::of(1.0) - B::Scalar::of(1e3) * B::Scalar::UNIT_ROUNDOFF;
+        if solution.pinned.is_empty() && norm >= radius * nearly {
+            let cosine =
+                -reduce::dot(at.gradient(), &solution.x) / (norm * reduce::norm(at.gradient()));
+            assert!(cosine.to_f64() > 0.99, "{}: cosine {cosine}", loss.name());
+        }
+    }
+}
+
+fn shapes_down_to_one<B: LinearBackend>(backend: &B) {
+    for d in 1..3 {
+        for n in 1..4 {
+            for m in 1..4 {
+                let planted = Planted::new((d, n, m), true, (d + 3 * n + 9 * m) as u64);
+                let network = planted.network(backend).unwrap();
+                let target = Target::new(rounded(&planted.unrelated)).unwrap();
+                let problem = Inversion::new(&network, &target).unwrap();
+                let solution = Solver::new()
+                    .solve(&problem, &rounded(&planted.start))
+                    .unwrap();
+                assert!(solution.loss.is_finite_() && reduce::all_finite(&solution.x));
+                assert!(monotone(&solution));
+            }
+        }
+    }
+}
+
+trait IsFinite {
+    fn is_finite_(self) -> bool;
+}
+
+impl<T: Scalar> IsFinite for T {
+    fn is_finite_(self) -> bool {
+        reduce::all_finite(&[self])
+    }
+}
+
+for_each_backend!(check);
+
+#[test]
+fn bad_starts_are_named() {
+    let planted = Planted::new((4, 8, 6), true, 1);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let message = |x0: &[f64]| Solver::new().solve(&problem, x0).unwrap_err().to_string();
+    assert_eq!(message(&[0.0; 3]), "x0 has shape (3,); expected (4,)");
+    assert_eq!(
+        message(&[0.0, f64::NAN, 0.0, 0.0]),
+        "x0[1] is NaN; every entry must be finite"
+    );
+    assert!(message(&[1e308; 4]).starts_with("the objective is not finite at x0"));
+    let ball = problem.with_radius(1.0).unwrap();
+    let error = Solver::new().solve(&ball, &[1.0; 4]).unwrap_err();
+    assert_eq!(
+        error,
+        Error::StartOutsideBall {
+            norm: 2.0,
+            radius: 1.0
+        }
+    );
+    assert!(problem.with_radius(f64::NAN).is_err() && problem.with_radius(0.0).is_err());
+}
+
+#[test]
+fn a_solve_can_be_stopped_and_limited() {
+    let planted = Planted::new((16, 64, 128), true, 1);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let start = vec![0.0; 16];
+    let mut model = RowFactor::new(&problem, RowWeights::Secant);
+    let mut stop = |entry: &TraceEntry<f64>, _: &[f64]| match entry.iteration {
+        2 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let solution = Solver::new()
+        .solve_with(&problem, &mut model, &start, &mut stop)
+        .unwrap();
+    assert_eq!((solution.status, solution.iterations), (Status::Stopped, 2));
+    let solution = Solver::new()
+        .with_max_iterations(3)
+        .solve(&problem, &start)
+        .unwrap();
+    assert_eq!(
+        (solution.status, solution.iterations),
+        (Status::IterationLimit, 3)
+    );
+    assert!(!solution.status.is_converged() && !solution.status.advice().is_empty());
+}
+
+#[test]
+fn a_saturated_softmax_is_no_convergence() {
+    let planted = Planted::new((4, 8, 6), true, 1);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solver = Solver::new().with_warm_start(false);
+    let solution = solver.solve(&problem, &[1e200; 4]).unwrap();
+    assert_eq!(solution.status, Status::Flat);
+    // The warm start sees through the saturation.
+    let planted = Planted::new((16, 64, 128), true, 1);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[1e3; 16]).unwrap();
+    assert_eq!(solution.status, Status::PerfectFit);
+}
+
+#[test]
+fn a_network_that_is_off_is_reported_as_flat() {
+    let backend = Faer::<f64>::default();
+    let (mut a1, mut a2) = (backend.zeros(3, 2), backend.zeros(4, 3));
+    backend.copy_from_row_major(&[1.0, 0.5, -0.5, 1.0, 0.3, 0.3], &mut a1);
+    backend.copy_from_row_major(&[1.0; 12], &mut a2);
+    let network = TwoLayer::new(backend, a1, a2)
+        .unwrap()
+        .with_biases(vec![-9.0; 3], vec![0.0; 4])
+        .unwrap();
+    let target = Target::new(vec![0.7, 0.1, 0.1, 0.1]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[0.1, 0.1]).unwrap();
+    assert_eq!(solution.status, Status::Flat);
+}
+
+#[test]
+fn one_seed_gives_the_same_bits() {
+    let planted = Planted::new((16, 64, 128), false, 11);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solve = |seed| {
+        Solver::new()
+            .with_seed(seed)
+            .solve(&problem, &[0.0; 16])
+            .unwrap()
+    };
+    // Zero is on every kink here, so the first move is random.
+    assert_eq!(solve(1).x, solve(1).x);
+    assert_ne!(solve(1).trace[0].loss, solve(2).trace[0].loss);
+    assert_eq!(solve(1).trace[0].stage, Stage::WarmStart);
+}
