@@ -100,11 +100,10 @@ impl<T: Scalar> Subspace<T> {
         self.rotate(&mut rotated);
         let mut multipliers: Vec<T> = rotated[..q].iter().map(|&g| -g).collect();
         for j in (0..q).rev() {
-            multipliers[j] /= self.factor[j][j];
+            let column = &self.factor[j];
+            multipliers[j] /= column[j];
             let mu = multipliers[j];
-            for i in 0..j {
-                multipliers[i] -= mu * self.factor[j][i];
-            }
+            reduce::axpy(-mu, &column[..j], &mut multipliers[..j]);
         }
         multipliers
     }
