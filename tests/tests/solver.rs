@@ -187,20 +187,10 @@ fn shapes_down_to_one<B: LinearBackend>(backend: &B) {
                 let solution = Solver::new()
                     .solve(&problem, &rounded(&planted.start))
                     .unwrap();
-                assert!(solution.loss.is_finite_() && reduce::all_finite(&solution.x));
+                assert!(reduce::all_finite(&[solution.loss]) && reduce::all_finite(&solution.x));
                 assert!(monotone(&solution));
             }
         }
-    }
-}
-
-trait IsFinite {
-    fn is_finite_(self) -> bool;
-}
-
-impl<T: Scalar> IsFinite for T {
-    fn is_finite_(self) -> bool {
-        reduce::all_finite(&[self])
     }
 }
 

@@ -96,8 +96,8 @@ impl<O: RowStructured> RowFactor<O> {
         } = &self.curvature;
         let omega = |i: usize| uncentered_weights.get(i).copied().unwrap_or(zero);
         let mut heaviest = zero;
-        for i in 0..row_weights.len() {
-            let (beta, weight) = (row_weights[i], row_weights[i] + omega(i));
+        for (i, &beta) in row_weights.iter().enumerate() {
+            let weight = beta + omega(i);
             self.shift[i] = if weight > zero { beta / weight } else { zero };
             self.scale[i] = weight.sqrt();
             heaviest = heaviest.max(self.scale[i]);
