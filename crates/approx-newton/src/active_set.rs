@@ -104,8 +104,11 @@ impl<T: Scalar> ActiveSet<T> {
         self.released.clear();
     }
 
-    /// Lets go of all.
-    pub(crate) fn clear(&mut self) {
+    /// Pins these kinks and lets go of all others.
+    pub(crate) fn pin_only<O: Kinked<Scalar = T>>(&mut self, problem: &O, kinks: &[usize]) {
         *self = Self::new(self.subspace.ambient_dimension());
+        for &kink in kinks {
+            self.pin(problem, kink);
+        }
     }
 }

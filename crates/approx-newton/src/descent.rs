@@ -112,11 +112,17 @@ impl<O: Kinked> Descent<O> {
         }
     }
 
-    /// Evaluates `problem` at `x` and begins there, with `initial_damping` in units of the model's
-    /// mean eigenvalue.
-    pub(crate) fn start_at(&mut self, problem: &O, x: &[O::Scalar], initial_damping: f64) {
-        problem.evaluate(x, &[], &mut self.current);
-        self.active_set.clear();
+    /// Evaluates `problem` at `x` and begins there, held on the kinks `pinned` that x lies on, with
+    /// `initial_damping` in units of the model's mean eigenvalue.
+    pub(crate) fn start_at(
+        &mut self,
+        problem: &O,
+        x: &[O::Scalar],
+        pinned: &[usize],
+        initial_damping: f64,
+    ) {
+        problem.evaluate(x, pinned, &mut self.current);
+        self.active_set.pin_only(problem, pinned);
         self.model = Model::Missing;
         self.initial_damping = initial_damping;
         self.first_gradient_norm = None;

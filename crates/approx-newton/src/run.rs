@@ -42,6 +42,8 @@ pub struct Run<'r, O: Kinked, H> {
 
 struct Best<T> {
     x: Vec<T>,
+    /// The kinks that x was held on.
+    pinned: Vec<usize>,
     loss: T,
 }
 
@@ -77,7 +79,7 @@ where
             return Err(Error::StartOutsideBall { norm, radius });
         }
         let mut descent = Descent::new(objective, settings.tolerances);
-        descent.start_at(objective, x0, TARGET_DAMPING);
+        descent.start_at(objective, x0, &[], TARGET_DAMPING);
         let loss = descent.current.value();
         if !loss.is_finite() {
             return Err(Error::Overflow {
@@ -104,6 +106,7 @@ where
             descent,
             best: Best {
                 x: x0.to_vec(),
+                pinned: Vec::new(),
                 loss,
             },
             x0: x0.to_vec(),
@@ -196,7 +199,7 @@ where
         let Some(warm) = &self.warm_start else { return };
         self.stage = Stage::WarmStart;
         self.descent
-            .start_at(&warm.objective, &self.start, WARM_START_DAMPING);
+            .start_at(&warm.objective, &self.start, &[], WARM_START_DAMPING);
         self.started_after = self.iteration;
         if self.descent.current.value().is_finite() {
             self.record(&Iteration::nothing(), self.descent.seconds);
@@ -259,12 +262,20 @@ where
     }
 
     /// Leaves the warm start for the objective that was asked for, from the lowest point so far.
+    /// Kinks that held it go on holding it: on which side of them rounding has put the point is
+    /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
         self.stage = Stage::Target;
         self.start.copy_from_slice(&self.best.x);
-        self.step_off_kinks();
-        self.descent
-            .start_at(self.objective, &self.start, TARGET_DAMPING);
+        if self.best.pinned.is_empty() {
+            self.step_off_kinks();
+        }
+        self.descent.start_at(
+            self.objective,
+            &self.start,
+            &self.best.pinned,
+            TARGET_DAMPING,
+        );
         self.started_after = self.iteration;
         self.record(&Iteration::nothing(), self.descent.seconds);
     }
@@ -279,7 +290,7 @@ where
         let least = descent.current.value() - objective.rounding_error(&descent.current);
         if least > self.best.loss || least.is_nan() {
             x.copy_from_slice(&self.best.x);
-            descent.active_set.clear();
+            descent.active_set.pin_only(objective, &self.best.pinned);
             objective.evaluate(&x, &[], &mut descent.current);
         }
         objective.differentiate(&mut descent.current);
@@ -295,6 +306,9 @@ where
         if loss < self.best.loss {
             self.best.loss = loss;
             self.best.x.copy_from_slice(self.descent.current.point());
+            self.best.pinned.clear();
+            let pinned = self.descent.active_set.pinned();
+            self.best.pinned.extend_from_slice(pinned);
         }
     }
 
