@@ -36,3 +36,8 @@ macro_rules! for_each_backend {
         }
     };
 }
+
+/// The README's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
