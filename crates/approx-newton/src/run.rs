@@ -118,6 +118,12 @@ where
             trace: Vec::new(),
             clock,
         };
+        if run.target_is_met() {
+            run.stage = Stage::Target;
+            run.record(&Iteration::nothing(), PhaseSeconds::default());
+            run.finish(Status::PerfectFit);
+            return Ok(run);
+        }
         match run.stage {
             Stage::WarmStart => run.begin_warm_start(),
             Stage::Target => run.begin_target(),
@@ -278,6 +284,9 @@ where
         );
         self.started_after = self.iteration;
         self.record(&Iteration::nothing(), self.descent.seconds);
+        if self.target_is_met() {
+            self.finish(Status::PerfectFit);
+        }
     }
 
     /// Ends the solve at the lowest point, evaluated as it is, with no kink held.

@@ -71,11 +71,11 @@ pub(crate) struct InvertArgs {
     pub(crate) seed: u64,
 
     /// The most iterations for one target [default: the solver's own limit, 500].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) max_iterations: Option<usize>,
 
     /// Look for x in the ball ‖x‖ ≤ R only.
-    #[arg(long, value_name = "R", value_parser = positive)]
+    #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) radius: Option<f64>,
 
     /// What is printed on standard output.
@@ -149,7 +149,7 @@ pub(crate) struct ProblemArgs {
 
     /// Add ½‖W A2 relu(A1 x + c1)‖² with this weight for every outcome, instead of the problem's
     /// w.
-    #[arg(long, value_name = "W", value_parser = not_negative)]
+    #[arg(long, value_name = "W", value_parser = not_negative, allow_negative_numbers = true)]
     pub(crate) regularizer: Option<f64>,
 }
 

@@ -1,0 +1,189 @@
+//! What is refused: each with exit code 2, one line that names the culprit and what was expected,
+//! and no file.
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
+mod common;
+
+use common::{Desk, INPUTS, OUTCOMES, Problem, Storage, UNITS, assert_code, npy, spread, stderr};
+use npyz::Order;
+
+const M: u64 = OUTCOMES as u64;
+const N: u64 = UNITS as u64;
+const D: u64 = INPUTS as u64;
+
+fn problem() -> Problem {
+    Problem::new(Storage::PLAIN)
+}
+
+/// Asserts that the command is refused in one line with all of `words`, and that it wrote nothing.
+#[track_caller]
+fn assert_refused(desk: &Desk, options: &[&str], words: &[&str]) {
+    let before = desk.files();
+    let output = desk.invert(options);
+    assert_code(&output, 2);
+    let message = stderr(&output);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    for word in words {
+        assert!(message.contains(word), "no {word:?} in: {message}");
+    }
+    assert!(output.stdout.is_empty());
+    assert_eq!(desk.files(), before);
+}
+
+#[track_caller]
+fn assert_problem_refused(problem: &Problem, words: &[&str]) {
+    assert_refused(&Desk::new(problem), &[], words);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let second = problem().with("A2", &[M, N - 1], &spread(42, 0, 1.0));
+    assert_problem_refused(&second, &["A2", "(6, 7)", "(m, 8)"]);
+    let bias = problem().with("c1", &[N + 1], &spread(9, 0, 1.0));
+    assert_problem_refused(&bias, &["c1", "9", "8"]);
+    let bias = problem().with("c2", &[1], &[0.0]);
+    assert_problem_refused(&bias, &["c2", "1", "6"]);
+    let weights = problem().with("w", &[N], &[1.0; UNITS]);
+    assert_problem_refused(&weights, &["w", "8", "6"]);
+    let target = problem().with("b", &[2], &[0.5, 0.5]);
+    assert_problem_refused(&target, &["b", "(2,)", "(6,)"]);
+    let flat = problem().with("A1", &[N * D], &spread(24, 0, 1.0));
+    assert_problem_refused(&flat, &["A1", "(24,)", "(n, d)"]);
+}
+
+#[test]
+fn numbers_of_targets_and_starts_must_agree() {
+    let starts = problem().with("x0", &[3, D], &[0.0; 9]);
+    assert_problem_refused(&starts, &["x0", "(3, 3)", "(2, 3)"]);
+}
+
+#[test]
+fn numbers_that_are_none_are_refused() {
+    let mut a1 = spread(24, 1, 2.0);
+    a1[4] = f64::NAN;
+    assert_problem_refused(
+        &problem().with("A1", &[N, D], &a1),
+        &["A1[1, 1]", "NaN", "finite"],
+    );
+    let infinite = [f64::INFINITY, 0.0, 0.0, 0.0, 0.0, 0.0];
+    assert_problem_refused(
+        &problem().with("b", &[M], &infinite),
+        &["b[0]", "inf", "finite"],
+    );
+}
+
+#[test]
+fn a_number_beyond_the_precision_is_refused() {
+    let mut c1 = [0.0; UNITS];
+    c1[3] = 1e200;
+    let desk = Desk::new(&problem().with("c1", &[N], &c1));
+    assert_refused(&desk, &["--precision", "f32"], &["c1[3]", "1e200", "f32"]);
+}
+
+#[test]
+fn targets_off_the_simplex_are_refused() {
+    let mut b = [1.0 / 6.0; OUTCOMES];
+    b[0] += 0.25;
+    assert_problem_refused(&problem().with("b", &[M], &b), &["b", "1.25", "1"]);
+    let negative = [-0.25, 1.25, 0.0, 0.0, 0.0, 0.0];
+    assert_problem_refused(&problem().with("b", &[M], &negative), &["b[0]", "-0.25"]);
+    // Which of several it is must be said.
+    let both = [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0], negative].concat();
+    assert_problem_refused(&problem().with("b", &[2, M], &both), &["target 1", "b[0]"]);
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let desk = Desk::new(&problem());
+    let whole = desk.read("problem.npz");
+    for kept in [0, 1, 50, whole.len() / 2, whole.len() - 1] {
+        desk.write("problem.npz", &whole[..kept]);
+        assert_refused(&desk, &[], &["problem.npz", "expected"]);
+    }
+    // A wrong byte among the numbers is found by the checksum.
+    let mut flipped = whole.clone();
+    flipped[200] ^= 1;
+    desk.write("problem.npz", &flipped);
+    assert_refused(&desk, &[], &["problem.npz", "A1"]);
+}
+
+#[test]
+fn files_that_are_not_there_are_refused() {
+    let desk = Desk::new(&problem());
+    std::fs::remove_file(desk.path("problem.npz")).unwrap();
+    assert_refused(&desk, &[], &["problem.npz", "cannot be read"]);
+}
+
+#[test]
+fn other_types_of_entries_are_refused() {
+    let mut integers = problem();
+    integers.set("A1", npy::<i64>(&[N, D], vec![1; 24], Order::C));
+    assert_problem_refused(&integers, &["A1", "int64", "f32 or f64"]);
+    let mut bytes = problem();
+    bytes.set("b", npy::<u8>(&[M], vec![1; 6], Order::C));
+    assert_problem_refused(&bytes, &["b", "uint8", "f32 or f64"]);
+    let mut text = problem();
+    text.set("A2", b"these are no numbers".to_vec());
+    assert_problem_refused(&text, &["A2", ".npy"]);
+}
+
+#[test]
+fn unknown_and_missing_arrays_are_refused() {
+    let unknown = problem().with("bias", &[N], &[0.0; UNITS]);
+    assert_problem_refused(&unknown, &["\"bias\"", "A1, A2, b"]);
+    let mut missing = problem();
+    missing.remove("b");
+    assert_problem_refused(&missing, &["b is missing", "(K, m)"]);
+}
+
+#[test]
+fn empty_arrays_are_refused() {
+    assert_problem_refused(&problem().with("A1", &[0, D], &[]), &["A1", "(0, 3)"]);
+    assert_problem_refused(&problem().with("b", &[0, M], &[]), &["b", "(0, 6)"]);
+}
+
+#[test]
+fn starts_that_do_not_fit_are_refused() {
+    let desk = Desk::new(&problem());
+    desk.write("start.npy", &Storage::PLAIN.array(&[4], &[0.0; 4]));
+    let start = ["--start", "start.npy"];
+    assert_refused(&desk, &start, &["start.npy", "(4,)", "(3,)"]);
+    desk.write("start.npy", &Storage::PLAIN.array(&[D], &[3.0, 0.0, 4.0]));
+    let outside = ["--start", "start.npy", "--radius", "4.5"];
+    assert_refused(&desk, &outside, &["x0", "5", "4.5"]);
+    assert_refused(&desk, &["--start", "none.npy"], &["none.npy", "read"]);
+}
+
+#[test]
+fn places_that_cannot_be_written_are_refused_before_the_work() {
+    let desk = Desk::new(&problem());
+    let nowhere = ["--trace", "no/folder/trace.csv"];
+    assert_refused(&desk, &nowhere, &["no/folder/trace.csv", "written"]);
+    assert_refused(&desk, &["--plot", "."], &["folder"]);
+    let twice = ["--trace", "result.npz"];
+    assert_refused(&desk, &twice, &["result.npz", "the result", "the trace"]);
+    let over_the_problem = ["--trace", "problem.npz"];
+    assert_refused(&desk, &over_the_problem, &["the problem", "the trace"]);
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let desk = Desk::new(&problem());
+    for option in [
+        ["--radius", "0"],
+        ["--radius", "-1"],
+        ["--radius", "nan"],
+        ["--radius", "inf"],
+        ["--max-iterations", "0"],
+        ["--regularizer", "-1"],
+        ["--seed", "x"],
+        ["--backend", "blas"],
+    ] {
+        let output = desk.invert(&option);
+        assert_code(&output, 2);
+        // clap's own message, which goes on with how the command is used.
+        let message = stderr(&output);
+        assert!(message.contains(option[0]), "{message}");
+        assert_eq!(desk.files(), ["problem.npz"]);
+    }
+}
