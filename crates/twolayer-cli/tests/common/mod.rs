@@ -1,5 +1,5 @@
 //! Problem files to run the command on, and the command.
-#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "a module of three test programs")]
 
