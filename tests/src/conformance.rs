@@ -243,6 +243,19 @@ impl<B: LinearBackend> Suite<'_, B> {
                         )
                     });
                 }
+                // Every third row from the last up, and one of them twice.
+                let mut rows: Vec<usize> = (0..m).rev().step_by(3).collect();
+                rows.extend(rows.first().copied());
+                let mut out = self.matrix(&Dense::from_fn(rows.len(), d, |_, _| f64::NAN));
+                self.backend
+                    .mul_inner_rows(&a, &rows, &inner, &b, &mut out, &mut self.workspace);
+                let out = self.entries(&out);
+                for (i, j) in positions(rows.len(), d) {
+                    let terms = inner.iter().map(|&k| left.at(rows[i], k) * right.at(k, j));
+                    close::<B>(B::Scalar::of(out.at(i, j)), terms, || {
+                        format!("mul_inner_rows {m}x{n}x{d}, entry ({i}, {j})")
+                    });
+                }
             }
         }
     }

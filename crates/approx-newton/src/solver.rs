@@ -63,7 +63,8 @@ impl<T: Scalar> Solver<T> {
     }
 
     /// Minimises `objective` from `x0` (d) with the model that suits most problems: the
-    /// secant row weights, factored by QR.
+    /// secant row weights, factored by QR, of a sample of 8d rows where there are at least twice
+    /// as many.
     ///
     /// # Errors
     /// An x0 of the wrong length, with an entry that is NaN or infinite, outside the ball
@@ -72,8 +73,18 @@ impl<T: Scalar> Solver<T> {
     where
         O: RowStructured<Scalar = T> + Kinked,
     {
-        let mut hessian = RowFactor::new(objective, RowWeights::Secant);
+        let mut hessian = self.default_hessian(objective);
         self.solve_with(objective, &mut hessian, x0, &mut Silent)
+    }
+
+    /// The model of [`Solver::solve`], to be used for many objectives of one shape.
+    pub fn default_hessian<O: RowStructured<Scalar = T>>(&self, objective: &O) -> RowFactor<O> {
+        let sample = 8 * objective.dimension();
+        if objective.rows() < 2 * sample {
+            RowFactor::new(objective, RowWeights::Secant)
+        } else {
+            RowFactor::sampled(objective, RowWeights::Secant, sample, self.seed)
+        }
     }
 
     /// Minimises `objective` from `x0` (d) with a given model of the Hessian, watched by an

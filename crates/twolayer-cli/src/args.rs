@@ -58,7 +58,7 @@ pub(crate) struct InvertArgs {
     pub(crate) out: PathBuf,
 
     /// How the Hessian is approximated.
-    #[arg(long, value_enum, default_value_t = Hessian::Secant)]
+    #[arg(long, value_enum, default_value_t = Hessian::Auto)]
     pub(crate) hessian: Hessian,
 
     /// Where to start: at zero, or at the (d) or (K, d) array in a file [default: x0 of the
@@ -176,6 +176,8 @@ pub(crate) enum LossName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Hessian {
+    /// As secant, from a sample of 8d rows where there are at least twice as many.
+    Auto,
     /// Positive row weights that fit the loss over the whole way to b, factored by QR.
     Secant,
     /// The Hessian itself, negative curvature included, as a matrix; less accurate where the

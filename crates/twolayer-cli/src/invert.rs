@@ -110,6 +110,10 @@ impl Work for Inverting<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let first = &objectives[0];
         match args.hessian {
+            Hessian::Auto => {
+                let hessian = Solver::new().with_seed(args.seed).default_hessian(first);
+                solve_all(args, &objectives, hessian, &starts)
+            }
             Hessian::Secant => {
                 let hessian = RowFactor::new(first, RowWeights::Secant);
                 solve_all(args, &objectives, hessian, &starts)

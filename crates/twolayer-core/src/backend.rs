@@ -88,6 +88,19 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         workspace: &mut Self::Workspace,
     );
 
+    /// out = A\[rows, inner\] · B\[inner, :\]: chosen rows of the product of
+    /// [`mul_inner`](LinearBackend::mul_inner), in the order of `rows`, which may repeat and need
+    /// not increase. With A2, A1 and the active units these are rows of C(x); no other is formed.
+    fn mul_inner_rows(
+        &self,
+        a: &Self::Matrix,
+        rows: &[usize],
+        inner: &[usize],
+        b: &Self::Matrix,
+        out: &mut Self::Matrix,
+        workspace: &mut Self::Workspace,
+    );
+
     /// A ← diag(scale) · (A − shift centerᵀ): subtracts `shift[i]` times the row `center` from row
     /// i of `a`, then multiplies it by `scale[i]`.
     fn center_and_scale_rows(

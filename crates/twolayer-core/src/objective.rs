@@ -1,6 +1,6 @@
 //! What a solver sees of a problem.
 
-use crate::{LinearBackend, RowWeights, Scalar};
+use crate::{HiddenScratch, LinearBackend, RowWeights, Scalar};
 
 /// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
 ///
@@ -182,6 +182,24 @@ pub trait RowStructured: Objective {
         at: &Self::Evaluation,
         jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
         workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    );
+
+    /// Forms chosen rows of C (`rows.len()`×d) and no other: 2kd flops a row.
+    fn jacobian_rows(
+        &self,
+        at: &Self::Evaluation,
+        rows: &[usize],
+        jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
+        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    );
+
+    /// product = Cᵀ y (d), without forming C: 2mk + 2nd flops.
+    fn jacobian_transposed_vec(
+        &self,
+        at: &Self::Evaluation,
+        y: &[Self::Scalar],
+        scratch: &mut HiddenScratch<Self::Scalar>,
+        product: &mut [Self::Scalar],
     );
 
     /// product = H v for the Hessian with the given row weights, without forming C: 8mk + 8nd

@@ -43,9 +43,10 @@ pub use twolayer_core;
 use crate::factor::{Factor, Householder};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::traits::RealField;
 use faer::utils::thread::join_raw;
-use faer::{Accum, ColMut, ColRef, Mat, Par};
+use faer::{Accum, ColMut, ColRef, Mat, MatMut, Par};
 use std::marker::PhantomData;
 use std::num::NonZero;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
@@ -115,6 +116,46 @@ impl<T> Faer<T> {
     /// The number of threads that large products use.
     pub fn threads(&self) -> usize {
         self.threads.get()
+    }
+
+    /// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which
+    /// `copy` writes the entries from a row on in one column.
+    fn mul_copied(
+        &self,
+        m: usize,
+        inner: &[usize],
+        b: &Mat<T>,
+        out: &mut Mat<T>,
+        workspace: &mut Workspace<T>,
+        copy: &(dyn Fn(usize, usize, &mut [T]) + Sync),
+    ) where
+        T: FaerScalar,
+    {
+        let (k, d) = (inner.len(), b.ncols());
+        // Sized for all inner indices, so that a later call with more of them finds room.
+        let Workspace { block, rows, .. } = workspace;
+        grow(block, m.min(BLOCK), b.nrows());
+        grow(rows, b.nrows(), d);
+        for j in 0..d {
+            let from = b.col_as_slice(j);
+            for (to, &i) in rows.col_as_slice_mut(j).iter_mut().zip(inner) {
+                *to = from[i];
+            }
+        }
+        for start in (0..m).step_by(BLOCK) {
+            let length = BLOCK.min(m - start);
+            let par = self.par(length * k, PARALLEL_VECTOR);
+            let mut block = block.as_mut().submatrix_mut(0, 0, length, k);
+            copy_columns(copy, inner, start, block.rb_mut(), par);
+            matmul(
+                out.as_mut().subrows_mut(start, length),
+                Accum::Replace,
+                block.rb(),
+                rows.as_ref().submatrix(0, 0, k, d),
+                T::one(),
+                self.par(length * k * d, PARALLEL_PRODUCT),
+            );
+        }
     }
 
     fn par(&self, work: usize, enough: usize) -> Par {
@@ -222,36 +263,30 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         out: &mut Mat<T>,
         workspace: &mut Workspace<T>,
     ) {
-        let (m, k, d) = (a.nrows(), inner.len(), b.ncols());
-        if k == a.ncols() {
-            let par = self.par(m * k * d, PARALLEL_PRODUCT);
+        if inner.len() == a.ncols() {
+            let par = self.par(a.nrows() * inner.len() * b.ncols(), PARALLEL_PRODUCT);
             return matmul(out, Accum::Replace, a, b, T::one(), par);
         }
-        // Sized for all inner indices, so that a later call with more of them finds room.
-        let Workspace { block, rows, .. } = workspace;
-        grow(block, m.min(BLOCK), a.ncols());
-        grow(rows, b.nrows(), d);
-        for j in 0..d {
-            let from = b.col_as_slice(j);
-            for (to, &i) in rows.col_as_slice_mut(j).iter_mut().zip(inner) {
-                *to = from[i];
+        self.mul_copied(a.nrows(), inner, b, out, workspace, &|from, start, to| {
+            to.copy_from_slice(&a.col_as_slice(from)[start..start + to.len()]);
+        });
+    }
+
+    fn mul_inner_rows(
+        &self,
+        a: &Mat<T>,
+        rows: &[usize],
+        inner: &[usize],
+        b: &Mat<T>,
+        out: &mut Mat<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        self.mul_copied(rows.len(), inner, b, out, workspace, &|from, start, to| {
+            let column = a.col_as_slice(from);
+            for (to, &row) in to.iter_mut().zip(&rows[start..]) {
+                *to = column[row];
             }
-        }
-        for start in (0..m).step_by(BLOCK) {
-            let length = BLOCK.min(m - start);
-            for (j, &column) in inner.iter().enumerate() {
-                let from = &a.col_as_slice(column)[start..start + length];
-                block.col_as_slice_mut(j)[..length].copy_from_slice(from);
-            }
-            matmul(
-                out.as_mut().subrows_mut(start, length),
-                Accum::Replace,
-                block.as_ref().submatrix(0, 0, length, k),
-                rows.as_ref().submatrix(0, 0, k, d),
-                T::one(),
-                self.par(length * k * d, PARALLEL_PRODUCT),
-            );
-        }
+        });
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut Mat<T>) {
@@ -328,6 +363,33 @@ fn grow<T: FaerScalar>(matrix: &mut Mat<T>, nrows: usize, ncols: usize) {
     if matrix.nrows() < nrows || matrix.ncols() < ncols {
         *matrix = Mat::zeros(matrix.nrows().max(nrows), matrix.ncols().max(ncols));
     }
+}
+
+/// Fills the columns of `block` by `copy`, shared out over threads: a column in memory is read once
+/// whatever rows of it are wanted, and that takes as long as a product with a vector.
+fn copy_columns<T: FaerScalar>(
+    copy: &(dyn Fn(usize, usize, &mut [T]) + Sync),
+    inner: &[usize],
+    start: usize,
+    block: MatMut<'_, T>,
+    par: Par,
+) {
+    if par.degree() <= 1 || inner.len() < 2 {
+        for (to, &column) in block.col_iter_mut().zip(inner) {
+            if let Some(to) = to.try_as_col_major_mut() {
+                copy(column, start, to.as_slice_mut());
+            }
+        }
+        return;
+    }
+    let middle = inner.len() / 2;
+    let (left, right) = inner.split_at(middle);
+    let (left_block, right_block) = block.split_at_col_mut(middle);
+    join_raw(
+        |par| copy_columns(copy, left, start, left_block, par),
+        |par| copy_columns(copy, right, start, right_block, par),
+        par,
+    );
 }
 
 /// [`columns::combine`] of the columns from row `start` on, the rows of y shared out over threads.

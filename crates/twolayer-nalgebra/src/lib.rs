@@ -146,34 +146,29 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         out: &mut DMatrix<T>,
         workspace: &mut Workspace<T>,
     ) {
-        let (m, k, d) = (a.nrows(), inner.len(), b.ncols());
-        if k == 0 {
-            return out.fill(T::zero());
-        }
-        if k == a.ncols() {
+        if inner.len() == a.ncols() && !inner.is_empty() {
             return out.gemm(T::one(), a, b, T::zero());
         }
-        // Sized for all inner indices, so that a later call with more of them finds room.
-        let block = grow(&mut workspace.block, m.min(BLOCK) * a.ncols());
-        let rows = grow(&mut workspace.rows, b.len());
-        for j in 0..d {
-            let from = column(b, j);
-            for (to, &i) in rows[j * k..][..k].iter_mut().zip(inner) {
-                *to = from[i];
+        mul_copied(a.nrows(), inner, b, out, workspace, |from, start, to| {
+            to.copy_from_slice(&column(a, from)[start..][..to.len()]);
+        });
+    }
+
+    fn mul_inner_rows(
+        &self,
+        a: &DMatrix<T>,
+        rows: &[usize],
+        inner: &[usize],
+        b: &DMatrix<T>,
+        out: &mut DMatrix<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        mul_copied(rows.len(), inner, b, out, workspace, |from, start, to| {
+            let column = column(a, from);
+            for (to, &row) in to.iter_mut().zip(&rows[start..]) {
+                *to = column[row];
             }
-        }
-        for start in (0..m).step_by(BLOCK) {
-            let length = BLOCK.min(m - start);
-            for (j, &index) in inner.iter().enumerate() {
-                block[j * length..][..length].copy_from_slice(&column(a, index)[start..][..length]);
-            }
-            out.rows_mut(start, length).gemm(
-                T::one(),
-                &DMatrixView::from_slice(&block[..length * k], length, k),
-                &DMatrixView::from_slice(&rows[..k * d], k, d),
-                T::zero(),
-            );
-        }
+        });
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut DMatrix<T>) {
@@ -291,6 +286,43 @@ fn scale_and_transpose<T: NalgebraScalar>(
 /// Column `j` of a matrix that may have no rows.
 fn column<T: NalgebraScalar>(a: &DMatrix<T>, j: usize) -> &[T] {
     &a.as_slice()[j * a.nrows()..][..a.nrows()]
+}
+
+/// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which `copy`
+/// writes the entries from a row on in one column.
+fn mul_copied<T: NalgebraScalar>(
+    m: usize,
+    inner: &[usize],
+    b: &DMatrix<T>,
+    out: &mut DMatrix<T>,
+    workspace: &mut Workspace<T>,
+    copy: impl Fn(usize, usize, &mut [T]),
+) {
+    let (k, d) = (inner.len(), b.ncols());
+    if k == 0 {
+        return out.fill(T::zero());
+    }
+    // Sized for all inner indices, so that a later call with more of them finds room.
+    let block = grow(&mut workspace.block, m.min(BLOCK) * b.nrows());
+    let rows = grow(&mut workspace.rows, b.len());
+    for j in 0..d {
+        let from = column(b, j);
+        for (to, &i) in rows[j * k..][..k].iter_mut().zip(inner) {
+            *to = from[i];
+        }
+    }
+    for start in (0..m).step_by(BLOCK) {
+        let length = BLOCK.min(m - start);
+        for (j, &index) in inner.iter().enumerate() {
+            copy(index, start, &mut block[j * length..][..length]);
+        }
+        out.rows_mut(start, length).gemm(
+            T::one(),
+            &DMatrixView::from_slice(&block[..length * k], length, k),
+            &DMatrixView::from_slice(&rows[..k * d], k, d),
+            T::zero(),
+        );
+    }
 }
 
 /// The first `length` entries of `buffer`, made longer where it is too short.

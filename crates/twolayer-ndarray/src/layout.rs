@@ -137,7 +137,7 @@ pub(crate) fn row_major_dots<T: NdarrayScalar>(
 /// out.
 pub(crate) fn gather<'b, T: NdarrayScalar>(
     a: &Lines<'_, T>,
-    rows: Range<usize>,
+    rows: impl ExactSizeIterator<Item = usize> + Clone,
     columns: &[usize],
     block: &'b mut [T],
 ) -> ArrayView2<'b, T> {
@@ -153,7 +153,10 @@ pub(crate) fn gather<'b, T: NdarrayScalar>(
         }
         Order::ColumnMajor => {
             for (to, &j) in block.chunks_exact_mut(m).zip(columns) {
-                to.copy_from_slice(&a.get(j)[rows.clone()]);
+                let from = a.get(j);
+                for (to, i) in to.iter_mut().zip(rows.clone()) {
+                    *to = from[i];
+                }
             }
         }
     }

@@ -49,8 +49,9 @@ pub use twolayer_core;
 use crate::layout::{Lines, Order};
 use faer::{MatMut, Par};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, Axis, LinalgScalar};
+use ndarray::{Array2, ArrayView2, Axis, LinalgScalar};
 use std::marker::PhantomData;
+use std::ops::Range;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
 use twolayer_faer::FaerScalar;
 use twolayer_faer::factor::{Factor, Householder};
@@ -190,30 +191,28 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         out: &mut Array2<T>,
         workspace: &mut Workspace<T>,
     ) {
-        let (m, k) = (a.nrows(), inner.len());
-        if k == 0 {
-            return out.fill(T::zero());
-        }
-        if k == a.ncols() {
+        if inner.len() == a.ncols() && !inner.is_empty() {
             return general_mat_mul(T::one(), a, b, T::zero(), out);
         }
-        // Sized for all inner indices, so that a later call with more of them finds room.
-        let block = grow(&mut workspace.block, m.min(BLOCK) * a.ncols());
-        let rows = &mut workspace.rows;
-        if rows.nrows() < b.nrows() || rows.ncols() != b.ncols() {
-            *rows = self.zeros(b.nrows(), b.ncols());
-        }
-        for (mut to, &i) in rows.rows_mut().into_iter().zip(inner) {
-            to.assign(&b.row(i));
-        }
-        let rows = layout::window(rows.view(), 0..k, 0..b.ncols());
         let lines = Lines::of(a);
-        for start in (0..m).step_by(BLOCK) {
-            let length = BLOCK.min(m - start);
-            let gathered = layout::gather(&lines, start..start + length, inner, block);
-            let mut out = layout::window(out.view_mut(), start..start + length, 0..b.ncols());
-            general_mat_mul(T::one(), &gathered, &rows, T::zero(), &mut out);
-        }
+        mul_gathered(a.nrows(), inner, b, out, workspace, |rows, block| {
+            layout::gather(&lines, rows, inner, block)
+        });
+    }
+
+    fn mul_inner_rows(
+        &self,
+        a: &Array2<T>,
+        rows: &[usize],
+        inner: &[usize],
+        b: &Array2<T>,
+        out: &mut Array2<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let lines = Lines::of(a);
+        mul_gathered(rows.len(), inner, b, out, workspace, |range, block| {
+            layout::gather(&lines, rows[range].iter().copied(), inner, block)
+        });
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut Array2<T>) {
@@ -304,6 +303,38 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
             r,
             Par::Seq,
         );
+    }
+}
+
+/// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which `gather`
+/// copies some rows.
+fn mul_gathered<T: NdarrayScalar>(
+    m: usize,
+    inner: &[usize],
+    b: &Array2<T>,
+    out: &mut Array2<T>,
+    workspace: &mut Workspace<T>,
+    gather: impl for<'b> Fn(Range<usize>, &'b mut [T]) -> ArrayView2<'b, T>,
+) {
+    let (k, d) = (inner.len(), b.ncols());
+    if k == 0 {
+        return out.fill(T::zero());
+    }
+    // Sized for all inner indices, so that a later call with more of them finds room.
+    let block = grow(&mut workspace.block, m.min(BLOCK) * b.nrows());
+    let rows = &mut workspace.rows;
+    if rows.dim() != b.dim() {
+        *rows = Array2::from_elem(b.dim(), T::zero());
+    }
+    for (mut to, &i) in rows.rows_mut().into_iter().zip(inner) {
+        to.assign(&b.row(i));
+    }
+    let rows = layout::window(rows.view(), 0..k, 0..d);
+    for start in (0..m).step_by(BLOCK) {
+        let range = start..m.min(start + BLOCK);
+        let gathered = gather(range.clone(), block);
+        let mut out = layout::window(out.view_mut(), range, 0..d);
+        general_mat_mul(T::one(), &gathered, &rows, T::zero(), &mut out);
     }
 }
 

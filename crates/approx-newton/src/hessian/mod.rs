@@ -2,6 +2,7 @@
 
 mod dense;
 mod row_factor;
+mod row_sample;
 
 pub use dense::DenseHessian;
 pub use row_factor::RowFactor;

@@ -1,7 +1,7 @@
 //! The Hessian of an [`Inversion`] in the rows of C.
 
 use super::{Inversion, InversionPoint};
-use crate::{Curvature, LinearBackend, RowStructured, RowWeights, Scalar, reduce};
+use crate::{Curvature, HiddenScratch, LinearBackend, RowStructured, RowWeights, Scalar, reduce};
 
 impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
     type Backend = B;
@@ -52,6 +52,37 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
             jacobian,
             workspace,
         );
+    }
+
+    fn jacobian_rows(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        rows: &[usize],
+        jacobian: &mut B::Matrix,
+        workspace: &mut B::Workspace,
+    ) {
+        let network = self.network;
+        let (backend, active) = (network.backend(), &at.pass.active);
+        backend.mul_inner_rows(
+            network.a2(),
+            rows,
+            active,
+            network.a1(),
+            jacobian,
+            workspace,
+        );
+    }
+
+    fn jacobian_transposed_vec(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        y: &[B::Scalar],
+        scratch: &mut HiddenScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        let active = &at.pass.active;
+        self.network
+            .jacobian_transposed_vec(active, y, scratch, product);
     }
 
     fn hessian_vec(
