@@ -121,6 +121,15 @@ impl<B: LinearBackend> Suite<'_, B> {
             self.backend
                 .copy_from_row_major(&narrow(&other.values), &mut a);
             assert_eq!(self.entries(&a).values, other.values, "overwriting {m}x{n}");
+
+            // Every second row, backwards, and the first once more.
+            let mut rows: Vec<usize> = (0..m).step_by(2).rev().collect();
+            rows.extend((0..m).take(1));
+            let chosen = Dense::from_fn(rows.len(), n, |i, j| other.at(rows[i], j));
+            let nans = Dense::from_fn(rows.len(), n, |_, _| f64::NAN);
+            let mut copy = self.matrix(&nans);
+            self.backend.copy_rows(&a, &rows, &mut copy);
+            assert_eq!(self.entries(&copy).values, chosen.values, "rows of {m}x{n}");
         }
     }
 

@@ -81,12 +81,12 @@ fn check<B: LinearBackend>(backend: &B) {
             sizes,
         };
         check_case(
-            &plain.with_loss(&SquaredError),
+            &plain.clone().with_loss(&SquaredError),
             &golden,
             case("squared", &golden.squared, 0.0, [2.0, 4.0, 2.5]),
         );
         check_case(
-            &plain.with_loss(&KullbackLeibler),
+            &plain.clone().with_loss(&KullbackLeibler),
             &golden,
             case("kl", &golden.kl, -excess, [1.0, 2.0, 1.0]),
         );

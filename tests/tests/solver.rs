@@ -89,7 +89,7 @@ fn every_model_of_the_hessian_gets_there<B: LinearBackend>(backend: &B) {
     let weak = Regularizer::uniform(B::Scalar::of(1e-2), 64).unwrap();
     let start = rounded::<B::Scalar>(&planted.start);
     let plain = Inversion::new(&network, &target).unwrap();
-    let regularized = plain.with_regularizer(&weak).unwrap();
+    let regularized = plain.clone().with_regularizer(&weak).unwrap();
     for problem in [plain, regularized] {
         // The problem has more than one minimum: start all of them near the same one.
         let minimum = Solver::new().solve(&problem, &start).unwrap();
@@ -209,7 +209,7 @@ fn bad_starts_are_named() {
         "x0[1] is NaN; every entry must be finite"
     );
     assert!(message(&[1e308; 4]).starts_with("the objective is not finite at x0"));
-    let ball = problem.with_radius(1.0).unwrap();
+    let ball = problem.clone().with_radius(1.0).unwrap();
     let error = Solver::new().solve(&ball, &[1.0; 4]).unwrap_err();
     assert_eq!(
         error,
@@ -218,7 +218,8 @@ fn bad_starts_are_named() {
             radius: 1.0
         }
     );
-    assert!(problem.with_radius(f64::NAN).is_err() && problem.with_radius(0.0).is_err());
+    assert!(problem.clone().with_radius(f64::NAN).is_err());
+    assert!(problem.with_radius(0.0).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The descent on one objective: linearise, damp, release or follow the kinks, accept or refuse.
 
-use crate::active_set::ActiveSet;
+use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
 use crate::{PhaseSeconds, Status, Tolerances};
@@ -28,6 +28,8 @@ pub(crate) struct Descent<O: Kinked> {
     largest_mean_eigenvalue: O::Scalar,
     /// Iterations in a row that gained little.
     idle: usize,
+    /// Kinks crossed by the last move.
+    pub(crate) flips: usize,
 }
 
 pub(crate) struct Buffers<T> {
@@ -78,6 +80,8 @@ const LITTLE_LEFT: f64 = 0.7;
 /// A gradient counts as small only where the model, too, promises at most this part of the value:
 /// in a flat valley the gradient is small long before the minimum.
 const LITTLE_PROMISED: f64 = 1e-3;
+/// A ridge is light up to this part of the model's mean eigenvalue.
+const LIGHT_DAMPING: f64 = 1e-4;
 /// An iteration is idle where it gains less than this part of the value.
 const IDLE_GAIN: f64 = 0.03;
 /// A descent without patience ends after so many idle iterations in a row.
@@ -109,6 +113,7 @@ impl<O: Kinked> Descent<O> {
             first_gradient_norm: None,
             largest_mean_eigenvalue: O::Scalar::zero(),
             idle: 0,
+            flips: 0,
         }
     }
 
@@ -155,17 +160,22 @@ impl<O: Kinked> Descent<O> {
             return iteration.ending(Status::Stalled);
         };
         iteration.damping = self.damping.value();
-        if step.predicted <= O::Scalar::of(LITTLE_LEFT) * value
-            && self.release_a_kink(problem, step.multiplier)
-        {
-            return iteration;
+        let mut release = Release::AllHold;
+        if step.predicted <= O::Scalar::of(LITTLE_LEFT) * value {
+            release = self.release_a_kink(problem, step.multiplier);
+            if matches!(release, Release::Released { .. }) {
+                return iteration;
+            }
         }
-        let end = self.second_order_test(hessian, &step, iteration.gradient_norm, noise);
+        let mut end = self.second_order_test(hessian, &step, iteration.gradient_norm, noise);
+        if release == Release::Barred && end.is_some() {
+            end = Some(Status::Jammed);
+        }
         let tiny = self.tolerances.step() * reduce::norm(self.current.point());
         match self.search(problem, &step) {
             Some(moved) => {
                 iteration.step_norm = moved;
-                iteration.flips = self.current.flips_from(&self.trial);
+                iteration.flips = self.flips;
                 self.model = Model::Outdated;
                 iteration.end = end;
                 let gained = value - self.current.value();
@@ -182,6 +192,13 @@ impl<O: Kinked> Descent<O> {
             }
             None if end.is_some() => iteration.end = end,
             None if self.pin_where_it_stands(problem) => self.model = Model::Outdated,
+            // A gradient of rounding errors, in a direction without curvature.
+            None if step.predicted <= noise && self.is_lightly_damped(hessian) => {
+                iteration.end = Some(match release {
+                    Release::Barred => Status::Jammed,
+                    _ => Status::DecrementSmall,
+                });
+            }
             None if step.norm <= tiny.max(O::Scalar::min_positive_value()) => {
                 iteration.end = Some(Status::Stalled);
             }
@@ -236,6 +253,11 @@ impl<O: Kinked> Descent<O> {
         } else {
             Status::GradientSmall
         }
+    }
+
+    /// Whether the ridge is too weak for the step to be small by its doing.
+    fn is_lightly_damped<H: HessianApprox<O>>(&self, hessian: &H) -> bool {
+        self.damping.value() <= O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue()
     }
 
     /// The tests that a step decides. The step is still taken where it lowers the objective.
@@ -311,9 +333,9 @@ impl<O: Kinked> Descent<O> {
     }
 
     /// Releases the pinned kink that the model objects to most, if there is one.
-    fn release_a_kink(&mut self, problem: &O, multiplier: O::Scalar) -> bool {
+    fn release_a_kink(&mut self, problem: &O, multiplier: O::Scalar) -> Release {
         if self.active_set.is_empty() {
-            return false;
+            return Release::AllHold;
         }
         let Buffers {
             step,
@@ -326,15 +348,14 @@ impl<O: Kinked> Descent<O> {
         gradient.copy_from_slice(self.current.gradient());
         reduce::axpy(O::Scalar::one(), product, gradient);
         reduce::axpy(multiplier, self.current.point(), gradient);
-        let released = self
+        let release = self
             .active_set
             .release(problem, &mut self.current, step, gradient);
-        let Some((kink, positive)) = released else {
-            return false;
-        };
-        problem.choose_side(&mut self.current, kink, positive);
-        self.model = Model::Outdated;
-        true
+        if let Release::Released { kink, positive } = release {
+            problem.choose_side(&mut self.current, kink, positive);
+            self.model = Model::Outdated;
+        }
+        release
     }
 }
 

@@ -41,8 +41,9 @@
 //! * **Warm start.** Far from the solution a softmax is saturated, and its loss says nothing.
 //!   log f − log b does: it is piecewise linear in x. So the variance of the log-ratios is
 //!   minimised first (a piecewise *quadratic* function, whose minimum along a step, over all the
-//!   kinks on it, is found exactly), from other starts too where it ends in a local minimum, and
-//!   the loss that was asked for then takes over at the lowest point.
+//!   kinks on it, is found exactly), on as many outcomes as determine the others. Where it ends in
+//!   a local minimum, a Douglas–Rachford splitting of the two layers, which has none, proposes
+//!   other starts. The loss that was asked for then takes over at the lowest point.
 //!
 //! # What comes back
 //!
@@ -70,11 +71,12 @@ mod search;
 mod solution;
 mod solver;
 mod termination;
+mod warm_start;
 
 pub use hessian::{DenseHessian, RowFactor};
 pub use observer::{Observer, Silent};
 pub use run::Run;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
-pub use termination::{Status, Tolerances};
+pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;

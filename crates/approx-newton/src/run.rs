@@ -1,13 +1,13 @@
-//! One solve as a state machine: a descent on the warm start, then one on the target.
+//! One solve as a state machine: the rungs of the warm start, then a descent on the target.
 
-use crate::ball;
 use crate::descent::{Descent, Iteration};
-use crate::{Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
-use num_traits::{Float, One, Zero};
-use rand::{RngExt, SeedableRng};
+use crate::warm_start::{Rung, WarmDescent, step_off_kinks};
+use crate::{LimitPoint, Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
+use num_traits::Float;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Scalar, WarmStart, reduce};
+use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, RowStructured, reduce};
 
 /// A solve that can be driven step by step, watched, and stopped.
 ///
@@ -19,24 +19,18 @@ use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Scalar, WarmStart,
 pub struct Run<'r, O: Kinked, H> {
     settings: Solver<O::Scalar>,
     objective: &'r O,
-    /// What the present stage works on, where that is not `objective` itself.
-    warm_start: Option<WarmStart<O>>,
-    stage: Stage,
+    /// The easier objectives, the easiest first.
+    rungs: Vec<Box<dyn Rung<O::Scalar> + 'r>>,
+    /// Which of them the solve stands on; the target is behind the last.
+    rung: usize,
     hessian: &'r mut H,
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
     best: Best<O::Scalar>,
-    x0: Vec<O::Scalar>,
-    /// Where the present descent began.
-    start: Vec<O::Scalar>,
-    /// Starts tried in the present stage, beyond the first.
-    restarts: usize,
     iteration: usize,
-    /// The iteration that the present start began after.
-    started_after: usize,
-    random: ChaCha8Rng,
     status: Option<Status>,
     trace: Vec<TraceEntry<O::Scalar>>,
+    random: ChaCha8Rng,
     clock: Instant,
 }
 
@@ -47,15 +41,12 @@ struct Best<T> {
     loss: T,
 }
 
-/// The warm start's objective is nearly quadratic, the target's is met near its solution.
-const WARM_START_DAMPING: f64 = 1e-4;
+/// Damping of the first step on the target, which is met near its solution.
 const TARGET_DAMPING: f64 = 1e-6;
-/// A warm start that has not arrived after so many iterations will not.
-const LONGEST_WARM_START: usize = 40;
 
 impl<'r, O, H> Run<'r, O, H>
 where
-    O: Kinked,
+    O: RowStructured + Kinked,
     H: HessianApprox<O>,
 {
     /// Checks and evaluates the start `x0` (d).
@@ -69,13 +60,54 @@ where
         hessian: &'r mut H,
         x0: &[O::Scalar],
     ) -> Result<Self, Error> {
+        let mut run = Self::checked(settings, objective, hessian, x0)?;
+        if run.settings.warm_start && !run.target_is_met() {
+            let warm_starts = objective.warm_starts().into_iter();
+            run.rungs = warm_starts
+                .map(|warm| -> Box<dyn Rung<O::Scalar> + 'r> {
+                    Box::new(WarmDescent::new(&run.settings, objective, warm))
+                })
+                .collect();
+        }
+        run.begin();
+        Ok(run)
+    }
+}
+
+impl<'r, O, H> Run<'r, O, H>
+where
+    O: Kinked,
+    H: HessianApprox<O>,
+{
+    /// A solve without warm start, for any objective.
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    pub fn without_warm_start(
+        settings: Solver<O::Scalar>,
+        objective: &'r O,
+        hessian: &'r mut H,
+        x0: &[O::Scalar],
+    ) -> Result<Self, Error> {
+        let mut run = Self::checked(settings, objective, hessian, x0)?;
+        run.begin();
+        Ok(run)
+    }
+
+    fn checked(
+        settings: Solver<O::Scalar>,
+        objective: &'r O,
+        hessian: &'r mut H,
+        x0: &[O::Scalar],
+    ) -> Result<Self, Error> {
         let clock = Instant::now();
         Error::check_length("x0", x0.len(), objective.dimension())?;
         Error::check_finite("x0", x0)?;
         if let Some(radius) = objective.radius()
             && reduce::norm(x0) > radius
         {
-            let (norm, radius) = (reduce::norm(x0).to_f64(), radius.to_f64());
+            let norm = twolayer_core::Scalar::to_f64(reduce::norm(x0));
+            let radius = twolayer_core::Scalar::to_f64(radius);
             return Err(Error::StartOutsideBall { norm, radius });
         }
         let mut descent = Descent::new(objective, settings.tolerances);
@@ -87,21 +119,12 @@ where
                 at: "x0",
             });
         }
-        let warm_start = if settings.warm_start {
-            objective.warm_start()
-        } else {
-            None
-        };
-        let mut run = Self {
-            stage: if warm_start.is_some() {
-                Stage::WarmStart
-            } else {
-                Stage::Target
-            },
-            warm_start,
+        Ok(Self {
             random: ChaCha8Rng::seed_from_u64(settings.seed),
             settings,
             objective,
+            rungs: Vec::new(),
+            rung: 0,
             hessian,
             descent,
             best: Best {
@@ -109,26 +132,11 @@ where
                 pinned: Vec::new(),
                 loss,
             },
-            x0: x0.to_vec(),
-            start: x0.to_vec(),
-            restarts: 0,
             iteration: 0,
-            started_after: 0,
             status: None,
             trace: Vec::new(),
             clock,
-        };
-        if run.target_is_met() {
-            run.stage = Stage::Target;
-            run.record(&Iteration::nothing(), PhaseSeconds::default());
-            run.finish(Status::PerfectFit);
-            return Ok(run);
-        }
-        match run.stage {
-            Stage::WarmStart => run.begin_warm_start(),
-            Stage::Target => run.begin_target(),
-        }
-        Ok(run)
+        })
     }
 
     /// One iteration. Returns the status once the solve is over, and then always.
@@ -141,27 +149,22 @@ where
             return self.status;
         }
         self.iteration += 1;
-        let before = self.descent.seconds;
-        let (problem, patient) = match (&self.warm_start, self.stage) {
-            (Some(warm), Stage::WarmStart) => (&warm.objective, false),
-            _ => (self.objective, true),
+        let before = self.seconds();
+        let iteration = match self.rungs.get_mut(self.rung) {
+            Some(rung) => rung.iterate(),
+            None => self.descent.iterate(self.objective, self.hessian, true),
         };
-        let iteration = self.descent.iterate(problem, self.hessian, patient);
         self.record(&iteration, before);
         let entry = self.trace[self.trace.len() - 1];
         if observer.observe(&entry, self.point()).is_break() {
             self.finish(Status::Stopped);
             return self.status;
         }
-        let too_long = self.iteration - self.started_after >= LONGEST_WARM_START;
-        match (self.stage, iteration.end) {
+        match (self.rungs.get(self.rung), iteration.end) {
             // The warm start may see further digits; the target does not.
-            (Stage::WarmStart, _) if self.target_is_met() => {
-                self.end_warm_start(Status::PerfectFit);
-            }
-            (Stage::WarmStart, Some(end)) => self.end_warm_start(end),
-            (Stage::WarmStart, None) if too_long => self.end_warm_start(Status::IterationLimit),
-            (Stage::Target, Some(end)) => self.end_target(end),
+            (Some(rung), _) if rung.target_is_met() => self.end_warm_descent(Status::PerfectFit),
+            (Some(_), Some(end)) => self.end_warm_descent(end),
+            (None, Some(end)) => self.end_target(end),
             (_, None) => {}
         }
         self.status
@@ -169,12 +172,19 @@ where
 
     /// The objective that the next iteration works on.
     pub fn stage(&self) -> Stage {
-        self.stage
+        if self.rung < self.rungs.len() {
+            Stage::WarmStart
+        } else {
+            Stage::Target
+        }
     }
 
     /// The present point (d).
     pub fn point(&self) -> &[O::Scalar] {
-        self.descent.current.point()
+        match self.rungs.get(self.rung) {
+            Some(rung) => rung.point(),
+            None => self.descent.current.point(),
+        }
     }
 
     /// Every iteration so far, the start first.
@@ -187,11 +197,18 @@ where
         if self.status.is_none() {
             self.finish(Status::Stopped);
         }
+        let status = self.status.unwrap_or(Status::Stopped);
+        let limit = match status.is_converged() {
+            false => LimitPoint::Undetermined,
+            true if self.descent.active_set.is_empty() => LimitPoint::Smooth,
+            true => LimitPoint::AtKinks,
+        };
         Solution {
-            x: self.point().to_vec(),
+            limit,
+            x: self.descent.current.point().to_vec(),
             loss: self.descent.current.value(),
             gradient_norm: reduce::norm(self.descent.current.gradient()),
-            status: self.status.unwrap_or(Status::Stopped),
+            status,
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),
             trace: self.trace,
@@ -199,91 +216,106 @@ where
         }
     }
 
-    /// Starts the warm start's descent from `self.start`.
-    fn begin_warm_start(&mut self) {
-        self.step_off_kinks();
-        let Some(warm) = &self.warm_start else { return };
-        self.stage = Stage::WarmStart;
-        self.descent
-            .start_at(&warm.objective, &self.start, &[], WARM_START_DAMPING);
-        self.started_after = self.iteration;
-        if self.descent.current.value().is_finite() {
-            self.record(&Iteration::nothing(), self.descent.seconds);
+    /// Begins on the first rung, or on the target where there is none or nothing to do.
+    fn begin(&mut self) {
+        if self.target_is_met() {
+            self.rungs.clear();
+            self.record(&Iteration::nothing(), PhaseSeconds::default());
+            self.finish(Status::PerfectFit);
         } else {
-            self.end_warm_start(Status::Stalled);
+            self.begin_rung();
         }
     }
 
-    /// Keeps the point if it is the lowest yet, and goes on to another start or to the target.
-    fn end_warm_start(&mut self, end: Status) {
-        self.keep_if_lowest();
-        let value = self.descent.current.value();
-        let within_reach = self
-            .warm_start
-            .as_ref()
-            .is_some_and(|warm| value <= warm.within_reach);
-        if end == Status::PerfectFit || !within_reach || !self.restart() {
-            self.begin_target();
+    /// Begins on the present rung, from the lowest point so far; on the next one where it cannot
+    /// begin; on the target where none is left.
+    fn begin_rung(&mut self) {
+        let before = self.seconds();
+        while let Some(rung) = self.rungs.get_mut(self.rung) {
+            if rung.begin(&self.best.x) {
+                self.record(&Iteration::nothing(), before);
+                return;
+            }
+            self.rung += 1;
         }
+        self.begin_target();
+    }
+
+    /// Keeps the point if it is the lowest yet, and goes on to another start, to the next rung or
+    /// to the target.
+    fn end_warm_descent(&mut self, end: Status) {
+        self.evaluate_warm_end();
+        if end == Status::PerfectFit {
+            // The other rungs have the same minimiser, and the target is at its own.
+            self.rung = self.rungs.len();
+            self.begin_target();
+        } else if !self.restart() {
+            let within_reach = self.rungs[self.rung].is_within_reach();
+            self.rung = if within_reach {
+                self.rungs.len()
+            } else {
+                self.rung + 1
+            };
+            self.begin_rung();
+        }
+    }
+
+    /// The target where the present rung's descent has ended: the point is kept if it is the
+    /// lowest yet.
+    fn evaluate_warm_end(&mut self) {
+        let Some(rung) = self.rungs.get(self.rung) else {
+            return;
+        };
+        let trial = &mut self.descent.trial;
+        self.objective.evaluate(rung.point(), rung.pinned(), trial);
+        self.best.offer(trial, rung.pinned());
     }
 
     /// Ends the solve, unless the point is no minimum and another start is left to try.
     fn end_target(&mut self, end: Status) {
-        if matches!(end, Status::Flat | Status::Stalled) {
-            self.keep_if_lowest();
+        let Descent {
+            current,
+            active_set,
+            ..
+        } = &self.descent;
+        self.best.offer(current, active_set.pinned());
+        let lost = matches!(end, Status::Flat | Status::Stalled | Status::Jammed);
+        if lost && let Some(last) = self.rungs.len().checked_sub(1) {
+            self.rung = last;
             if self.restart() {
                 return;
             }
+            self.rung = self.rungs.len();
         }
         self.finish(end);
     }
 
-    /// Begins again from another start, if there is one left and a warm start to make use of it.
+    /// Another descent on the present rung, if another start is worth its time.
     fn restart(&mut self) -> bool {
-        let left = self.warm_start.is_some() && self.restarts < self.settings.restarts;
-        if left {
-            self.restarts += 1;
-            self.choose_restart();
-            self.begin_warm_start();
+        let before = self.seconds();
+        let begun = self.rungs.get_mut(self.rung).is_some_and(|r| r.restart());
+        if begun {
+            self.record(&Iteration::nothing(), before);
         }
-        left
-    }
-
-    /// The next start: first zero, then ever wider around x0.
-    fn choose_restart(&mut self) {
-        let d = self.start.len();
-        self.start.copy_from_slice(&self.x0);
-        let size = reduce::norm(&self.start);
-        if self.restarts == 1 && size > O::Scalar::zero() {
-            self.start.fill(O::Scalar::zero());
-            return;
-        }
-        let reach = if size > O::Scalar::zero() {
-            size
-        } else {
-            reduce::norm(self.point())
-        };
-        let scale = reach * O::Scalar::of(self.restarts as f64 / (d as f64).sqrt());
-        self.perturb_start(scale);
+        begun
     }
 
     /// Leaves the warm start for the objective that was asked for, from the lowest point so far.
     /// Kinks that held it go on holding it: on which side of them rounding has put the point is
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
-        self.stage = Stage::Target;
-        self.start.copy_from_slice(&self.best.x);
+        let (objective, descent) = (self.objective, &mut self.descent);
+        let before = descent.seconds;
         if self.best.pinned.is_empty() {
-            self.step_off_kinks();
+            let mut x = self.best.x.clone();
+            objective.evaluate(&x, &[], &mut descent.trial);
+            step_off_kinks(objective, &descent.trial, &mut x, &mut self.random);
+            descent.start_at(objective, &x, &[], TARGET_DAMPING);
+        } else {
+            let (x, pinned) = (&self.best.x, &self.best.pinned);
+            descent.start_at(objective, x, pinned, TARGET_DAMPING);
         }
-        self.descent.start_at(
-            self.objective,
-            &self.start,
-            &self.best.pinned,
-            TARGET_DAMPING,
-        );
-        self.started_after = self.iteration;
-        self.record(&Iteration::nothing(), self.descent.seconds);
+        self.record(&Iteration::nothing(), before);
         if self.target_is_met() {
             self.finish(Status::PerfectFit);
         }
@@ -291,6 +323,7 @@ where
 
     /// Ends the solve at the lowest point, evaluated as it is, with no kink held.
     fn finish(&mut self, status: Status) {
+        self.evaluate_warm_end();
         self.status = Some(status);
         let (objective, descent) = (self.objective, &mut self.descent);
         let mut x = descent.current.point().to_vec();
@@ -307,68 +340,52 @@ where
 
     fn target_is_met(&self) -> bool {
         let at = &self.descent.current;
-        self.objective.value_at(at) <= self.objective.rounding_error(at)
+        at.value() <= self.objective.rounding_error(at)
     }
 
-    fn keep_if_lowest(&mut self) {
-        let loss = self.objective.value_at(&self.descent.current);
-        if loss < self.best.loss {
-            self.best.loss = loss;
-            self.best.x.copy_from_slice(self.descent.current.point());
-            self.best.pinned.clear();
-            let pinned = self.descent.active_set.pinned();
-            self.best.pinned.extend_from_slice(pinned);
-        }
-    }
-
-    /// A start at which most kinks meet (x0 = 0 without biases) has no useful derivative there.
-    /// Moves it a little, in a direction that no symmetry of the problem shares.
-    fn step_off_kinks(&mut self) {
-        self.objective
-            .evaluate(&self.start, &[], &mut self.descent.trial);
-        let distances = self.objective.signed_distances(&self.descent.trial);
-        let met = distances
-            .iter()
-            .filter(|h| **h == O::Scalar::zero())
-            .count();
-        if met > 0 && 2 * met >= distances.len() {
-            let size = reduce::norm(&self.start).max(O::Scalar::one());
-            self.perturb_start(O::Scalar::of(1e-2) * size);
-        }
-    }
-
-    /// Adds a random vector with entries of variance `scale`², and stays in the ball.
-    fn perturb_start(&mut self, scale: O::Scalar) {
-        let width = 3.0_f64.sqrt();
-        for x in &mut self.start {
-            *x += scale * O::Scalar::of(self.random.random_range(-width..width));
-        }
-        if let Some(radius) = self.objective.radius() {
-            ball::retract(radius, &mut self.start);
+    fn seconds(&self) -> PhaseSeconds {
+        match self.rungs.get(self.rung) {
+            Some(rung) => rung.seconds(),
+            None => self.descent.seconds,
         }
     }
 
     fn record(&mut self, iteration: &Iteration<O::Scalar>, before: PhaseSeconds) {
-        let Descent {
-            current,
-            active_set,
-            seconds,
-            ..
-        } = &self.descent;
+        let (loss, stage_loss, pinned) = match self.rungs.get(self.rung) {
+            Some(rung) => {
+                let loss = rung.target_value().unwrap_or(self.best.loss);
+                (loss, rung.value(), rung.pinned().len())
+            }
+            None => {
+                let loss = self.descent.current.value();
+                (loss, loss, self.descent.active_set.pinned().len())
+            }
+        };
         self.trace.push(TraceEntry {
             iteration: self.iteration,
-            stage: self.stage,
-            restart: self.restarts,
-            loss: self.objective.value_at(current),
-            stage_loss: current.value(),
+            stage: self.stage(),
+            restart: self.rungs.iter().map(|rung| rung.restarts()).sum(),
+            loss,
+            stage_loss,
             gradient_norm: iteration.gradient_norm,
             step_norm: iteration.step_norm,
             damping: iteration.damping,
             flips: iteration.flips,
-            pinned: active_set.pinned().len(),
+            pinned,
             rows_used: iteration.rows_used,
             elapsed: self.clock.elapsed().as_secs_f64(),
-            seconds: seconds.since(&before),
+            seconds: self.seconds().since(&before),
         });
+    }
+}
+
+impl<T: twolayer_core::Scalar> Best<T> {
+    fn offer(&mut self, at: &impl Evaluation<T>, pinned: &[usize]) {
+        if at.value() < self.loss {
+            self.loss = at.value();
+            self.x.copy_from_slice(at.point());
+            self.pinned.clear();
+            self.pinned.extend_from_slice(pinned);
+        }
     }
 }

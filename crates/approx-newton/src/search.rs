@@ -65,14 +65,31 @@ impl<O: Kinked> Descent<O> {
         } else if fraction == one && good {
             self.damping.reward(gain);
         }
+        let before = self.current.value();
         swap(self);
+        self.flips = self.current.flips_from(&self.trial);
         self.active_set.forget_releases();
         if let Some(kink) = kink
             && (exact.is_some() || self.falls_into(problem, kink))
+            && self.active_set.pin(problem, kink)
         {
-            self.active_set.pin(problem, kink);
+            self.settle_on_kinks(problem, before);
         }
         Some(fraction * step.norm)
+    }
+
+    /// Moves the point onto the kink that was just pinned: a long step ends beside it by its own
+    /// rounding. Not where that would undo the decrease from the value `before` the step.
+    fn settle_on_kinks(&mut self, problem: &O, before: O::Scalar) {
+        let Buffers { point, pinned, .. } = &mut self.buffers;
+        point.copy_from_slice(self.current.point());
+        self.active_set.restore(point);
+        pinned.clear();
+        pinned.extend_from_slice(self.active_set.pinned());
+        problem.evaluate(point, pinned, &mut self.trial);
+        if self.trial.value() < before {
+            swap(self);
+        }
     }
 
     /// Looks for a low point by values of the objective: the full step where it is good, else the
@@ -124,6 +141,7 @@ impl<O: Kinked> Descent<O> {
         } = &mut self.buffers;
         point.copy_from_slice(self.current.point());
         reduce::axpy(fraction, step, point);
+        self.active_set.restore(point);
         if let Some(radius) = problem.radius() {
             ball::retract(radius, point);
         }

@@ -1,11 +1,11 @@
 //! What a solve returns.
 
-use crate::Status;
+use crate::{LimitPoint, Status};
 
 /// Which objective an iteration worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The easier objective that finds a start (see `Objective::warm_start`).
+    /// The easier objective that finds a start (see `Objective::warm_starts`).
     WarmStart,
     /// The objective that was asked for.
     Target,
@@ -56,7 +56,8 @@ pub struct TraceEntry<T> {
     pub stage: Stage,
     /// Which start of the warm start: 0 for x0, then one more for each restart.
     pub restart: usize,
-    /// The objective that was asked for, after the iteration.
+    /// The objective that was asked for, after the iteration. Where the stage works on a part of
+    /// the outcomes, and does not know it, the lowest found so far.
     pub loss: T,
     /// The stage's own objective, after the iteration: it never rises between two starts.
     pub stage_loss: T,
@@ -89,6 +90,8 @@ pub struct Solution<T> {
     pub gradient_norm: T,
     /// How the solve ended.
     pub status: Status,
+    /// What kind of point x is.
+    pub limit: LimitPoint,
     /// Iterations through all stages.
     pub iterations: usize,
     /// The kinks that x lies on.

@@ -18,10 +18,10 @@ pub struct Solver<T> {
 impl<T: Scalar> Default for Solver<T> {
     fn default() -> Self {
         Self {
-            max_iterations: 500,
+            max_iterations: 1000,
             tolerances: Tolerances::default(),
             warm_start: true,
-            restarts: 3,
+            restarts: 16,
             seed: 0,
         }
     }
@@ -33,7 +33,7 @@ impl<T: Scalar> Solver<T> {
         Self::default()
     }
 
-    /// The most iterations that a solve may take, through all stages; 500 by default.
+    /// The most iterations that a solve may take, through all stages; 1000 by default.
     pub fn with_max_iterations(self, max_iterations: usize) -> Self {
         Self {
             max_iterations,
@@ -52,7 +52,7 @@ impl<T: Scalar> Solver<T> {
     }
 
     /// How many more starts the warm start may try where it ends in a local minimum that seems
-    /// within reach of a perfect fit; 3 by default.
+    /// within reach of a perfect fit; 16 by default.
     pub fn with_restarts(self, restarts: usize) -> Self {
         Self { restarts, ..self }
     }
@@ -100,7 +100,7 @@ impl<T: Scalar> Solver<T> {
         observer: &mut impl Observer<T>,
     ) -> Result<Solution<T>, Error>
     where
-        O: Kinked<Scalar = T>,
+        O: RowStructured<Scalar = T> + Kinked,
         H: HessianApprox<O>,
     {
         let mut run = Run::new(self.clone(), objective, hessian, x0)?;

@@ -22,6 +22,9 @@ pub enum Status {
     IterationLimit,
     /// No step lowers the loss any more, though the gradient is not small.
     Stalled,
+    /// Held on a kink that the model would leave and that a step leads back to at once: not a
+    /// minimum, as far as the model knows, and no way out.
+    Jammed,
     /// The gradient vanishes where the curvature does too: every unit that matters is off, or the
     /// softmax is saturated. Nothing says that this is a minimum.
     Flat,
@@ -47,6 +50,7 @@ impl Status {
             Self::StepSmall => "step-small",
             Self::IterationLimit => "iteration-limit",
             Self::Stalled => "stalled",
+            Self::Jammed => "jammed",
             Self::Flat => "flat",
             Self::Stopped => "stopped",
         }
@@ -56,11 +60,36 @@ impl Status {
     pub fn advice(self) -> &'static str {
         match self {
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
-            Self::Stalled => "start elsewhere, or use f64 where f32 was used",
+            Self::Stalled | Self::Jammed => "start elsewhere, or use f64 where f32 was used",
             Self::Flat => {
                 "start elsewhere: here every unit that matters is off, or the softmax is saturated"
             }
             _ => "",
+        }
+    }
+}
+
+/// What kind of point the answer is, as far as first derivatives and the model tell. That the
+/// Hessian itself is positive definite there is for a certificate to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitPoint {
+    /// Stationary where the objective is smooth.
+    Smooth,
+    /// On the kinks that [`Solution::pinned`](crate::Solution::pinned) names: stationary along
+    /// them, and rising, to first order, to both sides of each. It is Clarke-stationary.
+    AtKinks,
+    /// The solve did not converge: nothing says that this is a stationary point.
+    Undetermined,
+}
+
+impl LimitPoint {
+    /// A word for tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smooth => "smooth",
+            Self::AtKinks => "at-kinks",
+            Self::Undetermined => "undetermined",
         }
     }
 }

@@ -70,7 +70,7 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// The most iterations for one target [default: the solver's own limit, 500].
+    /// The most iterations for one target [default: the solver's own limit, 1000].
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) max_iterations: Option<usize>,
 

@@ -25,7 +25,7 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// The library's own dense matrix.
     type Matrix: Clone + Debug + Send + Sync;
     /// The factor L of A = L Lᵀ.
-    type Cholesky: Send;
+    type Cholesky: Send + Sync;
     /// Scratch memory of the kernels that need some.
     type Workspace: Default + Send;
 
@@ -46,6 +46,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
 
     /// Writes the entries of `a` to `values` (`nrows·ncols`), row after row.
     fn copy_to_row_major(&self, a: &Self::Matrix, values: &mut [Self::Scalar]);
+
+    /// out = A\[rows, :\] (`rows.len()`×n), in the order of `rows`.
+    fn copy_rows(&self, a: &Self::Matrix, rows: &[usize], out: &mut Self::Matrix);
 
     /// Position `(row, column)` of the first entry, in the order of memory, that is NaN or
     /// infinite; `None` where all are finite.

@@ -5,9 +5,11 @@ mod rows;
 
 use crate::{
     Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, LogRatio, Loss, Objective,
-    Regularizer, Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
+    Regularizer, Scalar, SquaredError, Starts, Target, TwoLayer, WarmStart, reduce,
+    splitting::Splitting,
 };
 use num_traits::{Float, One, Zero};
+use std::borrow::Cow;
 
 /// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
 ///
@@ -15,7 +17,7 @@ use num_traits::{Float, One, Zero};
 #[derive(Debug)]
 pub struct Inversion<'a, B: LinearBackend> {
     network: &'a TwoLayer<B>,
-    target: &'a Target<B::Scalar>,
+    target: Cow<'a, Target<B::Scalar>>,
     loss: &'a dyn Loss<B::Scalar>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
@@ -24,11 +26,15 @@ pub struct Inversion<'a, B: LinearBackend> {
 // Not derived: a copy of the references asks nothing of the backend.
 impl<B: LinearBackend> Clone for Inversion<'_, B> {
     fn clone(&self) -> Self {
-        *self
+        Self {
+            network: self.network,
+            target: self.target.clone(),
+            loss: self.loss,
+            regularizer: self.regularizer,
+            radius: self.radius,
+        }
     }
 }
-
-impl<B: LinearBackend> Copy for Inversion<'_, B> {}
 
 impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The squared loss, without regulariser or radius.
@@ -39,7 +45,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
         Error::check_length("b", target.outcomes(), network.outcomes())?;
         Ok(Self {
             network,
-            target,
+            target: Cow::Borrowed(target),
             loss: &SquaredError,
             regularizer: None,
             radius: None,
@@ -87,8 +93,19 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     }
 
     /// The target.
-    pub fn target(&self) -> &'a Target<B::Scalar> {
-        self.target
+    pub fn target(&self) -> &Target<B::Scalar> {
+        &self.target
+    }
+
+    /// The same problem on another network and target, without regulariser.
+    pub(crate) fn with_network(&self, network: &'a TwoLayer<B>, target: Target<B::Scalar>) -> Self {
+        Self {
+            network,
+            target: Cow::Owned(target),
+            loss: self.loss,
+            regularizer: None,
+            radius: self.radius,
+        }
     }
 
     /// The loss.
@@ -125,7 +142,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
     fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut Self::Evaluation) {
         at.x.copy_from_slice(x);
         self.network.forward(x, pinned, &mut at.pass);
-        at.loss = self.loss.value(&at.pass, self.target);
+        at.loss = self.loss.value(&at.pass, &self.target);
         at.penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
             let (w, u) = (regularizer.weights(), &at.pass.products);
             let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
@@ -134,12 +151,12 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
     }
 
     fn value_at(&self, at: &Self::Evaluation) -> B::Scalar {
-        self.loss.value(&at.pass, self.target) + at.penalty
+        self.loss.value(&at.pass, &self.target) + at.penalty
     }
 
     fn differentiate(&self, at: &mut Self::Evaluation) {
         self.loss
-            .logit_gradient(&at.pass, self.target, &mut at.row_gradient);
+            .logit_gradient(&at.pass, &self.target, &mut at.row_gradient);
         if let Some(regularizer) = self.regularizer {
             let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
             for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
@@ -170,19 +187,39 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
             let slope = |i: usize| (w[i] * w[i] * u[i]).abs().to_f64();
             of_a_logit * B::Scalar::of(reduce::sum_of(u.len(), slope))
         });
-        self.loss.rounding_error(&at.pass, self.target, of_a_logit)
+        self.loss.rounding_error(&at.pass, &self.target, of_a_logit)
             + of_the_penalty
             + roundoff * self.value_at(at)
     }
 
-    fn warm_start(&self) -> Option<WarmStart<Self>> {
-        // Log-ratios that are off by 0.1 on average.
-        let within_reach = B::Scalar::of(0.005 * self.network.outcomes() as f64);
-        let objective = self.with_loss(&LogRatio);
-        (self.loss.name() != objective.loss.name()).then_some(WarmStart {
+    fn warm_starts(&self) -> Vec<WarmStart<'_, Self>> {
+        let log_ratio = self.clone().with_loss(&LogRatio);
+        if self.loss.name() == log_ratio.loss.name() {
+            return Vec::new();
+        }
+        // The splitting knows no regulariser; where there is one, its solution is not the answer.
+        let splitting = || -> Option<Box<dyn Starts<B::Scalar> + '_>> {
+            if self.regularizer.is_some() {
+                return None;
+            }
+            Some(Box::new(Splitting::new(self)?))
+        };
+        let rung = |objective: Self, starts, shares_points| WarmStart {
+            // Log-ratios that are off by 0.1 on average.
+            within_reach: B::Scalar::of(0.005 * objective.network.outcomes() as f64),
             objective,
-            within_reach,
-        })
+            starts,
+            shares_points,
+        };
+        let few = if self.regularizer.is_some() {
+            None
+        } else {
+            log_ratio.on_lifted_outcomes()
+        };
+        match few {
+            Some(few) => vec![rung(few, splitting(), false), rung(log_ratio, None, true)],
+            None => vec![rung(log_ratio, splitting(), true)],
+        }
     }
 }
 

@@ -33,12 +33,14 @@ pub mod columns;
 mod error;
 mod hessian;
 mod inversion;
+mod lift;
 mod loss;
 mod network;
 mod objective;
 pub mod reduce;
 mod regularizer;
 mod scalar;
+mod splitting;
 mod subspace;
 mod target;
 
@@ -50,7 +52,8 @@ pub use inversion::{Inversion, InversionPoint};
 pub use loss::{KullbackLeibler, LogRatio, Loss, RowWeights, SquaredError};
 pub use network::{ForwardPass, HiddenScratch, TwoLayer};
 pub use objective::{
-    Crossing, Curvature, Evaluation, Kinked, Objective, RayMinimum, RowStructured, WarmStart,
+    Crossing, Curvature, Evaluation, Kinked, Objective, RayMinimum, RowStructured, Starts,
+    WarmStart,
 };
 pub use regularizer::Regularizer;
 pub use scalar::Scalar;

@@ -1,6 +1,8 @@
 //! The frozen network: validated once, then trusted.
 
+use crate::lift::Lift;
 use crate::{Activation, Error, LinearBackend, Softmax};
+use std::sync::{Arc, OnceLock};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
 ///
@@ -13,6 +15,8 @@ pub struct TwoLayer<B: LinearBackend> {
     bias1: Vec<B::Scalar>,
     a2: B::Matrix,
     bias2: Vec<B::Scalar>,
+    /// Made where the first target asks for it, and shared by all others.
+    lift: OnceLock<Option<Arc<Lift<B>>>>,
 }
 
 impl<B: LinearBackend> TwoLayer<B> {
@@ -59,6 +63,7 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1,
             a2,
             bias2,
+            lift: OnceLock::new(),
         })
     }
 
@@ -77,7 +82,33 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_finite("c2", &bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
+        self.lift = OnceLock::new();
         Ok(self)
+    }
+
+    /// The same network with some of its outcomes only.
+    pub(crate) fn with_outcomes(&self, outcomes: &[usize]) -> Self {
+        let (n, d) = (self.hidden_units(), self.inputs());
+        let mut a1 = self.backend.zeros(n, d);
+        let every_unit: Vec<_> = (0..n).collect();
+        self.backend.copy_rows(&self.a1, &every_unit, &mut a1);
+        let mut a2 = self.backend.zeros(outcomes.len(), n);
+        self.backend.copy_rows(&self.a2, outcomes, &mut a2);
+        Self {
+            backend: self.backend.clone(),
+            a1,
+            bias1: self.bias1.clone(),
+            a2,
+            bias2: outcomes.iter().map(|&i| self.bias2[i]).collect(),
+            lift: OnceLock::new(),
+        }
+    }
+
+    /// The outcomes that determine the others, and the projections of the splitting.
+    pub(crate) fn lift(&self) -> Option<&Lift<B>> {
+        self.lift
+            .get_or_init(|| Lift::new(self).map(Arc::new))
+            .as_deref()
     }
 
     /// d, the number of unknowns.

@@ -32,7 +32,7 @@ pub trait Objective {
     fn differentiate(&self, at: &mut Self::Evaluation);
 
     /// The value of this objective at a point that it or its
-    /// [`warm_start`](Objective::warm_start) evaluated.
+    /// [`warm_starts`](Objective::warm_starts) evaluated.
     fn value_at(&self, at: &Self::Evaluation) -> Self::Scalar {
         at.value()
     }
@@ -41,25 +41,42 @@ pub trait Objective {
     /// decrease below it cannot be told from noise.
     fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
 
-    /// An objective that is easier to minimise from far away and has the same minimiser wherever
-    /// the minimum of this one is zero.
-    fn warm_start(&self) -> Option<WarmStart<Self>>
+    /// Objectives of the same unknowns that are easier to minimise from far away, the easiest
+    /// first, and that have the same minimiser wherever the minimum of this one is zero.
+    fn warm_starts(&self) -> Vec<WarmStart<'_, Self>>
     where
         Self: Sized,
     {
-        None
+        Vec::new()
     }
 }
 
 /// An easier objective to begin with.
-#[derive(Debug, Clone)]
-pub struct WarmStart<O: Objective> {
+pub struct WarmStart<'s, O: Objective> {
     /// The easier objective.
     pub objective: O,
     /// A value of it below which its minimum is taken to be zero: where the descent ends between
     /// rounding and this, it has most likely met a local minimum, and other starts are worth
     /// their time. Above it the target is out of reach, and they are not.
     pub within_reach: O::Scalar,
+    /// Where other starts come from; they are random otherwise.
+    pub starts: Option<Box<dyn Starts<O::Scalar> + 's>>,
+    /// Whether a point that the easier objective evaluated has all that
+    /// [`value_at`](Objective::value_at) of this one needs.
+    pub shares_points: bool,
+}
+
+/// A source of starts for a descent: an iteration of its own that has no local minima to stop in.
+pub trait Starts<T> {
+    /// Begins at x (d).
+    fn begin(&mut self, x: &[T]);
+
+    /// Changes what holds the iteration where it leads to nothing new.
+    fn disturb(&mut self);
+
+    /// Goes on for so many iterations, and writes the point reached to `x` (d). It may be NaN, and
+    /// outside the ball.
+    fn advance(&mut self, iterations: usize, x: &mut [T]);
 }
 
 /// The state of an [`Objective`] at one point.
@@ -97,6 +114,11 @@ pub trait Kinked: Objective {
 
     /// normal = aᵢ (d).
     fn normal(&self, _kink: usize, _normal: &mut [Self::Scalar]) {}
+
+    /// cᵢ.
+    fn offset(&self, _kink: usize) -> Self::Scalar {
+        num_traits::Zero::zero()
+    }
 
     /// For each of `kinks`: the slope of the objective per unit of hᵢ on the positive side minus
     /// that on the negative side, everything else held, as the quadratic model at the point

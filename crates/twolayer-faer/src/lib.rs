@@ -218,6 +218,15 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         }
     }
 
+    fn copy_rows(&self, a: &Mat<T>, rows: &[usize], out: &mut Mat<T>) {
+        for j in 0..a.ncols() {
+            let from = a.col_as_slice(j);
+            for (to, &row) in out.col_as_slice_mut(j).iter_mut().zip(rows) {
+                *to = from[row];
+            }
+        }
+    }
+
     fn find_non_finite(&self, a: &Mat<T>) -> Option<(usize, usize)> {
         (0..a.ncols()).find_map(|j| {
             let row = a

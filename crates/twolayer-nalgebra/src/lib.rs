@@ -113,6 +113,15 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         }
     }
 
+    fn copy_rows(&self, a: &DMatrix<T>, rows: &[usize], out: &mut DMatrix<T>) {
+        for j in 0..a.ncols() {
+            let from = column(a, j);
+            for (to, &row) in out.column_mut(j).iter_mut().zip(rows) {
+                *to = from[row];
+            }
+        }
+    }
+
     fn find_non_finite(&self, a: &DMatrix<T>) -> Option<(usize, usize)> {
         let position = a
             .as_slice()

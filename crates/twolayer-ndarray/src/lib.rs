@@ -136,6 +136,12 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         }
     }
 
+    fn copy_rows(&self, a: &Array2<T>, rows: &[usize], out: &mut Array2<T>) {
+        for (mut to, &row) in out.rows_mut().into_iter().zip(rows) {
+            to.assign(&a.row(row));
+        }
+    }
+
     fn find_non_finite(&self, a: &Array2<T>) -> Option<(usize, usize)> {
         let lines = Lines::of(a);
         let position = lines

@@ -37,6 +37,10 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
             .mul_vec_transposed(self.network.a1(), &unit, normal);
     }
 
+    fn offset(&self, kink: usize) -> B::Scalar {
+        self.network.bias1()[kink]
+    }
+
     fn slope_jumps(
         &self,
         at: &mut InversionPoint<B::Scalar>,
@@ -64,7 +68,7 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         crossings: &[Crossing<B::Scalar>],
         end: B::Scalar,
     ) -> Option<RayMinimum<B::Scalar>> {
-        if !self.loss.is_quadratic(self.target) {
+        if !self.loss.is_quadratic(&self.target) {
             return None;
         }
         let mut curvature = std::mem::take(&mut at.curvature);

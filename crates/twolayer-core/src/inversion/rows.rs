@@ -26,7 +26,7 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
             uncentered_weights,
         } = curvature;
         self.loss
-            .curvature(&at.pass, self.target, kind, center, row_weights);
+            .curvature(&at.pass, &self.target, kind, center, row_weights);
         uncentered_weights.clear();
         if let Some(regularizer) = self.regularizer {
             uncentered_weights.extend(regularizer.weights().iter().map(|&w| w * w));

@@ -1,0 +1,278 @@
+//! A rung of the warm start: descents on an easier objective, one after the other.
+
+use crate::descent::{Descent, Iteration};
+use crate::{PhaseSeconds, RowFactor, Solver, Status, ball};
+use num_traits::Zero;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
+use twolayer_core::{Evaluation, Kinked, RowStructured, Scalar, WarmStart, reduce};
+
+/// What a solve sees of a rung, whatever its objective.
+pub(crate) trait Rung<T> {
+    /// Begins a descent from x or, where that is lower, from what the source of starts makes of it.
+    /// Returns false where the objective overflows there.
+    fn begin(&mut self, x: &[T]) -> bool;
+
+    /// Begins another descent from another start, if another is worth its time.
+    fn restart(&mut self) -> bool;
+
+    /// Whether the rung has come so low that its minimum is most likely zero: then the other rungs
+    /// have nothing to add.
+    fn is_within_reach(&self) -> bool;
+
+    /// One iteration of the present descent.
+    fn iterate(&mut self) -> Iteration<T>;
+
+    /// The present point (d).
+    fn point(&self) -> &[T];
+
+    /// The kinks that hold it.
+    fn pinned(&self) -> &[usize];
+
+    /// The rung's own objective at the point.
+    fn value(&self) -> T;
+
+    /// The objective that was asked for, where it is known without further work.
+    fn target_value(&self) -> Option<T>;
+
+    /// Whether the objective that was asked for is there no larger than its rounding error, as far
+    /// as that is known without further work.
+    fn target_is_met(&self) -> bool;
+
+    /// Seconds by phase so far.
+    fn seconds(&self) -> PhaseSeconds;
+
+    /// Starts tried so far, beyond the first.
+    fn restarts(&self) -> usize;
+}
+
+/// The rung of an objective of rows: its own descent, with a model of its own.
+pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
+    target: &'r O,
+    warm: WarmStart<'r, O>,
+    hessian: RowFactor<O>,
+    descent: Descent<O>,
+    /// Where the first descent began.
+    x0: Vec<O::Scalar>,
+    start: Vec<O::Scalar>,
+    most_restarts: usize,
+    restarts: usize,
+    /// The lowest end of a descent so far.
+    lowest: O::Scalar,
+    /// Iterations of the source of starts before the next descent.
+    burst: usize,
+    /// Descents in a row that ended hardly lower than one before.
+    vain: usize,
+    /// Iterations of the present descent.
+    length: usize,
+    random: ChaCha8Rng,
+}
+
+/// Damping of the first step: the objective is nearly quadratic.
+const INITIAL_DAMPING: f64 = 1e-4;
+/// A descent that has not arrived after so many iterations will not.
+const LONGEST_DESCENT: usize = 100;
+/// Iterations of the source of starts before the first descent, and before the next one; they
+/// double from restart to restart, up to the last.
+const FIRST_BURST: usize = 100;
+const BURST: usize = 1000;
+const LONGEST_BURST: usize = 4000;
+/// A descent was not in vain where it ended below this part of the lowest before.
+const WORTH_WHILE: f64 = 0.25;
+/// So many descents in vain are enough, from starts that a source gives and from random ones.
+const MOST_VAIN: usize = 6;
+const MOST_VAIN_AT_RANDOM: usize = 3;
+
+impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
+    pub(crate) fn new(settings: &Solver<O::Scalar>, target: &'r O, warm: WarmStart<'r, O>) -> Self {
+        let d = target.dimension();
+        Self {
+            hessian: settings.default_hessian(&warm.objective),
+            descent: Descent::new(&warm.objective, settings.tolerances),
+            target,
+            warm,
+            x0: vec![O::Scalar::zero(); d],
+            start: vec![O::Scalar::zero(); d],
+            most_restarts: settings.restarts,
+            restarts: 0,
+            lowest: num_traits::Float::infinity(),
+            burst: BURST,
+            vain: 0,
+            length: 0,
+            random: ChaCha8Rng::seed_from_u64(settings.seed),
+        }
+    }
+
+    /// Begins a descent at `start`.
+    fn descend(&mut self) -> bool {
+        if let Some(radius) = self.warm.objective.radius() {
+            ball::retract(radius, &mut self.start);
+        }
+        self.step_off_kinks();
+        self.descent
+            .start_at(&self.warm.objective, &self.start, &[], INITIAL_DAMPING);
+        self.length = 0;
+        num_traits::Float::is_finite(self.value())
+    }
+
+    /// The objective at `start`, NaN where that is NaN.
+    fn value_of_start(&mut self) -> O::Scalar {
+        let trial = &mut self.descent.trial;
+        self.warm.objective.evaluate(&self.start, &[], trial);
+        trial.value()
+    }
+
+    /// Another start where no source gives one: first zero, then ever wider around x0.
+    fn choose_at_random(&mut self) {
+        let d = self.start.len();
+        self.start.copy_from_slice(&self.x0);
+        let size = reduce::norm(&self.start);
+        if self.restarts == 1 && size > O::Scalar::zero() {
+            self.start.fill(O::Scalar::zero());
+            return;
+        }
+        let reach = if size > O::Scalar::zero() {
+            size
+        } else {
+            reduce::norm(self.point())
+        };
+        let scale = self.restarts as f64 / (d as f64).sqrt();
+        perturb(
+            reach * O::Scalar::of(scale),
+            &mut self.start,
+            &mut self.random,
+        );
+    }
+
+    /// A start at which most kinks meet (x0 = 0 without biases) has no useful derivative there.
+    /// Moves it a little, in a direction that no symmetry of the problem shares.
+    fn step_off_kinks(&mut self) {
+        let trial = &mut self.descent.trial;
+        self.warm.objective.evaluate(&self.start, &[], trial);
+        step_off_kinks(
+            &self.warm.objective,
+            trial,
+            &mut self.start,
+            &mut self.random,
+        );
+    }
+}
+
+impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
+    fn begin(&mut self, x: &[O::Scalar]) -> bool {
+        self.x0.copy_from_slice(x);
+        self.start.copy_from_slice(x);
+        let clock = Instant::now();
+        if let Some(source) = &mut self.warm.starts {
+            source.begin(x);
+            source.advance(FIRST_BURST, &mut self.start);
+            let reached = self.value_of_start();
+            let proposal = std::mem::replace(&mut self.start, x.to_vec());
+            if reached < self.value_of_start() {
+                self.start = proposal;
+            }
+        }
+        self.descent.seconds.evaluate += clock.elapsed().as_secs_f64();
+        self.descend()
+    }
+
+    fn restart(&mut self) -> bool {
+        let value = self.value();
+        let worth_while = value < O::Scalar::of(WORTH_WHILE) * self.lowest;
+        self.vain = if worth_while { 0 } else { self.vain + 1 };
+        if value < self.lowest {
+            self.lowest = value;
+        }
+        let enough = self.vain >= MOST_VAIN || self.restarts == self.most_restarts;
+        if enough || !self.is_within_reach() {
+            return false;
+        }
+        self.restarts += 1;
+        let clock = Instant::now();
+        match &mut self.warm.starts {
+            Some(source) => {
+                if self.vain > 0 {
+                    source.disturb();
+                }
+                source.advance(self.burst, &mut self.start);
+                self.burst = (2 * self.burst).min(LONGEST_BURST);
+            }
+            None if self.vain < MOST_VAIN_AT_RANDOM => self.choose_at_random(),
+            None => return false,
+        }
+        self.descent.seconds.evaluate += clock.elapsed().as_secs_f64();
+        reduce::all_finite(&self.start) && self.descend()
+    }
+
+    fn is_within_reach(&self) -> bool {
+        self.lowest <= self.warm.within_reach
+    }
+
+    fn iterate(&mut self) -> Iteration<O::Scalar> {
+        self.length += 1;
+        let (objective, hessian) = (&self.warm.objective, &mut self.hessian);
+        let mut iteration = self.descent.iterate(objective, hessian, false);
+        if self.length == LONGEST_DESCENT {
+            iteration.end = iteration.end.or(Some(Status::IterationLimit));
+        }
+        iteration
+    }
+
+    fn point(&self) -> &[O::Scalar] {
+        self.descent.current.point()
+    }
+
+    fn pinned(&self) -> &[usize] {
+        self.descent.active_set.pinned()
+    }
+
+    fn value(&self) -> O::Scalar {
+        self.descent.current.value()
+    }
+
+    fn target_value(&self) -> Option<O::Scalar> {
+        let known = self.warm.shares_points;
+        known.then(|| self.target.value_at(&self.descent.current))
+    }
+
+    fn target_is_met(&self) -> bool {
+        let at = &self.descent.current;
+        self.warm.shares_points && self.target.value_at(at) <= self.target.rounding_error(at)
+    }
+
+    fn seconds(&self) -> PhaseSeconds {
+        self.descent.seconds
+    }
+
+    fn restarts(&self) -> usize {
+        self.restarts
+    }
+}
+
+/// Moves x off the kinks where at least half of them meet in it. `at` is its evaluation.
+pub(crate) fn step_off_kinks<O: Kinked>(
+    objective: &O,
+    at: &O::Evaluation,
+    x: &mut [O::Scalar],
+    random: &mut ChaCha8Rng,
+) {
+    let distances = objective.signed_distances(at);
+    let met = distances.iter().filter(|h| **h == O::Scalar::zero());
+    let met = met.count();
+    if met > 0 && 2 * met >= distances.len() {
+        let size = num_traits::Float::max(reduce::norm(x), O::Scalar::of(1.0));
+        perturb(O::Scalar::of(1e-2) * size, x, random);
+        if let Some(radius) = objective.radius() {
+            ball::retract(radius, x);
+        }
+    }
+}
+
+/// Adds a random vector with entries of variance `scale`².
+fn perturb<T: Scalar>(scale: T, x: &mut [T], random: &mut ChaCha8Rng) {
+    let width = 3.0_f64.sqrt();
+    for x in x {
+        *x += scale * T::of(random.random_range(-width..width));
+    }
+}
