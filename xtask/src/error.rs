@@ -25,4 +25,15 @@ pub(crate) enum Error {
     Scratch(std::io::Error),
     #[error("{path} does not exist: run this in the workspace")]
     Missing { path: PathBuf },
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: csv::Error },
+    #[error("no table can be made: {0}")]
+    Table(csv::Error),
+    #[error("cannot write {path}: {source}")]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{found}, though {expected}: the measurement is worth nothing")]
+    Disagreement { found: String, expected: String },
 }
