@@ -20,6 +20,9 @@ class Watched:
         self.start_loss = self.lowest = float(objective.value(x0))
         self.seconds, self.stop_at = seconds, stop_at * self.start_loss
         self.history, self.evaluations, self.hessians = [], 0, 0
+        self.restart_clock()
+
+    def restart_clock(self):
         self.clock = time.perf_counter()
 
     def elapsed(self):

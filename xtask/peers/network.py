@@ -7,7 +7,7 @@ from scipy.special import softmax
 class Network:
     """A problem file's two layers. A2 is in Fortran order, so that its active columns are cheap."""
 
-    def __init__(self, path):
+    def __init__(self, path, start=None):
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         double = lambda name: np.asarray(arrays[name], dtype=np.float64)
@@ -17,7 +17,9 @@ class Network:
         self.c1 = double("c1") if "c1" in arrays else np.zeros(n)
         self.c2 = double("c2") if "c2" in arrays else np.zeros(m)
         self.targets = np.atleast_2d(double("b"))
-        self.starts = np.atleast_2d(double("x0"))
+        d = self.A1.shape[1]
+        x0 = np.load(start) if start else arrays.get("x0", np.zeros(d))
+        self.starts = np.atleast_2d(np.asarray(x0, dtype=np.float64))
 
     def problems(self):
         """(b, x0) of each problem: one b serves many starts, one start many b."""

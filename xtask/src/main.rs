@@ -23,7 +23,7 @@ enum Chore {
     /// and prints the table of the README.
     Detector(detector::Args),
     /// Measures speed, and what is reached, beside other programs; tables go to `target/bench/`.
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
 }
 
 fn main() -> ExitCode {

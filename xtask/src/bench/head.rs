@@ -1,15 +1,16 @@
 //! The head of a real language model, inverted at the outputs of its own tokens.
 
-use super::peer::{self, PEERS, PythonArgs, check_start};
-use super::trace::{self, Course, lowest_within, seconds_to};
-use crate::command::{build_twolayer, print_of, script};
+use super::machine;
+use super::peer::{self, PeerRun, PythonArgs, STANDARD, check_start};
+use super::trace::{lowest_within, seconds_to};
+use super::twolayer::{Solve, Twolayer};
+use crate::command::{print_of, script};
 use crate::error::Error;
 use crate::tables::{csv, markdown, median, save};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -77,20 +78,6 @@ struct Facts {
     distances: Vec<f64>,
 }
 
-/// What `twolayer invert --report json` prints.
-#[derive(Debug, Deserialize)]
-struct Report {
-    targets: Vec<Target>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    loss: f64,
-    iterations: usize,
-    status: String,
-    solve_seconds: f64,
-}
-
 /// One solver from one start. Losses are over L(x0).
 #[derive(Debug, Serialize)]
 struct Row {
@@ -120,8 +107,8 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let binary = build_twolayer()?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
+    let twolayer = Twolayer::build(scratch.path())?;
     let mut rows = Vec::new();
     let mut versions = BTreeMap::new();
     for token in &TOKENS[..args.tokens.min(TOKENS.len())] {
@@ -132,15 +119,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             facts.scale, facts.active, facts.entropy
         );
         let first = rows.len();
-        rows.extend(invert(args, &binary, &problem, token, &facts)?);
+        rows.extend(invert(args, &twolayer, &problem, token, &facts)?);
         if args.peers {
             let ours = first..rows.len();
-            for (method, solver) in PEERS {
+            for peer in &STANDARD {
                 let limits: Vec<f64> = rows[ours.clone()].iter().map(|r| r.seconds_given).collect();
-                let report = peer::run(&args.python.python, &problem, method, &limits)?;
+                let report = peer.run(&args.python.python, &problem, None, &limits, 0.0)?;
                 versions = report.versions;
                 for (index, run) in ours.clone().zip(report.runs) {
-                    rows.push(peer_row(&rows[index], solver, run)?);
+                    rows.push(peer_row(&rows[index], peer.name, run)?);
                 }
             }
         }
@@ -168,45 +155,37 @@ fn make_problem(args: &Args, token: &str, problem: &Path) -> Result<Facts, Error
 /// Runs the command on a problem file, and has NumPy check what it says.
 fn invert(
     args: &Args,
-    binary: &Path,
+    twolayer: &Twolayer,
     problem: &Path,
     token: &'static str,
     facts: &Facts,
 ) -> Result<Vec<Row>, Error> {
-    let (result, trace) = (
-        problem.with_file_name("result.npz"),
-        problem.with_file_name("trace.csv"),
-    );
-    let mut command = Command::new(binary);
-    command.arg("invert").arg(problem).arg("--out").arg(&result);
-    command.arg("--trace").arg(&trace);
-    command.args(["--report", "json", "--quiet"]);
-    if let Some(limit) = args.max_iterations {
-        command.args(["--max-iterations", &limit.to_string()]);
-    }
-    let Report { targets } = print_of(command)?;
-    let courses = trace::read(&trace)?;
-    let checks = peer::losses(&args.python.python, problem, &result)?;
-    if [courses.len(), checks.len(), targets.len()] != [args.starts.len(); 3] {
+    let limit = args.max_iterations.map(|limit| limit.to_string());
+    let options = limit.iter().flat_map(|limit| ["--max-iterations", limit]);
+    let solves = twolayer.invert(problem, options, None)?;
+    let solves = solves.map_or_else(Vec::new, |inverted| inverted.solves);
+    let checks = peer::losses(&args.python.python, problem, &twolayer.result())?;
+    if [checks.len(), solves.len()] != [args.starts.len(); 2] {
         return Err(Error::Disagreement {
-            found: format!("{} results", targets.len()),
+            found: format!("there are {} results", solves.len()),
             expected: format!("there are {} starts", args.starts.len()),
         });
     }
     let mut rows = Vec::new();
     for (index, &start) in args.starts.iter().enumerate() {
-        let (target, course, check) = (&targets[index], &courses[index], checks[index]);
-        check_start(course.start_loss, check.at_start, "NumPy")?;
-        let row = our_row(args, token, start, facts.distances[index], target, course);
+        let (solve, check) = (&solves[index], checks[index]);
+        let start_loss = solve.course.start_loss;
+        check_start(start_loss, check.at_start, "NumPy")?;
+        let row = our_row(args, token, start, facts.distances[index], solve);
         let row = Row {
-            loss_by_numpy: Some(check.at_result / course.start_loss),
+            loss_by_numpy: Some(check.at_result / start_loss),
             ..row
         };
         eprintln!(
             "{token} {}: L/L0 {:.1e} (by NumPy {:.1e}) in {:.2} s, {} iterations, {}",
             start.name(),
             row.loss,
-            check.at_result / course.start_loss,
+            check.at_result / start_loss,
             row.seconds,
             row.iterations,
             row.ended,
@@ -216,15 +195,9 @@ fn invert(
     Ok(rows)
 }
 
-fn our_row(
-    args: &Args,
-    token: &'static str,
-    start: Start,
-    distance: f64,
-    target: &Target,
-    course: &Course,
-) -> Row {
-    let loss = target.loss / course.start_loss;
+fn our_row(args: &Args, token: &'static str, start: Start, distance: f64, solve: &Solve) -> Row {
+    let course = &solve.course;
+    let loss = solve.loss / course.start_loss;
     Row {
         token,
         start,
@@ -233,19 +206,19 @@ fn our_row(
         loss,
         loss_in_our_time: loss,
         loss_by_numpy: None,
-        seconds: target.solve_seconds,
-        seconds_given: target.solve_seconds.max(args.seconds),
+        seconds: solve.seconds,
+        seconds_given: solve.seconds.max(args.seconds),
         seconds_to_1e12: seconds_to(&course.history, SOLVED * course.start_loss),
-        iterations: target.iterations,
+        iterations: solve.iterations,
         hessians: None,
         most_pinned: Some(course.most_pinned),
         pins: Some(course.pins),
         releases: Some(course.releases),
-        ended: target.status.clone(),
+        ended: solve.status.clone(),
     }
 }
 
-fn peer_row(ours: &Row, solver: &'static str, run: peer::PeerRun) -> Result<Row, Error> {
+fn peer_row(ours: &Row, solver: &'static str, run: PeerRun) -> Result<Row, Error> {
     let in_our_time = lowest_within(&run.history, run.start_loss, ours.seconds);
     let row = Row {
         solver,
@@ -275,7 +248,7 @@ fn peer_row(ours: &Row, solver: &'static str, run: peer::PeerRun) -> Result<Row,
 
 fn report(args: &Args, rows: &[Row], versions: &BTreeMap<String, String>) -> String {
     let mut text = String::from("# The head of a language model\n\n");
-    text += &super::machine::describe(versions);
+    text += &machine::describe(versions);
     text += &format!(
         "\nLosses are squared losses over that at the start. twolayer ran to its own end. A peer was \
          given {} s for each start, or what twolayer took where that is longer; its *L/L0* is the \
@@ -296,7 +269,7 @@ fn summary(args: &Args, rows: &[Row]) -> String {
     let mut lines = Vec::new();
     for &start in &args.starts {
         let here: Vec<&Row> = rows.iter().filter(|row| row.start == start).collect();
-        let solvers = std::iter::once(OURS).chain(PEERS.map(|(_, name)| name));
+        let solvers = std::iter::once(OURS).chain(STANDARD.iter().map(|peer| peer.name));
         for solver in solvers {
             let of: Vec<&Row> = here
                 .iter()
