@@ -57,9 +57,12 @@ pub(crate) fn print_of<T: DeserializeOwned>(command: Command) -> Result<T, Error
 #[derive(Debug)]
 pub(crate) struct Watched<T> {
     pub(crate) printed: T,
-    /// The peak of resident memory, where the system tells it.
+    /// The peak of resident memory, where the system tells it and the command was not too short.
     pub(crate) peak_bytes: Option<u64>,
 }
+
+/// How often the memory is looked at.
+const READING: Duration = Duration::from_millis(10);
 
 /// As [`print_of`], watching the memory; `None` where the command took longer than `limit` and was
 /// ended.
@@ -80,17 +83,18 @@ pub(crate) fn watch<T: DeserializeOwned>(
     let clock = Instant::now();
     let mut peak_bytes = None;
     let status = loop {
-        // The peak only grows: the last reading before the end has it, but for what is allocated
-        // in the last milliseconds.
+        // The peak only grows: the last reading has it, but for what is allocated after it. Where
+        // few were taken that may be most, and none is told.
         peak_bytes = peak_of(&child).or(peak_bytes);
         if let Some(status) = child.try_wait().map_err(start)? {
+            peak_bytes = peak_bytes.filter(|_| clock.elapsed() > 20 * READING);
             break status;
         }
         if limit.is_some_and(|limit| clock.elapsed() > limit) {
             child.kill().and_then(|()| child.wait()).map_err(start)?;
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(READING);
     };
     let output = Output {
         status,

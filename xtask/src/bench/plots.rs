@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::tables::save;
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (1100, 700);
+const SIZE: (u32, u32) = (1300, 700);
+const LEGEND: u32 = 270;
 const FONT: &str = "Helvetica, Arial, sans-serif";
 
 /// A line of a chart in which both axes are logarithmic, unless said otherwise.
@@ -150,6 +151,7 @@ fn chart(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
+    let (left_part, legend) = root.split_horizontally(SIZE.0 - LEGEND);
     let vertical = |value: f64| match y {
         Y::Logarithmic => value.log10(),
         Y::Share => value,
@@ -165,9 +167,9 @@ fn chart(
         Y::Logarithmic => bounds(&mut points().map(|p| p.1.log10())),
         Y::Share => (0.0, 1.0),
     };
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(&left_part)
         .margin(14)
-        .margin_right(24)
+        .margin_right(10)
         .caption(words.title, (FONT, 20))
         .x_label_area_size(50)
         .y_label_area_size(70)
@@ -185,23 +187,18 @@ fn chart(
         })
         .label_style((FONT, 14))
         .draw()?;
-    for (index, line) in lines.iter().enumerate() {
-        let color = Palette99::pick(index).to_rgba();
+    for (index, line) in (0..).zip(lines) {
+        let color = Palette99::pick(index as usize).to_rgba();
         // Peers are thin, for readers who do not tell the hues apart.
         let style = color.stroke_width(if line.is_peer { 1 } else { 3 });
         let points = line.points.iter().map(|&(x, y)| (x.log10(), vertical(y)));
-        chart
-            .draw_series(LineSeries::new(points, style))?
-            .label(&line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+        chart.draw_series(LineSeries::new(points, style))?;
+        // Beside the chart: inside it, it would cover lines.
+        let height = 60 + 24 * index;
+        legend.draw(&PathElement::new([(4, height), (30, height)], style))?;
+        let name = Text::new(line.name.as_str(), (38, height - 7), (FONT, 14));
+        legend.draw(&name)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.2))
-        .label_font((FONT, 14))
-        .draw()?;
     root.present()?;
     Ok(())
 }
