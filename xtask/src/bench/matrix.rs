@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// [default: 3; with --quick: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     repeats: Option<u16>,
-    /// When a solve is ended [default: 120; with --quick: 20].
+    /// When a solve is ended, for each target [default: 120; with --quick: 20].
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     limit: Option<f64>,
 }
@@ -138,7 +138,7 @@ fn ours(
                 let mut runs = Vec::new();
                 for _ in 0..args.repeats() {
                     let options = options.as_flattened().iter().copied();
-                    let limit = Duration::from_secs_f64(args.limit());
+                    let limit = Duration::from_secs_f64(args.limit() * problem.targets as f64);
                     match twolayer.invert(&problem.file, options, Some(limit))? {
                         Some(inverted) => runs.push(inverted),
                         // Another try would take as long.
@@ -146,7 +146,7 @@ fn ours(
                     }
                 }
                 let row = if runs.len() < usize::from(args.repeats()) {
-                    let ended = format!("over {} s", args.limit());
+                    let ended = format!("over {} s a target", args.limit());
                     Row { ended, ..row }
                 } else {
                     our_row(row, problem, runs)
@@ -229,14 +229,11 @@ fn peers(
     let ours = measured.rows.iter().rev();
     let ours = ours.take_while(|row| row.problem == problem.name && row.start == start.name);
     let double = ours.filter(|row| row.precision == "f64" && row.targets > 0);
-    let Some((start_loss, targets)) = double
-        .map(|row| (row.courses[0].start_loss, row.targets))
-        .next()
-    else {
+    let Some(start_loss) = double.map(|row| row.courses[0].start_loss).next() else {
         return Ok(());
     };
     for peer in STANDARD.iter().chain(&FURTHER) {
-        let limits = vec![args.limit(); targets];
+        let limits = vec![args.limit(); problem.targets];
         let python = &args.python.python;
         match peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED) {
             Ok(report) => {

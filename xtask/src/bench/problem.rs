@@ -72,6 +72,7 @@ pub(crate) struct Problem {
     pub(crate) name: &'static str,
     /// (d, n, m).
     pub(crate) shape: (usize, usize, usize),
+    pub(crate) targets: usize,
     pub(crate) file: PathBuf,
     pub(crate) starts: [Start; 2],
 }
@@ -123,6 +124,7 @@ impl Problem {
         Ok(Self {
             name,
             shape,
+            targets: 1,
             file,
             starts: [
                 Start::write("10% off", near, folder)?,
@@ -131,10 +133,10 @@ impl Problem {
         })
     }
 
-    /// Bytes of the network and a target, in numbers of so many bytes.
+    /// Bytes of the network, the targets and the starts, in numbers of so many bytes.
     pub(crate) fn input_bytes(&self, number: usize) -> usize {
         let (d, n, m) = self.shape;
-        number * (n * d + m * n + n + 2 * m + d)
+        number * (n * d + m * n + n + m + self.targets * (m + d))
     }
 }
 
@@ -144,6 +146,7 @@ fn detector(folder: &Path) -> Result<Problem, Error> {
     Ok(Problem {
         name: Named::Detector.name(),
         shape: (80, 208, 109),
+        targets: detector.targets().count(),
         file: root().join("data/cld3.npz"),
         starts: [
             Start::write("mean", detector.start, folder)?,

@@ -89,7 +89,8 @@ pub(crate) fn report(rows: &[Row], repeats: u16, limit: f64) -> String {
          iterates first were there, for all targets together; *s in all* is until the program's own \
          end. twolayer: medians of {repeats} runs, each a new process; reading the file is not \
          timed. Peers ran once, on the same file, from the same start, with reading, conversion and \
-         compilation not timed, and stopped where solved. Everyone had {limit} s. Losses in f32 are \
+         compilation not timed, and stopped where solved. Everyone had {limit} s for each \
+         target. Losses in f32 are \
          as f32 computes them. The peak is that of the whole process; it is told in sizes of the \
          problem's arrays in the precision of the solve.\n\n\
          ## The default beside the best of the others\n\n{}\n\n## Every solve\n\n{}\n",
