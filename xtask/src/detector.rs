@@ -1,9 +1,9 @@
 //! The language detector, inverted by the command in every way, beside SciPy.
 
+use crate::command::{build_twolayer, print_of, root};
 use crate::error::Error;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[derive(Debug, clap::Args)]
@@ -47,16 +47,14 @@ const LOSSES: [&str; 2] = ["squared", "kl"];
 const STARTS: [&str; 2] = ["mean", "zero"];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
+    let root = root();
     for (_, file) in SETS {
         let path = root.join(file);
         if !path.exists() {
             return Err(Error::Missing { path });
         }
     }
-    let binary = build(root)?;
+    let binary = build_twolayer()?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let out = scratch.path().join("result.npz");
     let (backends, precisions): (&[_], &[_]) = if args.quick {
@@ -82,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
                             command.args(["--start", "zero"]);
                         }
                         let solver = format!("twolayer {backend} {precision}");
-                        let targets = report(command)?.targets;
+                        let Report { targets } = print_of(command)?;
                         rows.push(Row {
                             solver,
                             set,
@@ -98,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
                         .arg(root.join("xtask/peers/detector.py"))
                         .arg(root.join(file));
                     command.args([loss, start]);
-                    let targets = report(command)?.targets;
+                    let Report { targets } = print_of(command)?;
                     rows.push(Row {
                         solver: "SciPy L-BFGS f64".into(),
                         set,
@@ -113,52 +111,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     println!("{}", table(&rows));
     Ok(())
-}
-
-/// Builds the command in release mode and says where it is.
-fn build(root: &Path) -> Result<PathBuf, Error> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .current_dir(root)
-        .args(["build", "--release", "--package", "twolayer-cli"]);
-    command.args(["--message-format", "json-render-diagnostics"]);
-    command.stderr(std::process::Stdio::inherit());
-    let stdout = output(command)?;
-    // The last artifact with an executable is the command.
-    let executable = stdout.lines().rev().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
-    });
-    executable.ok_or_else(|| Error::Missing {
-        path: root.join("target/release/twolayer"),
-    })
-}
-
-/// Runs a command that prints a report. Exit code 1 says that some targets did not converge, which
-/// is for the table to show.
-fn report(command: Command) -> Result<Report, Error> {
-    let name = format!("{command:?}");
-    let stdout = output(command)?;
-    serde_json::from_str(&stdout).map_err(|source| Error::Output {
-        command: name,
-        source,
-    })
-}
-
-fn output(mut command: Command) -> Result<String, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|source| Error::Start { program, source })?;
-    if !matches!(output.status.code(), Some(0 | 1)) || output.stdout.is_empty() {
-        return Err(Error::Failed {
-            command: format!("{command:?}"),
-            status: output.status,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn table(rows: &[Row]) -> Table {

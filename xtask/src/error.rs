@@ -25,4 +25,30 @@ pub(crate) enum Error {
     Scratch(std::io::Error),
     #[error("{path} does not exist: run this in the workspace")]
     Missing { path: PathBuf },
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: csv::Error },
+    #[error("the build of {name} made no executable")]
+    NoExecutable { name: String },
+    #[error("{command} did not end in {seconds:.0} s")]
+    TooLong { command: String, seconds: f64 },
+    #[error("the detector's files: {0}")]
+    Detector(Box<dyn std::error::Error>),
+    #[error("a problem cannot be made: {0}")]
+    Problem(#[from] twolayer_core::Error),
+    #[error("{name} cannot be drawn: {reason}")]
+    Plot { name: String, reason: String },
+    #[error("cannot read {path}: {source}")]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("no table can be made: {0}")]
+    Table(csv::Error),
+    #[error("cannot write {path}: {source}")]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{found}, though {expected}: the measurement is worth nothing")]
+    Disagreement { found: String, expected: String },
 }

@@ -1,7 +1,10 @@
 //! The workspace's chores, so that a contributor needs nothing but cargo: `cargo xtask --help`.
 
+mod bench;
+mod command;
 mod detector;
 mod error;
+mod tables;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,11 +22,16 @@ enum Chore {
     /// Inverts the language detector on every backend, precision, loss, start and set of targets,
     /// and prints the table of the README.
     Detector(detector::Args),
+    /// Measures speed, and what is reached, beside other programs; tables go to `target/bench/`.
+    Bench(Box<bench::Args>),
 }
 
 fn main() -> ExitCode {
-    let Chore::Detector(args) = Cli::parse().chore;
-    match detector::run(&args) {
+    let done = match Cli::parse().chore {
+        Chore::Detector(args) => detector::run(&args),
+        Chore::Bench(args) => bench::run(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,0 +1,165 @@
+//! Other programs, on the same problem file.
+
+use crate::command::{Watched, cargo, root, script, watch};
+use crate::error::Error;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Where the peers in Python are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PythonArgs {
+    /// The Python that has NumPy, SciPy and the other peers.
+    #[arg(long, value_name = "PYTHON", default_value = "python3")]
+    pub(crate) python: String,
+}
+
+/// A peer, by its name in tables.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    program: Program,
+}
+
+#[derive(Debug)]
+enum Program {
+    /// A method of `peers/invert.py`.
+    Python(&'static str),
+    /// A method of `peers/argmin`.
+    Argmin(&'static str),
+}
+
+/// Those that need NumPy and SciPy only.
+pub(crate) const STANDARD: [Peer; 3] = [
+    Peer::python("NumPy Newton", "newton"),
+    Peer::python("SciPy L-BFGS-B", "l-bfgs-b"),
+    Peer::python("SciPy trust-ncg", "trust-ncg"),
+];
+
+/// Those that need more.
+pub(crate) const FURTHER: [Peer; 3] = [
+    Peer::python("optimistix LM", "optimistix-lm"),
+    Peer {
+        name: "argmin L-BFGS",
+        program: Program::Argmin("l-bfgs"),
+    },
+    Peer {
+        name: "argmin trust region",
+        program: Program::Argmin("trust-region"),
+    },
+];
+
+/// One peer on one problem.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PeerRun {
+    pub(crate) start_loss: f64,
+    pub(crate) lowest: f64,
+    pub(crate) seconds: f64,
+    /// Values, with or without gradients.
+    pub(crate) evaluations: usize,
+    /// Hessians, Jacobians, or products with one.
+    pub(crate) hessians: usize,
+    pub(crate) ended: String,
+    /// Seconds and losses, each lower than all before it.
+    pub(crate) history: Vec<(f64, f64)>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Printed {
+    versions: BTreeMap<String, String>,
+    runs: Vec<PeerRun>,
+}
+
+/// A peer on every problem of a file.
+#[derive(Debug)]
+pub(crate) struct PeerReport {
+    pub(crate) versions: BTreeMap<String, String>,
+    pub(crate) runs: Vec<PeerRun>,
+    /// Of the whole process, reading the problem included.
+    pub(crate) peak_bytes: Option<u64>,
+}
+
+impl Peer {
+    const fn python(name: &'static str, method: &'static str) -> Self {
+        Self {
+            name,
+            program: Program::Python(method),
+        }
+    }
+
+    /// Runs it on every problem of a file, from the file's own starts or from another, each with
+    /// its own time limit, until the loss is at most `stop_at`·L(x0).
+    pub(crate) fn run(
+        &self,
+        python: &str,
+        problem: &Path,
+        start: Option<&Path>,
+        limits: &[f64],
+        stop_at: f64,
+    ) -> Result<PeerReport, Error> {
+        let (mut command, method) = match self.program {
+            Program::Python(method) => (script(python, "invert.py"), method),
+            Program::Argmin(method) => (Command::new(build_argmin()?), method),
+        };
+        command.arg(problem).arg(method);
+        let seconds: Vec<String> = limits.iter().map(f64::to_string).collect();
+        command.args(["--seconds", &seconds.join(",")]);
+        command.args(["--stop-at", &stop_at.to_string()]);
+        if let Some(start) = start {
+            command.arg("--start").arg(start);
+        }
+        // The limit is the peer's own to keep; one that cannot stop itself is ended at last.
+        let patience = 120.0 + 3.0 * limits.iter().sum::<f64>();
+        let name = format!("{command:?}");
+        let watched = watch(command, Some(Duration::from_secs_f64(patience)))?;
+        let Watched {
+            printed: Printed { versions, runs },
+            peak_bytes,
+        } = watched.ok_or(Error::TooLong {
+            command: name,
+            seconds: patience,
+        })?;
+        Ok(PeerReport {
+            versions,
+            runs,
+            peak_bytes,
+        })
+    }
+}
+
+/// Builds the peer that is a crate of its own, outside the workspace.
+fn build_argmin() -> Result<PathBuf, Error> {
+    let manifest = root().join("xtask/peers/argmin/Cargo.toml");
+    let mut command = cargo();
+    command.args(["build", "--release", "--manifest-path"]);
+    command.arg(manifest);
+    command.arg("--target-dir").arg(root().join("target/peers"));
+    crate::command::build(command, "argmin peer")
+}
+
+/// Losses as NumPy computes them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Losses {
+    pub(crate) at_start: f64,
+    pub(crate) at_result: f64,
+}
+
+/// Has NumPy compute the losses at the points of a result file.
+pub(crate) fn losses(python: &str, problem: &Path, result: &Path) -> Result<Vec<Losses>, Error> {
+    let mut command = script(python, "losses.py");
+    command.arg(problem).arg(result);
+    crate::command::print_of(command)
+}
+
+/// L(x0) is the same problem's in every program, or they did not solve the same one.
+pub(crate) fn check_start(ours: f64, theirs: f64, program: &str) -> Result<(), Error> {
+    if (ours - theirs).abs() <= 1e-6 * ours.abs() {
+        return Ok(());
+    }
+    Err(Error::Disagreement {
+        found: format!("the loss at the start is {theirs:e} by {program}"),
+        expected: format!("it is {ours:e} by twolayer"),
+    })
+}
