@@ -25,4 +25,8 @@ pub(crate) enum Error {
     Scratch(std::io::Error),
     #[error("{path} does not exist: run this in the workspace")]
     Missing { path: PathBuf },
+    #[error(transparent)]
+    Problem(#[from] twolayer_core::Error),
+    #[error("the detector's data cannot be read: {0}")]
+    Data(String),
 }

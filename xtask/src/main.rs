@@ -1,5 +1,6 @@
 //! The workspace's chores, so that a contributor needs nothing but cargo: `cargo xtask --help`.
 
+mod certificates;
 mod detector;
 mod error;
 
@@ -19,11 +20,17 @@ enum Chore {
     /// Inverts the language detector on every backend, precision, loss, start and set of targets,
     /// and prints the table of the README.
     Detector(detector::Args),
+    /// Certifies solves of synthetic problems and of the language detector, and prints the table
+    /// of docs/certificates.md.
+    Certificates(certificates::Args),
 }
 
 fn main() -> ExitCode {
-    let Chore::Detector(args) = Cli::parse().chore;
-    match detector::run(&args) {
+    let done = match Cli::parse().chore {
+        Chore::Detector(args) => detector::run(&args),
+        Chore::Certificates(args) => certificates::run(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

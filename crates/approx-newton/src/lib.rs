@@ -60,6 +60,7 @@
 
 mod active_set;
 mod ball;
+pub mod certificate;
 mod crossings;
 mod damping;
 mod descent;
@@ -71,6 +72,7 @@ mod solution;
 mod solver;
 mod termination;
 
+pub use certificate::{Certificate, Certifier, Refusal, Verdict};
 pub use hessian::{DenseHessian, RowFactor};
 pub use observer::{Observer, Silent};
 pub use run::Run;

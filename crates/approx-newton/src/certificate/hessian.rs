@@ -1,0 +1,250 @@
+//! TᵀHT at a point, with a bound on everything that rounding does to it.
+
+use super::directed as up;
+use super::enclosure::Enclosure;
+use super::instance::Instance;
+use super::point::Point;
+use super::real::Real;
+
+/// H = C̄ᵀ diag(β) C̄ + Cᵀ diag(w²) C, as rows and weights in one number format.
+///
+/// The error of an entry of C is at most γₖ aᵢ αₗ, with aᵢ and αₗ the norms of a row of A2 and of a
+/// column of A1 over the active units (Cauchy–Schwarz). All later errors keep this shape, so one
+/// number a row and one a column bound them all.
+pub(super) struct HessianRows<R> {
+    outcomes: usize,
+    inputs: usize,
+    /// C (m×d) and fᵀC (d).
+    jacobian: Vec<R>,
+    mean: Vec<R>,
+    /// β and w² (m), and bounds on their errors.
+    weights: Vec<Weight<R>>,
+    penalties: Vec<Weight<R>>,
+    /// αₗ (d).
+    column_norms: Vec<f64>,
+    /// For each row, the error of T's image of it over τ, uncentred and centred.
+    row_errors: Vec<[f64; 2]>,
+}
+
+struct Weight<R> {
+    value: R,
+    error: f64,
+}
+
+impl<R: Real> Weight<R> {
+    fn new(exact: &Enclosure) -> Self {
+        let value = R::of(exact.middle);
+        Self {
+            value,
+            error: up::add(exact.radius, up::mul(2.0 * R::ROUNDOFF, exact.magnitude())),
+        }
+    }
+
+    fn size(&self) -> f64 {
+        self.value.to_f64().abs().next_up()
+    }
+}
+
+/// What T makes of H.
+pub(super) struct Scaled<R> {
+    /// The lower triangle of TᵀHT as it was computed (d×d).
+    pub(super) product: Vec<R>,
+    /// D: the signs on its diagonal.
+    pub(super) signs: Vec<f64>,
+    /// δ ≥ ‖TᵀHT − D‖₂.
+    pub(super) defect: f64,
+    /// ρᵢ ≥ ‖row i of C̄ T‖₂ (m).
+    pub(super) row_norms: Vec<f64>,
+}
+
+/// Norms below this are taken to be this: no product of two of them underflows, so that the
+/// relative bounds hold.
+const FLOOR: f64 = 1e-140;
+
+impl<R: Real> HessianRows<R> {
+    /// Forms C: 2mkd operations.
+    pub(super) fn new(instance: &Instance, point: &Point) -> Self {
+        let (d, m) = (instance.inputs, instance.outcomes);
+        let cell = &point.cell;
+        let k = cell.active.len();
+        let mut jacobian = vec![R::ZERO; m * d];
+        let a1: Vec<R> = cell.a1.iter().map(|&a| R::from_f64(a)).collect();
+        for (i, row) in jacobian.chunks_mut(d).enumerate() {
+            for (&a, normal) in cell.a2[i * k..(i + 1) * k].iter().zip(a1.chunks(d)) {
+                axpy(R::from_f64(a), normal, row);
+            }
+        }
+        let row_norm = |i: usize| up::norm(cell.a2[i * k..(i + 1) * k].iter().copied()).max(FLOOR);
+        let column_norm = |l: usize| {
+            let square: f64 = cell.a1.chunks(d).map(|row| row[l] * row[l]).sum();
+            up::sqrt(up::inflate(square, k)).max(FLOOR)
+        };
+        let row_norms: Vec<f64> = (0..m).map(row_norm).collect();
+
+        let f: Vec<Weight<R>> = point.probabilities.iter().map(Weight::new).collect();
+        let mut mean = vec![R::ZERO; d];
+        for (f, row) in f.iter().zip(jacobian.chunks(d)) {
+            axpy(f.value, row, &mut mean);
+        }
+        // ā ≥ Σ f a, and what the errors of f alone do to the mean.
+        let weighted = |term: &dyn Fn(&Weight<R>) -> f64| {
+            up::sum(f.iter().zip(&row_norms).map(|(f, &a)| up::mul(term(f), a))).max(FLOOR)
+        };
+        let mean_norm = weighted(&|f| up::add(f.size(), f.error));
+        let mean_error = weighted(&|f| f.error);
+        let gamma = up::gamma(k + d + 8, R::ROUNDOFF);
+        let gamma_mean = up::gamma(k + m + d + 8, R::ROUNDOFF);
+        let errors = |&a: &f64| {
+            let own = up::mul(gamma, up::add(a, mean_norm));
+            let shared = up::add(up::mul(gamma_mean, mean_norm), up::mul(2.0, mean_error));
+            [own, up::add(own, shared)]
+        };
+        Self {
+            outcomes: m,
+            inputs: d,
+            jacobian,
+            mean,
+            weights: point.row_weights.iter().map(Weight::new).collect(),
+            penalties: instance.squared_weights.iter().map(Weight::new).collect(),
+            column_norms: (0..d).map(column_norm).collect(),
+            row_errors: row_norms.iter().map(errors).collect(),
+        }
+    }
+
+    /// TᵀHT for the d×d matrix T, exactly as it is stored: 3md² operations.
+    pub(super) fn scaled(&self, t: &[R]) -> Scaled<R> {
+        let d = self.inputs;
+        // τ: the norm over j of Σₗ αₗ |Tₗⱼ|.
+        let mut absolute = vec![0.0; d];
+        for (row, &alpha) in t.chunks(d).zip(&self.column_norms) {
+            for (sum, &t) in absolute.iter_mut().zip(row) {
+                *sum += alpha * t.to_f64().abs();
+            }
+        }
+        let tau = up::norm(absolute.iter().map(|&sum| up::inflate(sum, d).max(FLOOR)));
+        let mut mean = vec![R::ZERO; d];
+        image(&self.mean, t, &mut mean);
+
+        let mut product = vec![R::ZERO; d * d];
+        let mut row_norms = Vec::with_capacity(self.outcomes);
+        let mut bounds = Bounds::default();
+        let mut row = vec![R::ZERO; d];
+        for (i, jacobian) in self.jacobian.chunks(d).enumerate() {
+            image(jacobian, t, &mut row);
+            let [uncentered, centered] = self.row_errors[i].map(|error| up::mul(error, tau));
+            if let Some(weight) = self.penalties.get(i) {
+                add_square(weight.value, &row, &mut product);
+                bounds.add(weight, norm(&row), uncentered);
+            }
+            for (entry, &mean) in row.iter_mut().zip(&mean) {
+                *entry = *entry - mean;
+            }
+            let weight = &self.weights[i];
+            let length = norm(&row);
+            add_square(weight.value, &row, &mut product);
+            bounds.add(weight, length, centered);
+            row_norms.push(up::add(length, centered));
+        }
+        let signs: Vec<f64> = (0..d)
+            .map(|j| {
+                if product[j * d + j].to_f64() < 0.0 {
+                    -1.0
+                } else {
+                    1.0
+                }
+            })
+            .collect();
+        let mut square = 0.0;
+        for j in 0..d {
+            for l in 0..=j {
+                let expected = if l == j { signs[j] } else { 0.0 };
+                let gap = (product[j * d + l] - R::from_f64(expected)).to_f64();
+                square += if l == j { gap * gap } else { 2.0 * gap * gap };
+            }
+        }
+        let computed = up::sqrt(up::inflate(square, d * d));
+        let gamma = up::gamma(2 * self.outcomes + 8, R::ROUNDOFF);
+        let gram = up::mul(gamma, bounds.absolute);
+        let underflow = up::mul(d as f64 * up::TINY, bounds.lengths);
+        Scaled {
+            product,
+            signs,
+            defect: up::sum([computed, gram, bounds.perturbation, underflow].into_iter()),
+            row_norms,
+        }
+    }
+
+    /// A bound on ‖H‖₂: the trace of C̄ᵀ|diag β|C̄ + Cᵀ diag(w²) C.
+    pub(super) fn norm_bound(&self) -> f64 {
+        let d = self.inputs;
+        let columns = up::norm(self.column_norms.iter().copied());
+        let mut total = 0.0;
+        let mut centered = vec![R::ZERO; d];
+        for (i, row) in self.jacobian.chunks(d).enumerate() {
+            let [own, shared] = self.row_errors[i].map(|error| up::mul(error, columns));
+            for ((entry, &c), &mean) in centered.iter_mut().zip(row).zip(&self.mean) {
+                *entry = c - mean;
+            }
+            let mut term = |weight: &Weight<R>, length: f64| {
+                let weight = up::add(weight.size(), weight.error);
+                total = up::add(total, up::mul(weight, up::mul(length, length)));
+            };
+            term(&self.weights[i], up::add(norm(&centered), shared));
+            if let Some(weight) = self.penalties.get(i) {
+                term(weight, up::add(norm(row), own));
+            }
+        }
+        total
+    }
+}
+
+/// Sums over the rows that bound the error of the Gram matrix.
+#[derive(Default)]
+struct Bounds {
+    /// Σ |β| ‖p‖².
+    absolute: f64,
+    /// Σ ‖β pᵀp − β̂ p̂ᵀp̂‖₂.
+    perturbation: f64,
+    /// Σ (1 + ‖p‖)².
+    lengths: f64,
+}
+
+impl Bounds {
+    /// A row of the computed norm `length` whose true value is off by at most `error`.
+    fn add<R: Real>(&mut self, weight: &Weight<R>, length: f64, error: f64) {
+        let (size, longest) = (weight.size(), up::add(length, error));
+        let one_more = up::add(1.0, longest);
+        self.absolute = up::add(self.absolute, up::mul(size, up::mul(length, length)));
+        let of_row = up::mul(size, up::mul(error, up::add(length, longest)));
+        let of_weight = up::mul(weight.error, up::mul(longest, longest));
+        self.perturbation = up::add(self.perturbation, up::add(of_row, of_weight));
+        self.lengths = up::add(self.lengths, up::mul(one_more, one_more));
+    }
+}
+
+fn axpy<R: Real>(a: R, x: &[R], y: &mut [R]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = *y + a * x;
+    }
+}
+
+/// image = Tᵀ row.
+fn image<R: Real>(row: &[R], t: &[R], image: &mut [R]) {
+    image.fill(R::ZERO);
+    for (&c, t) in row.iter().zip(t.chunks(image.len())) {
+        axpy(c, t, image);
+    }
+}
+
+/// Adds weight·row rowᵀ to a lower triangle.
+fn add_square<R: Real>(weight: R, row: &[R], product: &mut [R]) {
+    let d = row.len();
+    for (j, &entry) in row.iter().enumerate() {
+        let scaled = weight * entry;
+        axpy(scaled, &row[..=j], &mut product[j * d..j * d + j + 1]);
+    }
+}
+
+fn norm<R: Real>(row: &[R]) -> f64 {
+    up::norm(row.iter().map(|entry| entry.to_f64()))
+}
