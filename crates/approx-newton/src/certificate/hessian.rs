@@ -1,4 +1,4 @@
-//! TᵀHT at a point, with a bound on everything that rounding does to it.
+//! TᵀKT at a point, with a bound on everything that rounding does to it.
 
 use super::directed as up;
 use super::enclosure::Enclosure;
@@ -6,7 +6,8 @@ use super::instance::Instance;
 use super::point::Point;
 use super::real::Real;
 
-/// H = C̄ᵀ diag(β) C̄ + Cᵀ diag(w²) C, as rows and weights in one number format.
+/// K: H = C̄ᵀ diag(β) C̄ + Cᵀ diag(w²) C, as rows and weights in one number format, bordered by the
+/// normals of the p units that are held on their kinks (N = d + p rows and columns).
 ///
 /// The error of an entry of C is at most γₖ aᵢ αₗ, with aᵢ and αₗ the norms of a row of A2 and of a
 /// column of A1 over the active units (Cauchy–Schwarz). All later errors keep this shape, so one
@@ -14,6 +15,9 @@ use super::real::Real;
 pub(super) struct HessianRows<R> {
     outcomes: usize,
     inputs: usize,
+    /// The normals (p×d) of the units that are held.
+    normals: Vec<R>,
+    normals_norm: f64,
     /// C (m×d) and fᵀC (d).
     jacobian: Vec<R>,
     mean: Vec<R>,
@@ -22,6 +26,8 @@ pub(super) struct HessianRows<R> {
     penalties: Vec<Weight<R>>,
     /// αₗ (d).
     column_norms: Vec<f64>,
+    /// The norm of the rows' bounds: ‖C v‖ ≤ this times Σ αₗ |vₗ|, and to spare.
+    rows_norm: f64,
     /// For each row, the error of T's image of it over τ, uncentred and centred.
     row_errors: Vec<[f64; 2]>,
 }
@@ -45,16 +51,18 @@ impl<R: Real> Weight<R> {
     }
 }
 
-/// What T makes of H.
+/// What T makes of K.
 pub(super) struct Scaled<R> {
-    /// The lower triangle of TᵀHT as it was computed (d×d).
+    /// The lower triangle of TᵀKT as it was computed (N×N).
     pub(super) product: Vec<R>,
     /// D: the signs on its diagonal.
     pub(super) signs: Vec<f64>,
-    /// δ ≥ ‖TᵀHT − D‖₂.
+    /// δ ≥ ‖TᵀKT − D‖₂.
     pub(super) defect: f64,
     /// ρᵢ ≥ ‖row i of C̄ T‖₂ (m).
     pub(super) row_norms: Vec<f64>,
+    /// A bound of ‖C T‖₂.
+    pub(super) image_norm: f64,
 }
 
 /// Norms below this are taken to be this: no product of two of them underflows, so that the
@@ -63,7 +71,7 @@ const FLOOR: f64 = 1e-140;
 
 impl<R: Real> HessianRows<R> {
     /// Forms C: 2mkd operations.
-    pub(super) fn new(instance: &Instance, point: &Point) -> Self {
+    pub(super) fn new(instance: &Instance, held: &[usize], point: &Point) -> Self {
         let (d, m) = (instance.inputs, instance.outcomes);
         let cell = &point.cell;
         let k = cell.active.len();
@@ -99,9 +107,17 @@ impl<R: Real> HessianRows<R> {
             let shared = up::add(up::mul(gamma_mean, mean_norm), up::mul(2.0, mean_error));
             [own, up::add(own, shared)]
         };
+        let normals: Vec<f64> = held
+            .iter()
+            .flat_map(|&unit| instance.normal(unit))
+            .copied()
+            .collect();
         Self {
             outcomes: m,
             inputs: d,
+            normals_norm: up::norm(normals.iter().copied()).max(FLOOR),
+            normals: normals.into_iter().map(R::from_f64).collect(),
+            rows_norm: up::mul(1.01, up::norm(row_norms.iter().copied())),
             jacobian,
             mean,
             weights: point.row_weights.iter().map(Weight::new).collect(),
@@ -111,9 +127,15 @@ impl<R: Real> HessianRows<R> {
         }
     }
 
-    /// TᵀHT for the d×d matrix T, exactly as it is stored: 3md² operations.
+    /// N = d + p.
+    pub(super) fn order(&self) -> usize {
+        self.inputs + self.normals.len() / self.inputs
+    }
+
+    /// TᵀKT for the N×N matrix T, exactly as it is stored: 3mdN operations.
     pub(super) fn scaled(&self, t: &[R]) -> Scaled<R> {
-        let d = self.inputs;
+        let d = self.order();
+        let (t, multipliers) = t.split_at(self.inputs * d);
         // τ: the norm over j of Σₗ αₗ |Tₗⱼ|.
         let mut absolute = vec![0.0; d];
         for (row, &alpha) in t.chunks(d).zip(&self.column_norms) {
@@ -129,7 +151,7 @@ impl<R: Real> HessianRows<R> {
         let mut row_norms = Vec::with_capacity(self.outcomes);
         let mut bounds = Bounds::default();
         let mut row = vec![R::ZERO; d];
-        for (i, jacobian) in self.jacobian.chunks(d).enumerate() {
+        for (i, jacobian) in self.jacobian.chunks(self.inputs).enumerate() {
             image(jacobian, t, &mut row);
             let [uncentered, centered] = self.row_errors[i].map(|error| up::mul(error, tau));
             if let Some(weight) = self.penalties.get(i) {
@@ -145,6 +167,7 @@ impl<R: Real> HessianRows<R> {
             bounds.add(weight, length, centered);
             row_norms.push(up::add(length, centered));
         }
+        let border = self.add_border(t, multipliers, &mut row, &mut product);
         let signs: Vec<f64> = (0..d)
             .map(|j| {
                 if product[j * d + j].to_f64() < 0.0 {
@@ -163,22 +186,47 @@ impl<R: Real> HessianRows<R> {
             }
         }
         let computed = up::sqrt(up::inflate(square, d * d));
-        let gamma = up::gamma(2 * self.outcomes + 8, R::ROUNDOFF);
+        let gamma = up::gamma(2 * (self.outcomes + d) + 8, R::ROUNDOFF);
         let gram = up::mul(gamma, bounds.absolute);
         let underflow = up::mul(d as f64 * up::TINY, bounds.lengths);
         Scaled {
             product,
             signs,
-            defect: up::sum([computed, gram, bounds.perturbation, underflow].into_iter()),
+            image_norm: up::mul(self.rows_norm, tau),
+            defect: up::sum([computed, gram, bounds.perturbation, underflow, border].into_iter()),
             row_norms,
         }
     }
 
-    /// A bound on ‖H‖₂: the trace of C̄ᵀ|diag β|C̄ + Cᵀ diag(w²) C.
+    /// Adds QᵀU + UᵀQ for Q = A1\[P\] T_x and U = T_μ, and bounds the error: of Q, γ_d ‖A1\[P\]‖ ‖T_x‖,
+    /// and of the sum, γ₂ₚ₊₂ 2 ‖Q‖ ‖U‖ and what it adds to the rounding of the Gram matrix.
+    fn add_border(&self, t: &[R], multipliers: &[R], row: &mut [R], product: &mut [R]) -> f64 {
+        let n = row.len();
+        let mut error = 0.0;
+        let size = up::mul(self.normals_norm, norm(t).max(FLOOR));
+        let gamma = up::gamma(self.inputs + 2 * self.outcomes + 2 * n + 8, R::ROUNDOFF);
+        for (normal, u) in self.normals.chunks(self.inputs).zip(multipliers.chunks(n)) {
+            image(normal, t, row);
+            for j in 0..n {
+                let (q, u_j) = (row[j], u[j]);
+                let entries = &mut product[j * n..j * n + j + 1];
+                axpy(q, &u[..=j], entries);
+                axpy(u_j, &row[..=j], entries);
+            }
+            // Both the error of Q, at most γ·size, and the roundings, at most γ·‖Q‖ ≤ γ·2·size.
+            let scale = up::mul(up::mul(8.0, gamma), up::mul(size, norm(u).max(FLOOR)));
+            let lengths = up::mul(up::add(1.0, size), up::add(1.0, norm(u)));
+            let underflow = up::mul(n as f64 * up::TINY, lengths);
+            error = up::add(error, up::add(scale, underflow));
+        }
+        error
+    }
+
+    /// A bound on ‖K‖₂: the norm of the border, and the trace of C̄ᵀ|diag β|C̄ + Cᵀ diag(w²) C.
     pub(super) fn norm_bound(&self) -> f64 {
         let d = self.inputs;
         let columns = up::norm(self.column_norms.iter().copied());
-        let mut total = 0.0;
+        let mut total = self.normals_norm;
         let mut centered = vec![R::ZERO; d];
         for (i, row) in self.jacobian.chunks(d).enumerate() {
             let [own, shared] = self.row_errors[i].map(|error| up::mul(error, columns));

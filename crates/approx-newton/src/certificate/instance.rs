@@ -2,7 +2,7 @@
 
 use super::enclosure::Enclosure;
 use super::refusal::Refusal;
-use twolayer_core::{ClosedForm, Inversion, LinearBackend, Objective, Scalar};
+use twolayer_core::{ClosedForm, Inversion, LinearBackend, Objective, Scalar, reduce};
 
 /// An [`Inversion`], row after row. Every number of an `f32` problem is an `f64`.
 pub(super) struct Instance {
@@ -74,6 +74,17 @@ impl Instance {
     /// Row i of A1.
     pub(super) fn normal(&self, unit: usize) -> &[f64] {
         &self.a1[unit * self.inputs..(unit + 1) * self.inputs]
+    }
+
+    /// The units on whose kink x (d) lies to rounding: |h| ≤ tolerance·(‖row of A1‖ ‖x‖ + |c|).
+    pub(super) fn kinks_near(&self, x: &[f64], tolerance: f64) -> Vec<usize> {
+        let length = reduce::norm(x);
+        let near = |&unit: &usize| {
+            let (normal, bias) = (self.normal(unit), self.bias1[unit]);
+            let size = reduce::norm(normal) * length + bias.abs();
+            (reduce::dot(normal, x) + bias).abs() <= tolerance * size
+        };
+        self.kinks().filter(near).collect()
     }
 
     /// The units whose state matters.

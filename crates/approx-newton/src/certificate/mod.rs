@@ -31,18 +31,19 @@
 //! | `directed` | bounds that never round to the unsafe side |
 //! | `real`, `enclosure` | double-double numbers, and intervals around them |
 //! | `instance`, `point` | the problem, and the network at one point, enclosed |
-//! | `hessian` | TᵀHT and the bound of its error |
-//! | `scaling`, `jacobi` | how T is found; never trusted |
+//! | `hessian` | TᵀKT and the bound of its error |
+//! | `scaling` | how T is found; never trusted |
 //! | `lipschitz` | how fast the Hessian changes |
-//! | `proof` | polishing, and the inequalities |
+//! | `position` | polishing by Newton's steps |
+//! | `proof` | the inequalities |
 
 mod directed;
 mod enclosure;
 mod hessian;
 mod instance;
-mod jacobi;
 mod lipschitz;
 mod point;
+mod position;
 mod proof;
 mod real;
 mod refusal;
@@ -53,8 +54,9 @@ pub use refusal::Refusal;
 pub use verdict::{Certificate, Verdict};
 
 use instance::{Instance, wide};
-use proof::Attempt;
-use real::DoubleDouble;
+use position::Position;
+use proof::Claim;
+use real::{DoubleDouble, Real};
 use twolayer_core::{Error, Inversion, LinearBackend, Scalar};
 
 /// Issues certificates.
@@ -101,24 +103,51 @@ impl Certifier {
             Ok(instance) => instance,
             Err(refusal) => return Ok(Verdict::Refused(refusal)),
         };
-        let attempt = Attempt {
+        let claim = Claim {
             instance: &instance,
             given: &x,
             polish: self.polish,
         };
-        let verdict = match attempt.prove::<f64>() {
+        let kinks = instance.kinks_near(&x, KINK_ROUNDOFFS * T::UNIT_ROUNDOFF.to_f64());
+        let verdict = match prove::<f64>(claim, &kinks) {
             // These may be the fault of the arithmetic.
             Err(
                 Refusal::Singular { .. }
                 | Refusal::Rough { .. }
                 | Refusal::Moved { .. }
+                | Refusal::NotHeld { .. }
                 | Refusal::AtKink { .. },
-            ) => attempt.prove::<DoubleDouble>(),
+            ) => prove::<DoubleDouble>(claim, &kinks),
             verdict => verdict,
         };
         Ok(match verdict {
             Ok(certificate) => Verdict::Certified(Box::new(certificate)),
             Err(refusal) => Verdict::Refused(refusal),
         })
+    }
+}
+
+/// A unit counts as on its kink where |h| is below this many roundoffs of its own terms.
+const KINK_ROUNDOFFS: f64 = 1e4;
+
+/// Proves what can be proved with matrices of one number format, first with x on the given kinks,
+/// then without those that do not hold it.
+fn prove<R: Real>(claim: Claim<'_>, kinks: &[usize]) -> Result<Certificate, Refusal> {
+    let mut held = kinks.to_vec();
+    loop {
+        let mut position = Position::<R>::new(claim.instance, claim.given, held.clone());
+        if !position.point.is_finite() {
+            let quantity = "gradient";
+            return Err(Refusal::Overflow { quantity });
+        }
+        if claim.polish {
+            position = position.polish(claim.instance);
+        }
+        match claim.check(&position) {
+            Err(Refusal::NotHeld { unit, .. }) if held.len() > 1 => {
+                held.retain(|&other| other != unit);
+            }
+            verdict => return verdict,
+        }
     }
 }

@@ -7,8 +7,10 @@ use super::real::DoubleDouble;
 use std::rc::Rc;
 use twolayer_core::ClosedForm;
 
-/// The network and the loss at x.
+/// The network and the loss at x, with some units held on their kinks: they count as off, and
+/// aᵢᵀx + cᵢ = 0 is a constraint with a multiplier μᵢ.
 pub(super) struct Point {
+    /// (x, μ) (N = d + p).
     pub(super) x: Vec<DoubleDouble>,
     /// h = A1 x + c1 (n).
     pub(super) hidden: Vec<Enclosure>,
@@ -17,25 +19,36 @@ pub(super) struct Point {
     pub(super) probabilities: Vec<Enclosure>,
     /// β (m).
     pub(super) row_weights: Vec<Enclosure>,
-    /// ∇L (d).
+    /// The gradient of the Lagrangian L + μᵀ(A1 x + c1)\[P\] in (x, μ) (N).
     pub(super) gradient: Vec<Enclosure>,
+    /// vᵢ: the slope of L in φ(hᵢ), for each unit that is held (p).
+    pub(super) jumps: Vec<Enclosure>,
     /// t with log f = t − log Σeᵗ (m), and that logarithm's argument.
     shifted_logits: Vec<Enclosure>,
     total: Enclosure,
     /// ½‖W u‖².
     penalty: Enclosure,
+    /// μᵀh\[P\].
+    constraints: Enclosure,
 }
 
 impl Point {
     /// Runs the network forward and backward: 4(n + m) k double-double operations. The cell is
     /// that of the midpoints of h; whether x lies in it for certain is for the caller to ask.
-    pub(super) fn new(instance: &Instance, x: Vec<DoubleDouble>, near: Option<&Rc<Cell>>) -> Self {
+    pub(super) fn new(
+        instance: &Instance,
+        held: &[usize],
+        x: Vec<DoubleDouble>,
+        near: Option<&Rc<Cell>>,
+    ) -> Self {
+        let d = instance.inputs;
         let at: Vec<Enclosure> = x.iter().map(|&x| x.into()).collect();
+        let (at, multipliers) = at.split_at(d);
         let hidden: Vec<Enclosure> = (0..instance.hidden)
-            .map(|i| Enclosure::dot(instance.normal(i), &at) + instance.bias1[i].into())
+            .map(|i| Enclosure::dot(instance.normal(i), at) + instance.bias1[i].into())
             .collect();
         let active: Vec<usize> = (0..instance.hidden)
-            .filter(|&unit| hidden[unit].middle.hi > 0.0)
+            .filter(|&unit| hidden[unit].middle.hi > 0.0 && !held.contains(&unit))
             .collect();
         let cell = match near {
             Some(cell) if cell.active == active => Rc::clone(cell),
@@ -67,11 +80,28 @@ impl Point {
             penalty = penalty + (omega * u * u).scaled(0.5);
         }
         let backward = Enclosure::transposed_product(&cell.a2, units.max(1), &row_gradient);
-        let gradient = Enclosure::transposed_product(
-            &cell.a1,
-            instance.inputs,
-            &backward[..units.min(backward.len())],
-        );
+        let mut gradient = Enclosure::transposed_product(&cell.a1, d, &backward[..units]);
+        let mut jumps = Vec::with_capacity(held.len());
+        for (&unit, &multiplier) in held.iter().zip(multipliers) {
+            for (sum, &a) in gradient.iter_mut().zip(instance.normal(unit)) {
+                *sum = *sum + multiplier * a.into();
+            }
+            let column: Vec<f64> = instance
+                .a2
+                .iter()
+                .skip(unit)
+                .step_by(instance.hidden)
+                .copied()
+                .collect();
+            jumps.push(Enclosure::dot(&column, &row_gradient));
+        }
+        gradient.extend(held.iter().map(|&unit| hidden[unit]));
+        // 𝓛 − L.
+        let constraints = held
+            .iter()
+            .zip(multipliers)
+            .map(|(&unit, &mu)| mu * hidden[unit]);
+        let constraints = Enclosure::sum(constraints);
         Self {
             x,
             hidden,
@@ -79,13 +109,15 @@ impl Point {
             probabilities,
             row_weights,
             gradient,
+            jumps,
+            constraints,
             shifted_logits,
             total,
             penalty,
         }
     }
 
-    /// L(x), regulariser included.
+    /// The Lagrangian at (x, μ), regulariser included; where no unit is held, the loss.
     pub(super) fn value(&self, instance: &Instance) -> Enclosure {
         let pairs = || self.probabilities.iter().zip(&instance.target);
         let loss = match instance.loss {
@@ -104,7 +136,11 @@ impl Point {
                 }))
             }
         };
-        loss + self.penalty
+        loss + self.penalty + self.constraints
+    }
+
+    pub(super) fn is_finite(&self) -> bool {
+        self.gradient.iter().all(|g| g.magnitude().is_finite())
     }
 
     /// The distance to another point, from above.

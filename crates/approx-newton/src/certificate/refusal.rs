@@ -14,7 +14,7 @@ pub enum Refusal {
     /// A ReLU is too near to its kink.
     #[error(
         "unit {unit} is too near to its kink: |h| = {distance:.2e}, and h may differ by {reach:.2e} \
-         at the stationary point; it must differ by less (a minimum at a kink is not certified)"
+         at the stationary point; it must differ by less (solve to a smaller tolerance)"
     )]
     AtKink {
         /// The unit.
@@ -23,6 +23,19 @@ pub enum Refusal {
         distance: f64,
         /// How far h may move.
         reach: f64,
+    },
+    /// A unit on whose kink x lies is not held there by both sides.
+    #[error(
+        "unit {unit} is not held on its kink: its multiplier is {multiplier:.2e}, and it must lie \
+         strictly between 0 and {jump:.2e} (go on from this x)"
+    )]
+    NotHeld {
+        /// The unit.
+        unit: usize,
+        /// μᵢ.
+        multiplier: f64,
+        /// vᵢ, the slope of the loss in φ(hᵢ).
+        jump: f64,
     },
     /// x is too far from a stationary point for its curvature and the change of that.
     #[error("x is too rough: kappa = {kappa:.2e}, and it must be below 1/2{}", polish_advice(*polished))]
@@ -86,6 +99,7 @@ impl Refusal {
         match self {
             Self::UnknownLoss { .. } => "unknown-loss",
             Self::AtKink { .. } => "at-kink",
+            Self::NotHeld { .. } => "not-held",
             Self::Rough { .. } => "rough",
             Self::Singular { .. } => "singular",
             Self::Moved { .. } => "moved",

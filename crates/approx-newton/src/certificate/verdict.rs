@@ -5,29 +5,33 @@ use super::refusal::Refusal;
 /// A proof, checked in floating point, that a stationary point lies near x.
 ///
 /// Every bound is rounded to the safe side. The coordinates in which it was found are scaled:
-/// x + T y with TᵀHT near a diagonal of signs.
+/// x + T y with TᵀKT near a diagonal of signs, K the Hessian, bordered by the normals of the kinks
+/// that x lies on.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Certificate {
     /// r*: a stationary point lies within this distance of x.
     pub radius: f64,
-    /// No second stationary point lies within this distance of x. Where it is at least `radius`,
-    /// exactly one lies within `radius`.
+    /// No second stationary point lies within this distance of x on the same kinks. Where it is at
+    /// least `radius`, exactly one lies within `radius`.
     pub unique_within: f64,
-    /// How many eigenvalues of the Hessian are negative at the stationary point; the others are
-    /// positive. 0 is a strict local minimum.
+    /// How many eigenvalues of the Hessian (along the kinks that x lies on) are negative at the
+    /// stationary point; the others are positive. 0 is a strict local minimum.
     pub negative_directions: usize,
+    /// The units whose kinks the stationary point lies on. The loss rises to both sides of each.
+    pub kinks: Vec<usize>,
     /// κ = ωη/(1 − δ)², below ½.
     pub kappa: f64,
     /// η ≥ ‖Tᵀ∇L‖: the scaled gradient.
     pub eta: f64,
     /// ω: a Lipschitz constant of the scaled Hessian over the region of the proof.
     pub hessian_lipschitz: f64,
-    /// δ ≥ ‖TᵀHT − D‖₂, below 1.
+    /// δ ≥ ‖TᵀKT − D‖₂, below 1.
     pub defect: f64,
-    /// A lower bound of |λ|, λ the eigenvalues of the Hessian at the point that the proof is for.
+    /// A lower bound of |λ|, λ the eigenvalues of the Hessian (along the kinks that x lies on) at
+    /// the point that the proof is for.
     pub least_eigenvalue: f64,
-    /// A lower bound of the distance from that point to the nearest kink.
+    /// A lower bound of the distance from that point to the nearest kink that it does not lie on.
     pub kink_distance: f64,
     /// The loss at the stationary point lies between these.
     pub loss: [f64; 2],
