@@ -4,7 +4,7 @@ use super::directed as up;
 use super::enclosure::Enclosure;
 use super::instance::Instance;
 use super::point::Point;
-use super::real::Real;
+use super::real::{DoubleDouble, Real};
 
 /// K: H = C̄ᵀ diag(β) C̄ + Cᵀ diag(w²) C, as rows and weights in one number format, bordered by the
 /// normals of the p units that are held on their kinks (N = d + p rows and columns).
@@ -136,14 +136,7 @@ impl<R: Real> HessianRows<R> {
     pub(super) fn scaled(&self, t: &[R]) -> Scaled<R> {
         let d = self.order();
         let (t, multipliers) = t.split_at(self.inputs * d);
-        // τ: the norm over j of Σₗ αₗ |Tₗⱼ|.
-        let mut absolute = vec![0.0; d];
-        for (row, &alpha) in t.chunks(d).zip(&self.column_norms) {
-            for (sum, &t) in absolute.iter_mut().zip(row) {
-                *sum += alpha * t.to_f64().abs();
-            }
-        }
-        let tau = up::norm(absolute.iter().map(|&sum| up::inflate(sum, d).max(FLOOR)));
+        let tau = self.column_sums(t);
         let mut mean = vec![R::ZERO; d];
         image(&self.mean, t, &mut mean);
 
@@ -222,27 +215,103 @@ impl<R: Real> HessianRows<R> {
         error
     }
 
-    /// A bound on ‖K‖₂: the norm of the border, and the trace of C̄ᵀ|diag β|C̄ + Cᵀ diag(w²) C.
-    pub(super) fn norm_bound(&self) -> f64 {
-        let d = self.inputs;
+    /// ‖row i of C̄‖₂, from above (m).
+    pub(super) fn row_lengths(&self) -> Vec<f64> {
         let columns = up::norm(self.column_norms.iter().copied());
-        let mut total = self.normals_norm;
-        let mut centered = vec![R::ZERO; d];
-        for (i, row) in self.jacobian.chunks(d).enumerate() {
-            let [own, shared] = self.row_errors[i].map(|error| up::mul(error, columns));
-            for ((entry, &c), &mean) in centered.iter_mut().zip(row).zip(&self.mean) {
-                *entry = c - mean;
+        let length = |(row, errors): (&[R], &[f64; 2])| {
+            let centered = row
+                .iter()
+                .zip(&self.mean)
+                .map(|(&c, &mean)| (c - mean).to_f64());
+            up::add(up::norm(centered), up::mul(errors[1], columns))
+        };
+        self.jacobian
+            .chunks(self.inputs)
+            .zip(&self.row_errors)
+            .map(length)
+            .collect()
+    }
+
+    /// TᵀF by way of C T, for a point of the same cell (N): C̄ᵀq loses nothing where T is large and
+    /// C̄ T is not. As Σ q = 0 for the loss, any one vector may be taken off the rows of C.
+    pub(super) fn residual(&self, t: &[R], point: &Point) -> Residual {
+        let n = self.order();
+        let (t, multipliers) = t.split_at(self.inputs * n);
+        let tau = self.column_sums(t);
+        let mut mean = vec![R::ZERO; n];
+        image(&self.mean, t, &mut mean);
+        let mut sums = vec![DoubleDouble::ZERO; n];
+        let mut error = 0.0;
+        let mut absolute = 0.0;
+        let mut row = vec![R::ZERO; n];
+        let mut add = |row: &[R], factor: Enclosure, row_error: f64| {
+            for (sum, entry) in sums.iter_mut().zip(row) {
+                *sum = *sum + factor.middle * entry.widen();
             }
-            let mut term = |weight: &Weight<R>, length: f64| {
-                let weight = up::add(weight.size(), weight.error);
-                total = up::add(total, up::mul(weight, up::mul(length, length)));
-            };
-            term(&self.weights[i], up::add(norm(&centered), shared));
-            if let Some(weight) = self.penalties.get(i) {
-                term(weight, up::add(norm(row), own));
+            let (length, size) = (norm(row), factor.magnitude());
+            let of_factor = up::mul(factor.radius, up::add(length, row_error));
+            error = up::add(error, up::add(of_factor, up::mul(size, row_error)));
+            absolute = up::add(absolute, up::mul(size, length));
+        };
+        let slopes = point.row_gradients.iter().zip(&self.row_errors);
+        for (i, (jacobian, (q, errors))) in
+            self.jacobian.chunks(self.inputs).zip(slopes).enumerate()
+        {
+            image(jacobian, t, &mut row);
+            // Of the image of this row; centering adds one rounding of the difference.
+            let row_error = up::mul(errors[0], tau);
+            if let Some(&slope) = point.penalty_gradients.get(i) {
+                add(&row, slope, row_error);
+            }
+            for (entry, &mean) in row.iter_mut().zip(&mean) {
+                *entry = *entry - mean;
+            }
+            add(&row, *q, row_error);
+        }
+        let of_normal = up::mul(
+            up::gamma(self.inputs + 2, R::ROUNDOFF),
+            up::mul(self.normals_norm, norm(t).max(FLOOR)),
+        );
+        let held = point.x[self.inputs..]
+            .iter()
+            .zip(&point.gradient[self.inputs..]);
+        let normals = self.normals.chunks(self.inputs).zip(multipliers.chunks(n));
+        for ((normal, u), (&multiplier, &distance)) in normals.zip(held) {
+            image(normal, t, &mut row);
+            add(&row, multiplier.into(), of_normal);
+            add(u, distance, 0.0);
+        }
+        let gamma = up::gamma(2 * (self.outcomes + n) + 8, DoubleDouble::ROUNDOFF);
+        let rounding = up::mul(gamma, absolute);
+        Residual {
+            middle: sums,
+            error: up::sum([error, rounding, n as f64 * up::TINY].into_iter()),
+        }
+    }
+
+    /// τ: the norm over the columns j of Σₗ αₗ |Tₗⱼ|.
+    fn column_sums(&self, t: &[R]) -> f64 {
+        let n = self.order();
+        let mut absolute = vec![0.0; n];
+        for (row, &alpha) in t.chunks(n).zip(&self.column_norms) {
+            for (sum, &t) in absolute.iter_mut().zip(row) {
+                *sum += alpha * t.to_f64().abs();
             }
         }
-        total
+        up::norm(absolute.iter().map(|&sum| up::inflate(sum, n).max(FLOOR)))
+    }
+}
+
+/// A vector, and a bound on the length of its error.
+pub(super) struct Residual {
+    pub(super) middle: Vec<DoubleDouble>,
+    pub(super) error: f64,
+}
+
+impl Residual {
+    /// ‖·‖₂, from above.
+    pub(super) fn norm(&self) -> f64 {
+        up::add(up::norm(self.middle.iter().map(|y| y.hi)), self.error)
     }
 }
 

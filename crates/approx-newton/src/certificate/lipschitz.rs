@@ -40,74 +40,82 @@ impl Lipschitz {
         }
     }
 
-    /// ω(r): a Lipschitz constant of the scaled Hessian TᵀH(x + T y)T over ‖y‖ ≤ r.
+    /// ω(r): a Lipschitz constant of the scaled Hessian as x moves by at most r, where `lengths`
+    /// bounds how fast each centred logit then changes (m): ρ, for a move by T y with ‖y‖ ≤ r, or
+    /// the norms of the rows of C̄, for one with ‖x − x̄‖ ≤ r.
     ///
-    /// With f(y) ∝ f₀ eᶻ, |ζᵢ| ≤ ρᵢ r and Σ f₀ ζ = 0: the normaliser lies in [1, Σ f₀ e^{ρ r}], so
-    /// that f₀ e^{−ρ r}/N ≤ f(y) ≤ f₀ e^{ρ r}. The rows centred at f(y) are those centred at f₀ less
-    /// one common vector of length at most Σ |f(y) − f₀| ρ. What is then bounded, for a unit
-    /// vector p and v its centred image, is
+    /// With f ∝ f₀ eᶻ, |ζᵢ| ≤ lengthsᵢ r and Σ f₀ ζ = 0: the normaliser lies in
+    /// [1, Σ f₀ e^{lengths r}], which bounds f on both sides. The rows centred at f are those
+    /// centred at f₀ less one common vector of length at most Σ |f − f₀| ρ. What is then bounded,
+    /// for a unit vector p with centred image v and a unit move with centred image w, is
     ///
-    /// squared: 2 Σ f v³ (4f − b − σ) − 6 (Σ f v²) Σ f v (2f − b);   kl: Σb Σ f v³.
-    pub(super) fn within(&self, r: f64) -> f64 {
-        let growth: Vec<f64> = self
-            .rows
-            .iter()
-            .map(|row| up::exp(up::mul(row.norm, r)))
-            .collect();
-        let normalizer = up::sum(
-            self.rows
-                .iter()
-                .zip(&growth)
-                .map(|(row, &g)| up::mul(row.most, g)),
-        );
-        let range = |row: &Row, growth: f64| {
+    /// squared: 2 Σ f v² w (4f − b − σ) − 2 (Σ f v²) s(w) − 4 (Σ f v w) s(v), s(v) = Σ f v (2f − b);
+    /// kl: Σb Σ f v² w.
+    pub(super) fn within(&self, r: f64, lengths: &[f64]) -> f64 {
+        let growth: Vec<f64> = lengths.iter().map(|&c| up::exp(up::mul(c, r))).collect();
+        let normalizer = self.rows.iter().zip(&growth);
+        let normalizer = up::sum(normalizer.map(|(row, &g)| up::mul(row.most, g)));
+        let range = |(row, &growth): (&Row, &f64)| {
             let most = up::mul(row.most, growth).min(1.0);
             let least = up::div_down(row.least, up::mul(growth, normalizer)).max(0.0);
             (least, most)
         };
-        let ranges: Vec<_> = self
-            .rows
-            .iter()
-            .zip(&growth)
-            .map(|(row, &g)| range(row, g))
-            .collect();
-        let drift = up::sum(self.rows.iter().zip(&ranges).map(|(row, &(least, most))| {
-            let change = up::sub(most, row.least).max(up::sub(row.most, least));
-            up::mul(change, row.norm)
-        }));
-        let terms = || {
-            self.rows
-                .iter()
-                .zip(&ranges)
-                .map(|(row, &(least, most))| (row.target, least, most, up::add(row.norm, drift)))
-        };
-        // Σ f v^k times a weight.
-        let cubes = |weight: &dyn Fn(f64, f64, f64) -> f64| {
-            up::sum(terms().map(|(b, least, most, norm)| {
-                let cube = up::mul(norm, up::mul(norm, norm));
-                up::mul(up::mul(most, cube), weight(b, least, most))
+        let ranges: Vec<_> = self.rows.iter().zip(&growth).map(range).collect();
+        let drift = |length: &dyn Fn(usize) -> f64| {
+            let rows = self.rows.iter().zip(&ranges).enumerate();
+            up::sum(rows.map(|(i, (row, &(least, most)))| {
+                let change = up::sub(most, row.least).max(up::sub(row.most, least));
+                up::mul(change, length(i))
             }))
         };
+        let drift_v = drift(&|i| self.rows[i].norm);
+        let drift_w = drift(&|i| lengths[i]);
+        let terms: Vec<Term> = self
+            .rows
+            .iter()
+            .zip(&ranges)
+            .zip(lengths)
+            .map(|((row, &(least, most)), &length)| Term {
+                target: row.target,
+                least,
+                most,
+                v: up::add(row.norm, drift_v),
+                w: up::add(length, drift_w),
+            })
+            .collect();
+        // Σ f times something.
+        let mean =
+            |of: &dyn Fn(&Term) -> f64| up::sum(terms.iter().map(|t| up::mul(t.most, of(t))));
+        let cube = |t: &Term| up::mul(up::mul(t.v, t.v), t.w);
         match self.loss {
-            ClosedForm::KullbackLeibler => up::mul(self.target_sum, cubes(&|_, _, _| 1.0)),
+            ClosedForm::KullbackLeibler => up::mul(self.target_sum, mean(&cube)),
             ClosedForm::SquaredError => {
-                let residual = |b, least, most| largest(1.0, b, least, most);
-                let sigma = up::sum(terms().map(|(b, l, m, _)| up::mul(m, residual(b, l, m))));
-                let first = cubes(&|b, l, m| up::add(largest(4.0, b, l, m), sigma));
-                let variance =
-                    up::sum(terms().map(|(_, _, m, norm)| up::mul(m, up::mul(norm, norm))));
-                let slope = up::sum(
-                    terms().map(|(b, l, m, norm)| up::mul(up::mul(m, norm), largest(2.0, b, l, m))),
-                );
-                up::add(up::mul(2.0, first), up::mul(6.0, up::mul(variance, slope)))
+                let sigma = mean(&|t| t.largest(1.0));
+                let first = mean(&|t| up::mul(cube(t), up::add(t.largest(4.0), sigma)));
+                let (vv, vw) = (mean(&|t| up::mul(t.v, t.v)), mean(&|t| up::mul(t.v, t.w)));
+                let slope_v = mean(&|t| up::mul(t.v, t.largest(2.0)));
+                let slope_w = mean(&|t| up::mul(t.w, t.largest(2.0)));
+                let rest = up::add(up::mul(vv, slope_w), up::mul(2.0, up::mul(vw, slope_v)));
+                up::mul(2.0, up::add(first, rest))
             }
         }
     }
 }
 
-/// The largest |factor·f − b| over the range of f.
-fn largest(factor: f64, b: f64, least: f64, most: f64) -> f64 {
-    let above = up::sub(up::mul(factor, most), b);
-    let below = up::sub(b, up::mul_down(factor, least));
-    above.max(below).max(0.0)
+/// One outcome within the region: the range of f, b, and bounds of |v| and |w|.
+struct Term {
+    target: f64,
+    least: f64,
+    most: f64,
+    v: f64,
+    w: f64,
+}
+
+impl Term {
+    /// The largest |factor·f − b|.
+    fn largest(&self, factor: f64) -> f64 {
+        let above = up::sub(up::mul(factor, self.most), self.target);
+        let below = up::sub(self.target, up::mul_down(factor, self.least));
+        above.max(below).max(0.0)
+    }
 }

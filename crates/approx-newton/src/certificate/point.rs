@@ -19,6 +19,10 @@ pub(super) struct Point {
     pub(super) probabilities: Vec<Enclosure>,
     /// β (m).
     pub(super) row_weights: Vec<Enclosure>,
+    /// q: the loss's gradient in the logits (m), and that of the regulariser, w²∘u, where there is
+    /// one.
+    pub(super) row_gradients: Vec<Enclosure>,
+    pub(super) penalty_gradients: Vec<Enclosure>,
     /// The gradient of the Lagrangian L + μᵀ(A1 x + c1)\[P\] in (x, μ) (N).
     pub(super) gradient: Vec<Enclosure>,
     /// vᵢ: the slope of L in φ(hᵢ), for each unit that is held (p).
@@ -69,15 +73,18 @@ impl Point {
         let total = Enclosure::sum(powers.iter().copied());
         let probabilities: Vec<_> = powers.iter().map(|p| p.over(total)).collect();
 
-        let (mut row_gradient, row_weights) = derivatives(instance, &probabilities);
-        let mut penalty = Enclosure::ZERO;
-        for ((q, &omega), &u) in row_gradient
-            .iter_mut()
-            .zip(&instance.squared_weights)
+        let (row_gradients, row_weights) = derivatives(instance, &probabilities);
+        let penalty_gradients: Vec<Enclosure> = instance
+            .squared_weights
+            .iter()
             .zip(&products)
-        {
-            *q = *q + omega * u;
-            penalty = penalty + (omega * u * u).scaled(0.5);
+            .map(|(&omega, &u)| omega * u)
+            .collect();
+        let penalty = penalty_gradients.iter().zip(&products);
+        let penalty = Enclosure::sum(penalty.map(|(&p, &u)| (p * u).scaled(0.5)));
+        let mut row_gradient = row_gradients.clone();
+        for (q, &p) in row_gradient.iter_mut().zip(&penalty_gradients) {
+            *q = *q + p;
         }
         let backward = Enclosure::transposed_product(&cell.a2, units.max(1), &row_gradient);
         let mut gradient = Enclosure::transposed_product(&cell.a1, d, &backward[..units]);
@@ -108,6 +115,8 @@ impl Point {
             cell,
             probabilities,
             row_weights,
+            row_gradients,
+            penalty_gradients,
             gradient,
             jumps,
             constraints,

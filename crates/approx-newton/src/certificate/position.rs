@@ -2,7 +2,7 @@
 
 use super::directed as up;
 use super::enclosure::Enclosure;
-use super::hessian::HessianRows;
+use super::hessian::{HessianRows, Residual};
 use super::instance::Instance;
 use super::point::Point;
 use super::real::{DoubleDouble, Real};
@@ -58,7 +58,7 @@ impl<R: Real> Position<R> {
                 break;
             }
             let x = self.point.x.iter().zip(&step);
-            let x: Vec<DoubleDouble> = x.map(|(&x, p)| x + p.widen()).collect();
+            let x: Vec<DoubleDouble> = x.map(|(&x, &p)| x + p).collect();
             let next = Point::new(instance, &self.held, x, Some(&self.point.cell));
             if !next.is_finite() {
                 break;
@@ -94,8 +94,10 @@ impl<R: Real> Position<R> {
         Self::at(instance, point, held, Some(scaling.t), steps)
     }
 
-    /// TᵀF, F the gradient of the Lagrangian (N).
-    pub(super) fn scaled_gradient(&self) -> Vec<Enclosure> {
+    /// TᵀF, F the gradient of the Lagrangian (N), in the better of two ways: from F, whose error T
+    /// may enlarge, or from C T, whose error the residual may enlarge.
+    pub(super) fn residual(&self) -> Residual {
+        let by_rows = self.hessian.residual(&self.scaling.t, &self.point);
         let gradient = &self.point.gradient;
         let mut scaled = vec![Enclosure::ZERO; gradient.len()];
         for (row, &g) in self.scaling.t.chunks(gradient.len()).zip(gradient) {
@@ -103,23 +105,31 @@ impl<R: Real> Position<R> {
                 *sum = *sum + Enclosure::from(t.widen()) * g;
             }
         }
-        scaled
+        let error = up::norm(scaled.iter().map(|y| y.radius));
+        if by_rows.error < error {
+            return by_rows;
+        }
+        Residual {
+            middle: scaled.iter().map(|y| y.middle).collect(),
+            error,
+        }
     }
 
     /// −T D TᵀF (N), and the length of D TᵀF.
-    pub(super) fn newton_step(&self) -> (Vec<R>, f64) {
+    fn newton_step(&self) -> (Vec<DoubleDouble>, f64) {
         let signs = &self.scaling.scaled.signs;
-        let gradient = self.scaled_gradient();
-        let gradient = gradient.iter().zip(signs);
-        let y: Vec<R> = gradient
-            .map(|(g, &sign)| R::of(g.middle) * R::from_f64(-sign))
+        let y = self.residual().middle;
+        let y: Vec<DoubleDouble> = y
+            .iter()
+            .zip(signs)
+            .map(|(y, &sign)| y.scaled(-sign))
             .collect();
         let dot = |row: &[R]| {
             let pairs = row.iter().zip(&y);
-            pairs.fold(R::ZERO, |sum, (&t, &y)| sum + t * y)
+            pairs.fold(DoubleDouble::ZERO, |sum, (t, &y)| sum + t.widen() * y)
         };
         let step = self.scaling.t.chunks(y.len()).map(dot).collect();
-        (step, up::norm(y.iter().map(|y| y.to_f64())))
+        (step, up::norm(y.iter().map(|y| y.hi)))
     }
 
     /// ‖T_x‖₂ from above: how far x moves with y.
@@ -129,17 +139,9 @@ impl<R: Real> Position<R> {
         up::norm(rows.iter().map(|t| t.to_f64()))
     }
 
-    /// ‖T⁻¹‖₂ from above. Where nothing is held and H ≻ 0, (1 − δ) ‖T⁻¹v‖² ≤ vᵀHv; else
-    /// T⁻¹ = (TᵀKT)⁻¹ TᵀK.
-    pub(super) fn inverse_norm(&self) -> f64 {
-        let regular = up::sub_down(1.0, self.scaling.scaled.defect);
-        let size = self.hessian.norm_bound();
-        let definite = self.scaling.scaled.signs.iter().all(|&sign| sign > 0.0);
-        if self.held.is_empty() && definite {
-            return up::sqrt(up::div(size, regular));
-        }
-        let norm = up::norm(self.scaling.t.iter().map(|t| t.to_f64()));
-        up::div(up::mul(norm, size), regular)
+    /// ‖row i of C̄‖₂, from above (m).
+    pub(super) fn row_lengths(&self) -> Vec<f64> {
+        self.hessian.row_lengths()
     }
 
     /// The kinks that must not be met.
@@ -147,14 +149,13 @@ impl<R: Real> Position<R> {
         instance.kinks().filter(|unit| !self.held.contains(unit))
     }
 
-    /// How far y may go before it meets one: a lower bound, that must be more than `radius`.
-    pub(super) fn room(&self, instance: &Instance, radius: f64) -> Result<f64, Refusal> {
+    /// Checks that y meets none within `radius`.
+    pub(super) fn check_kinks(&self, instance: &Instance, radius: f64) -> Result<(), Refusal> {
         let (d, n) = (instance.inputs, self.point.x.len());
         let t = &self.scaling.t[..d * n];
         let t: Vec<f64> = t.iter().map(|t| t.to_f64()).collect();
         let norm = self.input_norm();
         let gamma = up::gamma(d + 4, up::UNIT);
-        let mut room = f64::MAX;
         let mut image = vec![0.0; n];
         for unit in self.free_kinks(instance) {
             // ‖row of A1 T_x‖: how fast h changes with y.
@@ -177,9 +178,8 @@ impl<R: Real> Position<R> {
                     reach,
                 });
             }
-            room = room.min(up::div_down(distance, slope));
         }
-        Ok(room)
+        Ok(())
     }
 
     /// Every unit that is held must be held by both sides: 0 < μ < v at the stationary point.

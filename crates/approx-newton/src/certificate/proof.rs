@@ -34,11 +34,11 @@ impl Claim<'_> {
         }
         let moved = self.moved(position)?;
         let regular = up::sub_down(1.0, defect);
-        let eta = up::norm(position.scaled_gradient().iter().map(|g| g.magnitude()));
+        let eta = position.residual().norm();
         // Twice the Newton step: the region that the proof needs lies within.
         let reach = up::div(up::mul(2.0, eta), regular);
         let lipschitz = Lipschitz::new(instance, point, &scaled.row_norms);
-        let omega = lipschitz.within(reach);
+        let omega = lipschitz.within(reach, &scaled.row_norms);
         let kappa = up::div(up::mul(omega, eta), up::mul_down(regular, regular));
         let radius = if kappa < 0.5 {
             smallest_radius(eta, defect, omega, kappa, reach)
@@ -51,7 +51,7 @@ impl Claim<'_> {
                 polished: self.polish,
             });
         };
-        let room = position.room(instance, radius)?;
+        position.check_kinks(instance, radius)?;
         position.check_multipliers(instance, radius)?;
 
         let norm = position.input_norm();
@@ -65,12 +65,10 @@ impl Claim<'_> {
         let Some(negative_directions) = negative.checked_sub(held) else {
             return Err(Refusal::Singular { defect });
         };
-        let unique_within = if negative_directions == 0 || held == 0 {
-            let unique = unique_radius(&lipschitz, defect, radius, room);
-            up::sub_down(up::div_down(unique, position.inverse_norm()), moved)
-        } else {
-            0.0
-        };
+        let kink_distance = self.kink_distance(position);
+        let lengths = position.row_lengths();
+        let unique = unique_radius(&lipschitz, &lengths, defect, kink_distance);
+        let unique_within = up::sub_down(unique, moved);
         // |𝓛(x*) − 𝓛(x)| ≤ ‖g‖ r + ½ ‖TᵀKT‖ r².
         let bend = up::sum([1.0, defect, up::mul(omega, radius)].into_iter());
         let change = up::mul(radius, up::add(eta, up::mul(0.5, up::mul(bend, radius))));
@@ -89,7 +87,7 @@ impl Claim<'_> {
             hessian_lipschitz: omega,
             defect,
             least_eigenvalue: up::div_down(regular, up::mul(norm, norm)),
-            kink_distance: self.kink_distance(position),
+            kink_distance,
             loss: [loss.lower().max(0.0), loss.upper()],
             point: inputs.iter().map(|x| x.hi).collect(),
             point_radius: up::add(nearby, up::norm(inputs.iter().map(|x| x.lo))),
@@ -142,17 +140,27 @@ fn smallest_radius(eta: f64, defect: f64, omega: f64, kappa: f64, reach: f64) ->
         .find(maps_into_itself)
 }
 
-/// The largest r found with r within the cell and δ + ω(r) r < 1: the map contracts on the ball, so
-/// that it holds no second stationary point.
-fn unique_radius(lipschitz: &Lipschitz, defect: f64, radius: f64, room: f64) -> f64 {
-    // Strictly inside the cell.
-    let mut r = up::mul_down(room, 1.0 - 1e-9);
-    while r > radius {
-        let omega = lipschitz.within(r);
+/// The largest r found with which the ball ‖x − x̄‖ ≤ r keeps off the kinks, and the scaled Hessian
+/// on it within 1 of D, so that it is regular, on average over any segment too, and no two points
+/// of the ball have the same gradient.
+fn unique_radius(
+    lipschitz: &Lipschitz,
+    row_lengths: &[f64],
+    defect: f64,
+    kink_distance: f64,
+) -> f64 {
+    // No logit changes by more than 100.
+    let longest = row_lengths
+        .iter()
+        .fold(f64::MIN_POSITIVE, |most: f64, &c| most.max(c));
+    let mut r = (kink_distance * (1.0 - 1e-9)).min(100.0 / longest);
+    // Below 2⁻¹⁰⁰ of that it is of no use.
+    for _ in 0..100 {
+        let omega = lipschitz.within(r, row_lengths);
         if up::add(defect, up::mul(omega, r)) < 1.0 {
             return r;
         }
         r *= 0.5;
     }
-    radius
+    0.0
 }
