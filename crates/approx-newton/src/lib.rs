@@ -71,6 +71,7 @@ mod search;
 mod solution;
 mod solver;
 mod termination;
+pub mod theory;
 
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
 pub use hessian::{DenseHessian, RowFactor};

@@ -131,9 +131,10 @@ impl Certifier {
 const KINK_ROUNDOFFS: f64 = 1e4;
 
 /// Proves what can be proved with matrices of one number format, first with x on the given kinks,
-/// then without those that do not hold it.
+/// then without those that do not hold it. Where that does not help, the first reason is the best.
 fn prove<R: Real>(claim: Claim<'_>, kinks: &[usize]) -> Result<Certificate, Refusal> {
     let mut held = kinks.to_vec();
+    let mut refused = None;
     loop {
         let mut position = Position::<R>::new(claim.instance, claim.given, held.clone());
         if !position.point.is_finite() {
@@ -144,10 +145,14 @@ fn prove<R: Real>(claim: Claim<'_>, kinks: &[usize]) -> Result<Certificate, Refu
             position = position.polish(claim.instance);
         }
         match claim.check(&position) {
-            Err(Refusal::NotHeld { unit, .. }) if held.len() > 1 => {
-                held.retain(|&other| other != unit);
+            Err(refusal) if !held.is_empty() => {
+                match refusal {
+                    Refusal::NotHeld { unit, .. } => held.retain(|&other| other != unit),
+                    _ => held.clear(),
+                }
+                refused = refused.or(Some(refusal));
             }
-            verdict => return verdict,
+            verdict => return verdict.map_err(|refusal| refused.unwrap_or(refusal)),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::verdict::Certificate;
 
 /// The farthest that polishing may move x, relative to ‖x‖: it refines an answer, it does not look
 /// for one.
-const LONGEST_MOVE: f64 = 0.01;
+const LONGEST_MOVE: f64 = 0.1;
 
 /// What a proof starts from.
 #[derive(Clone, Copy)]
@@ -86,7 +86,10 @@ impl Claim<'_> {
             eta,
             hessian_lipschitz: omega,
             defect,
-            least_eigenvalue: up::div_down(regular, up::mul(norm, norm)),
+            least_eigenvalue: up::div_down(
+                up::sub_down(regular, up::mul(omega, radius)),
+                up::mul(norm, norm),
+            ),
             kink_distance,
             loss: [loss.lower().max(0.0), loss.upper()],
             point: inputs.iter().map(|x| x.hi).collect(),

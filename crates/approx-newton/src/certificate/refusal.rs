@@ -58,7 +58,7 @@ pub enum Refusal {
     /// Newton's steps led away from x.
     #[error(
         "Newton's steps led {moved:.2e} away from x, and polishing may move it by {limit:.2e}: \
-         solve to a smaller tolerance"
+         solve to a smaller tolerance, or with the loss kl, which small probabilities weigh more in"
     )]
     Moved {
         /// The length of the way.

@@ -29,9 +29,9 @@ pub struct Certificate {
     /// δ ≥ ‖TᵀKT − D‖₂, below 1.
     pub defect: f64,
     /// A lower bound of |λ|, λ the eigenvalues of the Hessian (along the kinks that x lies on) at
-    /// the point that the proof is for.
+    /// the stationary point.
     pub least_eigenvalue: f64,
-    /// A lower bound of the distance from that point to the nearest kink that it does not lie on.
+    /// A lower bound of the distance from the point that the proof is for to the nearest kink that it does not lie on.
     pub kink_distance: f64,
     /// The loss at the stationary point lies between these.
     pub loss: [f64; 2],
