@@ -247,7 +247,7 @@ fn absolute(value: &Big) -> Big {
 }
 
 /// Gaussian elimination with row pivoting; `None` where a pivot is zero.
-fn solve(mut k: Vec<Vec<Big>>, mut rhs: Vec<Big>) -> Option<Vec<Big>> {
+pub(crate) fn solve(mut k: Vec<Vec<Big>>, mut rhs: Vec<Big>) -> Option<Vec<Big>> {
     let n = rhs.len();
     for j in 0..n {
         let pivot = (j..n).max_by(|&a, &b| absolute(&k[a][j]).cmp(&absolute(&k[b][j])))?;
@@ -287,9 +287,23 @@ fn inverse_norm(k: &[Vec<Big>]) -> Option<f64> {
 }
 
 /// How many eigenvalues are negative: the negative pivots of an elimination that keeps symmetry
-/// (Sylvester). The constraints come last, where their pivots are no longer zero.
-fn negative_pivots(mut k: Vec<Vec<Big>>) -> Option<usize> {
+/// (Sylvester), after a congruence that leaves no pivot at zero by chance.
+fn negative_pivots(k: Vec<Vec<Big>>) -> Option<usize> {
     let n = k.len();
+    let entry = |i: usize, j: usize| {
+        big(((i * i + 3 * j + 1) as f64).sin() + f64::from(u8::from(i == j)) * 3.0)
+    };
+    let s: Vec<Vec<Big>> = (0..n)
+        .map(|i| (0..n).map(|j| entry(i, j)).collect())
+        .collect();
+    let half: Vec<Vec<Big>> = s
+        .iter()
+        .map(|row| k.iter().map(|other| dot(row, other)).collect())
+        .collect();
+    let mut k: Vec<Vec<Big>> = half
+        .iter()
+        .map(|row| s.iter().map(|other| dot(row, other)).collect())
+        .collect();
     let mut negative = 0;
     for j in 0..n {
         if k[j][j] == big(0.0) {
