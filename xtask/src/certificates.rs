@@ -162,23 +162,6 @@ impl Row {
         self.seconds.push(clock.elapsed().as_secs_f64());
         match verdict {
             Verdict::Certified(certificate) => {
-                if std::env::var("CERT_DEBUG").is_ok() {
-                    eprintln!(
-                        "{} {} r {:.1e} pr {:.1e} eta {:.1e} w {:.1e} k {:.1e} def {:.1e} lam {:.1e} steps {} kd {:.1e} uni {:.1e}",
-                        self.set,
-                        certificate.arithmetic,
-                        certificate.radius,
-                        certificate.point_radius,
-                        certificate.eta,
-                        certificate.hessian_lipschitz,
-                        certificate.kappa,
-                        certificate.defect,
-                        certificate.least_eigenvalue,
-                        certificate.newton_steps,
-                        certificate.kink_distance,
-                        certificate.unique_within
-                    );
-                }
                 self.certified += 1;
                 self.minima += usize::from(certificate.is_minimum());
                 self.unique += usize::from(certificate.is_unique());
@@ -186,14 +169,6 @@ impl Row {
                 self.radii.push(certificate.radius);
             }
             Verdict::Refused(refusal) => {
-                if std::env::var("CERT_DEBUG").is_ok() {
-                    eprintln!(
-                        "{} pinned {} {}: {refusal}",
-                        self.set,
-                        solution.pinned.len(),
-                        solution.status
-                    );
-                }
                 *self.reasons.entry(refusal.name()).or_default() += 1;
             }
         }

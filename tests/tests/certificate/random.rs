@@ -280,6 +280,15 @@ impl Problem {
             value >= &least - &noise && value <= &most + &noise,
             "loss: {certificate:?}"
         );
+        if certificate.kinks.is_empty() && x.len() == 1 {
+            // In one dimension T = |L″|^(−½) but for δ, and ω bounds |L‴| T³.
+            let (second, third) = self.reference.second_and_third(certificate.point[0]);
+            let bound = certificate.hessian_lipschitz * (1.0 + 3.0 * certificate.defect + 1e-9);
+            assert!(
+                third.abs() * second.abs().powf(-1.5) <= bound,
+                "{certificate:?}"
+            );
+        }
         if certificate.is_minimum() {
             self.check_minimum(&truth, &value, certificate, random);
         }

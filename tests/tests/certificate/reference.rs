@@ -1,6 +1,8 @@
 //! Stationary points by Newton's method in 240-bit arithmetic, from other formulas than the
 //! certificate's: the paper's diagonal plus rank two, nothing centred, no scaling.
 
+#![allow(clippy::needless_range_loop, reason = "matrices by their indices")]
+
 use dashu_float::{FBig, round::mode::HalfEven};
 
 /// 240 bits.
@@ -190,6 +192,19 @@ impl Reference {
         }
         let jump = |&unit: &usize| (0..m).fold(big(0.0), |sum, i| sum + &self.a2[i][unit] * &q[i]);
         (gradient, k, held.iter().map(jump).collect())
+    }
+
+    /// The second and the third derivative of a problem of one unknown, the latter by differences.
+    pub(crate) fn second_and_third(&self, x: f64) -> (f64, f64) {
+        let second = |shift: f64| {
+            let x = vec![big(x) + big(shift)];
+            let hidden = self.hidden(&x);
+            let on: Vec<bool> = hidden.iter().map(|h| *h > big(0.0)).collect();
+            self.derivatives(&x, &[], &[], &on).1[0][0].clone()
+        };
+        let step = 1e-25;
+        let third = (second(step) - second(-step)) / (big(2.0) * big(step));
+        (small(&second(0.0)), small(&third))
     }
 
     /// Newton's method from x, held on the kinks of some units; `None` where it does not arrive.

@@ -250,3 +250,62 @@ impl Mul for Enclosure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the two enclosures can be of the same number, and are both narrow.
+    fn agree(a: Enclosure, b: Enclosure, width: f64) -> bool {
+        let gap = (a.middle - b.middle).hi.abs();
+        gap <= a.radius + b.radius && a.radius <= width && b.radius <= width
+    }
+
+    #[test]
+    fn e_and_its_logarithm_are_enclosed() {
+        // The words of e: the third is -2.1e-33.
+        let e = Enclosure {
+            middle: DoubleDouble {
+                hi: std::f64::consts::E,
+                lo: 1.445_646_891_729_250_2e-16,
+            },
+            radius: 3e-33,
+        };
+        assert!(agree(Enclosure::from(1.0).exp(), e, 1e-28));
+        assert!(agree(e.ln(), 1.0.into(), 1e-28));
+        assert!(agree(Enclosure::ln_of(2.0), LN_2, 1e-28));
+    }
+
+    #[test]
+    fn exponentials_multiply() {
+        for x in [-1e-20, -0.3, -1.0, -17.25, -290.1] {
+            let half = Enclosure::from(x).exp();
+            let whole = (Enclosure::from(x) + x.into()).exp();
+            let width = 1e-26 * half.middle.hi;
+            assert!(agree(half * half, whole, width), "{x}");
+        }
+        assert!(Enclosure::from(-1e4).exp().magnitude() < 1e-259);
+        assert!(Enclosure::from(1e4).exp().magnitude().is_infinite());
+    }
+
+    #[test]
+    fn logarithms_of_all_sizes() {
+        for x in [5e-324, 1e-300, 0.1, 1.0, 3.0, 1e300] {
+            let ln = Enclosure::ln_of(x);
+            assert!(
+                (ln.middle.hi - x.ln()).abs() <= 1e-12 && ln.radius < 1e-26,
+                "{x}"
+            );
+        }
+    }
+
+    #[test]
+    fn quotients_and_inner_products() {
+        let third = Enclosure::from(1.0).over(3.0.into());
+        assert!(agree(third * 3.0.into(), 1.0.into(), 1e-30));
+        let wide = Enclosure::from(1.0).widened(2.0);
+        assert!(Enclosure::from(1.0).over(wide).magnitude().is_infinite());
+        let sum = Enclosure::dot(&[1e16, 1.0, -1e16], &[1.0.into(), third, 1.0.into()]);
+        assert!(agree(sum, third, 1e-13));
+    }
+}

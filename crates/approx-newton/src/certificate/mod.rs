@@ -37,6 +37,11 @@
 //! | `position` | polishing by Newton's steps |
 //! | `proof` | the inequalities |
 
+#![allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "NaN must refuse: what a proof needs is that the inequality holds"
+)]
+
 mod directed;
 mod enclosure;
 mod hessian;

@@ -45,7 +45,7 @@ impl Real for f64 {
 
 /// hi + lo with |lo| ≤ u|hi|: about 106 bits.
 ///
-/// The algorithms and their bounds, 3u² + O(u³) for a sum and 5u² for a product, are those of
+/// The algorithms and their bounds, 3u² + O(u³) for a sum and 6u² for a product, are those of
 /// Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building blocks of
 /// double-word arithmetic", ACM TOMS 44 (2017), algorithms 6 and 11. They need only that `f64`
 /// rounds to nearest and that `mul_add` rounds once, which Rust promises on every target.
