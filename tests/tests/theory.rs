@@ -3,15 +3,15 @@
 use approx_newton::theory::{PROMISED_CONTRACTION, Recorder, examine};
 use approx_newton::{DenseHessian, Solver};
 use twolayer_core::{
-    Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer, RowStructured,
-    RowWeights, SquaredError, reduce,
+    Evaluation, Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer,
+    RowStructured, RowWeights, SquaredError, reduce,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
 
 const SHAPE: (usize, usize, usize) = (6, 24, 40);
 
-/// ‖(H(x) − H(y)) v‖ for a unit vector v, from the products.
+/// ‖(H(x) − H(y)) v‖ for a unit vector v, from the products; zero where a kink lies between.
 fn change<B: LinearBackend<Scalar = f64>>(
     problem: &Inversion<'_, B>,
     x: &[f64],
@@ -23,9 +23,12 @@ fn change<B: LinearBackend<Scalar = f64>>(
         problem.evaluate(x, &[], &mut at);
         let mut product = vec![0.0; v.len()];
         problem.hessian_vec(&mut at, RowWeights::Exact, v, &mut product);
-        product
+        (at, product)
     };
-    let (mut a, b) = (product(x), product(y));
+    let ((at, mut a), (other, b)) = (product(x), product(y));
+    if at.flips_from(&other) > 0 {
+        return 0.0;
+    }
     reduce::axpy(-1.0, &b, &mut a);
     reduce::norm(&a)
 }

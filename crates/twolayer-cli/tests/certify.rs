@@ -62,7 +62,9 @@ fn what_invert_wrote_is_certified() {
                 .iter()
                 .zip(&x[index * INPUTS..])
                 .map(|(p, x)| (p.as_f64().unwrap() - x).powi(2));
-            assert!(apart.sum::<f64>().sqrt() <= radius);
+            // Both lie near the stationary point.
+            let slack = target["point_radius"].as_f64().unwrap();
+            assert!(apart.sum::<f64>().sqrt() <= radius + slack);
         }
     }
 }
