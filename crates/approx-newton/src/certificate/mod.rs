@@ -5,8 +5,8 @@
 //! # use approx_newton::{Certifier, Solver};
 //! # use twolayer_faer::twolayer_core::{Inversion, Target, TwoLayer};
 //! # use twolayer_faer::{Faer, faer::Mat};
-//! # let a1 = Mat::from_fn(24, 8, |i, j| ((7 * i + 3 * j) as f64).sin());
-//! # let a2 = Mat::from_fn(40, 24, |i, j| ((5 * i + 11 * j) as f64).cos());
+//! # let a1 = Mat::from_fn(24, 8, |i, j| ((7 * i * i + 3 * i * j + 2 * j * j + 1) as f64).sin());
+//! # let a2 = Mat::from_fn(40, 24, |i, j| ((5 * i * i + 2 * i * j + j * j + 1) as f64).cos());
 //! # let network = TwoLayer::new(Faer::default(), a1, a2)?;
 //! # let target = Target::new(network.probabilities(&[0.5, -0.2, 0.1, 0.9, -0.4, 0.3, 0.7, -0.6])?)?;
 //! # let problem = Inversion::new(&network, &target)?;
@@ -15,7 +15,7 @@
 //! if let Some(certificate) = verdict.certificate() {
 //!     println!("a strict minimum lies within {:e} of x", certificate.radius);
 //! }
-//! # assert!(verdict.certificate().is_some_and(|c| c.is_minimum() && c.is_unique()));
+//! # assert!(verdict.certificate().is_some_and(|c| c.is_minimum() && c.is_unique()), "{verdict:?}");
 //! # Ok(())
 //! # }
 //! ```
@@ -91,8 +91,8 @@ impl Certifier {
     /// Proves that a stationary point lies near `x` (d), or says why that cannot be proved. The
     /// problem may be in `f32`, and x in either precision: all is computed in `f64` or more.
     ///
-    /// Costs about 2mkd + 6md² flops, k active units, where `f64` is enough, and some fifty times
-    /// that where it is not; memory for a copy of A2 and for two m×d matrices.
+    /// Costs about that of a few exact Hessians where `f64` is enough, and an order of magnitude
+    /// more where it is not; memory for a copy of A1 and A2, their active parts, and C.
     ///
     /// # Errors
     /// An x of the wrong length, or with an entry that is NaN or infinite.
