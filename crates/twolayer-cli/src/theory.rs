@@ -69,7 +69,7 @@ pub(crate) fn text(target: usize, theory: &Theory) -> String {
         table.add_row([
             step.iteration.to_string(),
             format!("{:.1e}", step.distance),
-            format!("{:.1e}", m * step.distance / l),
+            number(Some(m * step.distance / l).filter(|_| l > 0.0)),
             if step.within_region { "yes" } else { "no" }.into(),
             number(step.contraction),
             step.flips.map_or("–".into(), |flips| flips.to_string()),
