@@ -58,6 +58,11 @@ impl Planted {
         }
     }
 
+    /// A1, c1, A2 and c2, row after row.
+    pub fn weights(&self) -> [&[f64]; 4] {
+        [&self.a1, &self.bias1, &self.a2, &self.bias2]
+    }
+
     /// The network on a backend.
     ///
     /// # Errors

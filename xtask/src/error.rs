@@ -51,4 +51,6 @@ pub(crate) enum Error {
     },
     #[error("{found}, though {expected}: the measurement is worth nothing")]
     Disagreement { found: String, expected: String },
+    #[error("the detector's data cannot be read: {0}")]
+    Data(String),
 }

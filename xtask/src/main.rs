@@ -2,6 +2,7 @@
 
 mod bench;
 mod command;
+mod certificates;
 mod detector;
 mod error;
 mod tables;
@@ -24,12 +25,16 @@ enum Chore {
     Detector(detector::Args),
     /// Measures speed, and what is reached, beside other programs; tables go to `target/bench/`.
     Bench(Box<bench::Args>),
+    /// Certifies solves of synthetic problems and of the language detector, and prints the table
+    /// of docs/certificates.md.
+    Certificates(certificates::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Detector(args) => detector::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Certificates(args) => certificates::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

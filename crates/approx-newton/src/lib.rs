@@ -61,6 +61,7 @@
 
 mod active_set;
 mod ball;
+pub mod certificate;
 mod crossings;
 mod damping;
 mod descent;
@@ -72,7 +73,9 @@ mod solution;
 mod solver;
 mod termination;
 mod warm_start;
+pub mod theory;
 
+pub use certificate::{Certificate, Certifier, Refusal, Verdict};
 pub use hessian::{DenseHessian, RowFactor};
 pub use observer::{Observer, Silent};
 pub use run::Run;

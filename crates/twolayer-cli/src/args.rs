@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Invert(InvertArgs),
     Evaluate(EvaluateArgs),
+    Certify(CertifyArgs),
 }
 
 const EXIT_CODES: &str = "\
@@ -35,7 +36,8 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
 One b serves K starts, and one start serves K targets.
 
 RESULT.npz holds x (K, d), probabilities (K, m), loss (K), gradient_norm (K), iterations (K) and
-converged (K), which is 0 or 1. The loss includes the regulariser.
+converged (K), which is 0 or 1. The loss includes the regulariser. With --certify also certified
+(K), which is 0 or 1, and certificate_radius (K), NaN where there is no certificate.
 
 Examples:
   twolayer invert data/cld3.npz --out result.npz
@@ -90,9 +92,56 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_name = "PLOT.svg")]
     pub(crate) plot: Option<PathBuf>,
 
+    /// Prove that a stationary point lies near each answer, or say why that cannot be proved (see
+    /// `twolayer certify --help`).
+    #[arg(long)]
+    pub(crate) certify: bool,
+
+    /// Say for every step what the theorem of the paper promises, and what came.
+    #[arg(long)]
+    pub(crate) theory: bool,
+
     /// No progress bar and no advice on standard error; errors are still told.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+const CERTIFY_HELP: &str = "\
+PROBLEM.npz is described by `twolayer invert --help`. RESULT.npz is what that wrote; x is read from
+it, and nothing else. The problem must be told as it was to invert: --loss, --regularizer, --radius.
+
+A certificate is a proof, checked in floating point with every bound rounded to the safe side, that
+a stationary point lies within its radius of x, that it is a minimum (or a saddle), and which loss it
+has. A refusal says which inequality failed; it says nothing against x.
+
+Examples:
+  twolayer certify data/cld3.npz result.npz --loss kl
+  twolayer certify data/cld3.npz result.npz --no-polish --report json
+
+Exit codes: 0 all certified, 1 some refused, 2 bad input.";
+
+/// Prove that a stationary point lies near each answer, or say why that cannot be proved.
+#[derive(Debug, Args)]
+#[command(after_long_help = CERTIFY_HELP)]
+pub(crate) struct CertifyArgs {
+    #[command(flatten)]
+    pub(crate) problem: ProblemArgs,
+
+    /// The answers.
+    #[arg(value_name = "RESULT.npz")]
+    pub(crate) result: PathBuf,
+
+    /// The ball ‖x‖ ≤ R that x was looked for in.
+    #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) radius: Option<f64>,
+
+    /// Judge x as it is, without Newton steps before.
+    #[arg(long)]
+    pub(crate) no_polish: bool,
+
+    /// What is printed on standard output.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) report: ReportFormat,
 }
 
 const EVALUATE_HELP: &str = "\

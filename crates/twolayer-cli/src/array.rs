@@ -118,6 +118,37 @@ pub(crate) fn read_npz<T: Scalar>(
     Ok(arrays)
 }
 
+/// Reads x (d) or (K, d) from an archive that holds other arrays too.
+pub(crate) fn read_x(path: &Path) -> Result<Array<f64>, Error> {
+    let unreadable = |source| Error::Read {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let no_archive = |error| {
+        let found = format!("no archive of arrays ({error})");
+        Error::content(path, found, "a RESULT.npz of `twolayer invert`")
+    };
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(no_archive)?;
+    let x = Expected {
+        name: "x",
+        shape: "(d,) or (K, d)",
+        dimensions: &[1, 2],
+        required: true,
+    };
+    let Some(index) = archive.index_for_name("x.npy") else {
+        let found = "array x is missing";
+        return Err(Error::content(
+            path,
+            found,
+            "a RESULT.npz of `twolayer invert`",
+        ));
+    };
+    let (_, array) =
+        read_entry(&mut archive, index, &[x]).map_err(|defect| defect.in_file(path))?;
+    Ok(array)
+}
+
 /// Deflate cannot shrink anything by more than this factor.
 const DEFLATE_LIMIT: u64 = 1032;
 

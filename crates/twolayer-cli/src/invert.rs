@@ -6,7 +6,10 @@ use crate::error::{Error, in_file};
 use crate::output::{OutputFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Vectors, read_problem};
 use crate::{plot, report, result_file, trace};
-use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, Status, TraceEntry};
+use approx_newton::theory::{Recorder, Theory, examine};
+use approx_newton::{
+    Certifier, DenseHessian, RowFactor, Silent, Solution, Solver, Status, TraceEntry, Verdict,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io;
 use std::process::ExitCode;
@@ -28,6 +31,10 @@ pub(crate) struct Outcome {
     /// The solver alone.
     pub(crate) seconds: f64,
     pub(crate) trace: Vec<TraceEntry<f64>>,
+    /// Where certificates were asked for.
+    pub(crate) verdict: Option<Verdict>,
+    /// Where the theorem was to be checked.
+    pub(crate) theory: Option<Theory>,
 }
 
 /// The whole command. What can be refused is refused before anything is solved, and nothing is
@@ -166,10 +173,27 @@ fn solve_all<'a, B: LinearBackend>(
     let bar = progress_bar(args.quiet, objectives.len());
     let mut outcomes = Vec::with_capacity(objectives.len());
     for (index, objective) in objectives.iter().enumerate() {
-        let solution = solver
-            .solve_with(objective, &mut hessian, starts.get(index), &mut Silent)
-            .map_err(in_file(&args.problem.path, Some(index)))?;
-        outcomes.push(outcome(objective, solution));
+        let in_file = || in_file(&args.problem.path, Some(index));
+        let start = starts.get(index);
+        let (solution, theory) = if args.theory {
+            let mut recorder = Recorder::new(start);
+            let solution = solver.solve_with(objective, &mut hessian, start, &mut recorder);
+            let solution = solution.map_err(in_file())?;
+            let theory = examine(objective, &mut hessian, &recorder, &solution.x);
+            (solution, Some(theory))
+        } else {
+            let solution = solver.solve_with(objective, &mut hessian, start, &mut Silent);
+            (solution.map_err(in_file())?, None)
+        };
+        let verdict = args
+            .certify
+            .then(|| Certifier::new().certify(objective, &solution.x));
+        let verdict = verdict.transpose().map_err(in_file())?;
+        outcomes.push(Outcome {
+            verdict,
+            theory,
+            ..outcome(objective, solution)
+        });
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -204,6 +228,8 @@ fn outcome<B: LinearBackend>(
         status: solution.status,
         seconds: solution.seconds,
         trace: solution.trace.iter().map(wide_entry).collect(),
+        verdict: None,
+        theory: None,
     }
 }
 

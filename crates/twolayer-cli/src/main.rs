@@ -2,6 +2,7 @@
 
 mod args;
 mod array;
+mod certify;
 mod dispatch;
 mod error;
 mod evaluate;
@@ -11,6 +12,7 @@ mod plot;
 mod problem_file;
 mod report;
 mod result_file;
+mod theory;
 mod trace;
 
 use clap::Parser;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let finished = match args::Cli::parse().command {
         args::Command::Invert(args) => invert::invert(&args),
         args::Command::Evaluate(args) => evaluate::evaluate(&args),
+        args::Command::Certify(args) => certify::certify(&args),
     };
     finished.unwrap_or_else(|error| {
         eprintln!("error: {}", error.one_line());

@@ -39,7 +39,7 @@ impl<T: Scalar> Vectors<T> {
     }
 
     /// Takes an array of shape (length) or (K, length).
-    fn new(array: Array<T>) -> Self {
+    pub(crate) fn new(array: Array<T>) -> Self {
         let count = (array.shape.len() == 2).then(|| array.shape[0]);
         let length = array.values.len() / count.unwrap_or(1);
         Self {
@@ -202,7 +202,7 @@ impl<T: Scalar> Problem<T> {
     }
 
     /// How many problems there are with these points: K of b, else K of the points, else one.
-    pub(crate) fn count(&self, points: &Vectors<T>) -> usize {
+    pub(crate) fn count<P>(&self, points: &Vectors<P>) -> usize {
         if self.targets.len() > 1 {
             self.targets.len()
         } else {
@@ -210,12 +210,13 @@ impl<T: Scalar> Problem<T> {
         }
     }
 
-    fn check_points(
+    /// Checks that there is one point for all problems or one for each, in any precision.
+    pub(crate) fn check_points<P: Scalar>(
         &self,
         path: &Path,
         name: &str,
         inputs: usize,
-        points: &Vectors<T>,
+        points: &Vectors<P>,
     ) -> Result<(), Error> {
         let targets = self.targets.len();
         let fits = targets == 1 || points.count.is_none_or(|count| count == targets);

@@ -1,8 +1,10 @@
 //! What is printed on standard output: tables for people, one object for programs.
 
 use crate::args::ReportFormat;
+use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::invert::Outcome;
+use crate::theory::{self, TheoryReport};
 use approx_newton::Status;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -20,12 +22,29 @@ const HARDEST_SHOWN: usize = 20;
 /// The report of an inversion.
 pub(crate) fn inversion(format: ReportFormat, outcomes: &[Outcome]) -> Result<String, Error> {
     match format {
-        ReportFormat::Text => Ok(text(outcomes)),
+        ReportFormat::Text => Ok(text(outcomes) + &more(outcomes)),
         ReportFormat::Json => json(&Report {
             targets: outcomes.iter().map(TargetReport::new).collect(),
             totals: Totals::new(outcomes),
         }),
     }
+}
+
+/// What was asked for beyond the table: certificates, and the theorem.
+fn more(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    let verdicts: Vec<_> = outcomes.iter().filter_map(|o| o.verdict.as_ref()).collect();
+    if !verdicts.is_empty() {
+        text += "\n";
+        text += &certify::text(verdicts);
+    }
+    for (index, outcome) in outcomes.iter().enumerate() {
+        if let Some(theory) = &outcome.theory {
+            text += "\n";
+            text += &theory::text(index, theory);
+        }
+    }
+    text
 }
 
 /// One object on several lines. Numbers that JSON does not have (NaN, infinities) become null.
@@ -76,6 +95,10 @@ struct TargetReport {
     status: &'static str,
     converged: bool,
     solve_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    theory: Option<TheoryReport>,
 }
 
 impl TargetReport {
@@ -87,6 +110,8 @@ impl TargetReport {
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
             solve_seconds: outcome.seconds,
+            certificate: outcome.verdict.as_ref().map(CertificateReport::new),
+            theory: outcome.theory.as_ref().map(TheoryReport::new),
         }
     }
 }

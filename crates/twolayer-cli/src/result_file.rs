@@ -47,6 +47,16 @@ fn archive<T: AutoSerialize>(
     )?;
     let converged = outcomes.iter().map(|o| u8::from(o.status.is_converged()));
     file.add("converged", &[targets], converged)?;
+    // All or none: certificates are asked for all targets of a call.
+    let verdicts: Vec<_> = outcomes.iter().filter_map(|o| o.verdict.as_ref()).collect();
+    if !verdicts.is_empty() {
+        let certificates = || verdicts.iter().map(|verdict| verdict.certificate());
+        let certified = certificates().map(|c| u8::from(c.is_some()));
+        file.add("certified", &[targets], certified)?;
+        // In double precision whatever that of the solve: rounded, it would not be a bound.
+        let radii = certificates().map(|c| c.map_or(f64::NAN, |c| c.radius));
+        file.add("certificate_radius", &[targets], radii)?;
+    }
     Ok(file.zip.finish()?.into_inner())
 }
 

@@ -49,7 +49,7 @@ pub use backend::{LinearBackend, NotPositiveDefinite};
 pub use error::Error;
 pub use hessian::HessianApprox;
 pub use inversion::{Inversion, InversionPoint};
-pub use loss::{KullbackLeibler, LogRatio, Loss, RowWeights, SquaredError};
+pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, RowWeights, SquaredError};
 pub use network::{ForwardPass, HiddenScratch, TwoLayer};
 pub use objective::{
     Crossing, Curvature, Evaluation, Kinked, Objective, RayMinimum, RowStructured, Starts,

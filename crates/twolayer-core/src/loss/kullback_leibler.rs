@@ -1,6 +1,6 @@
 //! The Kullback–Leibler divergence D(b ‖ f).
 
-use super::{Loss, RowWeights};
+use super::{ClosedForm, Loss, RowWeights};
 use crate::{ForwardPass, Scalar, Target, reduce};
 
 /// Σ b log(b/f) − b + f, with u = f Σb − b, β = f Σb ≥ 0, center f.
@@ -19,6 +19,10 @@ pub struct KullbackLeibler;
 impl<T: Scalar> Loss<T> for KullbackLeibler {
     fn name(&self) -> &'static str {
         "kl"
+    }
+
+    fn closed_form(&self) -> Option<ClosedForm> {
+        Some(ClosedForm::KullbackLeibler)
     }
 
     fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {

@@ -31,6 +31,16 @@ pub enum RowWeights {
     Secant,
 }
 
+/// A loss that is one of the closed forms of this crate, for a proof that must know its
+/// derivatives of every order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClosedForm {
+    /// ‖f − b‖².
+    SquaredError,
+    /// Σ b log(b/f) − b + f.
+    KullbackLeibler,
+}
+
 /// A loss of the output f = softmax(z) against a target b.
 ///
 /// All slices have m entries.
@@ -61,5 +71,10 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
     /// Whether the value is a quadratic function of the logits.
     fn is_quadratic(&self, _target: &Target<T>) -> bool {
         false
+    }
+
+    /// Which closed form the value is, where it is one.
+    fn closed_form(&self) -> Option<ClosedForm> {
+        None
     }
 }

@@ -1,6 +1,6 @@
 //! ‖f − b‖², the loss of the paper.
 
-use super::{Loss, RowWeights};
+use super::{ClosedForm, Loss, RowWeights};
 use crate::{ForwardPass, Scalar, Target, reduce};
 
 /// ‖f − b‖² with residual r = f − b and σ = fᵀr:
@@ -14,6 +14,10 @@ pub struct SquaredError;
 impl<T: Scalar> Loss<T> for SquaredError {
     fn name(&self) -> &'static str {
         "squared"
+    }
+
+    fn closed_form(&self) -> Option<ClosedForm> {
+        Some(ClosedForm::SquaredError)
     }
 
     fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
