@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod detector;
+pub mod generators;
 pub mod golden;
 pub mod problems;
 

@@ -70,6 +70,7 @@ where
         x0: &[O::Scalar],
     ) -> Result<Self, Error> {
         let clock = Instant::now();
+        hessian.begin_solve();
         Error::check_length("x0", x0.len(), objective.dimension())?;
         Error::check_finite("x0", x0)?;
         if let Some(radius) = objective.radius()
