@@ -5,6 +5,7 @@ use twolayer_core::{Error, Scalar};
 
 /// How a solve ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The loss is no larger than its own rounding error: the precision knows no better answer,

@@ -1,28 +1,7 @@
-//! The command `twolayer`: which input of a trained two-layer network has this output?
+//! The command `twolayer`.
 
-mod args;
-mod array;
-mod dispatch;
-mod error;
-mod evaluate;
-mod invert;
-mod output;
-mod plot;
-mod problem_file;
-mod report;
-mod result_file;
-mod trace;
-
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let finished = match args::Cli::parse().command {
-        args::Command::Invert(args) => invert::invert(&args),
-        args::Command::Evaluate(args) => evaluate::evaluate(&args),
-    };
-    finished.unwrap_or_else(|error| {
-        eprintln!("error: {}", error.one_line());
-        ExitCode::from(2)
-    })
+    twolayer_cli::main()
 }
