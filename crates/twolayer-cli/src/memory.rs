@@ -23,7 +23,9 @@ pub(crate) struct Shapes {
     pub(crate) starts: u64,
 }
 
-/// The program itself, its threads and what depends on no shape.
+/// The program itself, its threads and what depends on no shape. (faer's products also reserve
+/// buffers as large as the processor's caches, once for each thread, and touch of them what a
+/// product needs.)
 const PROGRAM: u64 = 16 << 20;
 
 /// Rows that a backend's product works on at a time.

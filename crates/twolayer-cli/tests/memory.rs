@@ -62,6 +62,8 @@ fn taken(desk: &Desk, options: &[&str]) -> usize {
 fn what_is_stated_is_enough_and_not_much_more() {
     const PROGRAM: usize = 16 << 20;
     const TEXT: usize = 1 << 20;
+    // faer reserves buffers as large as the processor's caches, once for each thread.
+    taken(&Desk::new(&problem(40, 700, 500, 1)), &[]);
     for (d, n, m, targets) in [
         (40, 700, 500, 1),
         (20, 300, 3000, 1),
