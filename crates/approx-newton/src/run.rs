@@ -1,7 +1,7 @@
 //! One solve as a state machine: a descent on the warm start, then one on the target.
 
 use crate::ball;
-use crate::descent::{Descent, Iteration};
+use crate::descent::{Descent, Iteration, norm_or_infinity};
 use crate::{Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
 use num_traits::{Float, One, Zero};
 use rand::{RngExt, SeedableRng};
@@ -191,7 +191,7 @@ where
         Solution {
             x: self.point().to_vec(),
             loss: self.descent.current.value(),
-            gradient_norm: reduce::norm(self.descent.current.gradient()),
+            gradient_norm: norm_or_infinity(self.descent.current.gradient()),
             status: self.status.unwrap_or(Status::Stopped),
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),
@@ -230,7 +230,7 @@ where
 
     /// Ends the solve, unless the point is no minimum and another start is left to try.
     fn end_target(&mut self, end: Status) {
-        if matches!(end, Status::Flat | Status::Stalled) {
+        if !end.is_converged() {
             self.keep_if_lowest();
             if self.restart() {
                 return;
@@ -283,6 +283,12 @@ where
             &self.best.pinned,
             TARGET_DAMPING,
         );
+        if !self.descent.current.value().is_finite() {
+            // A step off the kinks may overflow; x0 was seen not to.
+            self.start.copy_from_slice(&self.x0);
+            self.descent
+                .start_at(self.objective, &self.start, &[], TARGET_DAMPING);
+        }
         self.started_after = self.iteration;
         self.record(&Iteration::nothing(), self.descent.seconds);
         if self.target_is_met() {
@@ -302,6 +308,11 @@ where
             x.copy_from_slice(&self.best.x);
             descent.active_set.pin_only(objective, &self.best.pinned);
             objective.evaluate(&x, &[], &mut descent.current);
+        }
+        if !descent.current.value().is_finite() {
+            // Off the kinks that held it the point overflows; x0 was seen not to.
+            descent.active_set.pin_only(objective, &[]);
+            objective.evaluate(&self.x0, &[], &mut descent.current);
         }
         objective.differentiate(&mut descent.current);
     }

@@ -88,7 +88,8 @@ pub struct Solution<T> {
     pub x: Vec<T>,
     /// The objective at x.
     pub loss: T,
-    /// The norm of the gradient at x, as the objective's own derivative at a kink defines it.
+    /// The norm of the gradient at x, as the objective's own derivative at a kink defines it;
+    /// infinite where it overflows.
     pub gradient_norm: T,
     /// How the solve ended.
     pub status: Status,

@@ -26,6 +26,10 @@ pub enum Status {
     /// The gradient vanishes where the curvature does too: every unit that matters is off, or the
     /// softmax is saturated. Nothing says that this is a minimum.
     Flat,
+    /// Gradient or curvature overflow at the point, so that there is no step to take from it.
+    NonFinite,
+    /// No amount of damping made the model of the Hessian positive definite in working precision.
+    Indefinite,
     /// An observer asked to stop.
     Stopped,
 }
@@ -49,6 +53,8 @@ impl Status {
             Self::IterationLimit => "iteration-limit",
             Self::Stalled => "stalled",
             Self::Flat => "flat",
+            Self::NonFinite => "non-finite",
+            Self::Indefinite => "indefinite",
             Self::Stopped => "stopped",
         }
     }
@@ -61,6 +67,10 @@ impl Status {
             Self::Flat => {
                 "start elsewhere: here every unit that matters is off, or the softmax is saturated"
             }
+            Self::NonFinite => {
+                "scale the network's weights or the start down, or use f64 where f32 was used"
+            }
+            Self::Indefinite => "use another model of the Hessian, or start elsewhere",
             _ => "",
         }
     }
