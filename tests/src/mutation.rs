@@ -199,6 +199,24 @@ pub fn corpus() -> Vec<Archive> {
     files
 }
 
+/// A file of a kilobyte whose table says that A1 takes 3.2 GB of it, as its header does too.
+pub fn liar() -> Vec<u8> {
+    let mut archive = corpus().swap_remove(0);
+    let data = numbers(&[0.25; 12], true, false);
+    archive.members[0].1 = npy("'<f8'", false, "(4, 100000000)", &data);
+    let header = archive.members[0].1.len() - data.len();
+    let claimed = (header as u32 + 3_200_000_000).to_le_bytes();
+    let mut bytes = archive.bytes();
+    let table = bytes
+        .windows(4)
+        .position(|signature| signature == b"PK\x01\x02")
+        .expect("an archive has a table");
+    // Compressed and uncompressed size of the first member.
+    bytes[table + 20..table + 24].copy_from_slice(&claimed);
+    bytes[table + 24..table + 28].copy_from_slice(&claimed);
+    bytes
+}
+
 fn sound(
     descr: &str,
     wide: bool,

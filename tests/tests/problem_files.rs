@@ -2,7 +2,7 @@
 
 use peak_alloc::PeakAlloc;
 use std::io::Cursor;
-use twolayer_tests::mutation::{ARRAYS, corpus, try_mutants};
+use twolayer_tests::mutation::{ARRAYS, corpus, liar, try_mutants};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -17,6 +17,13 @@ fn damaged_files_are_refused_and_no_more() {
     let (sound, faulty) = verdicts.split_at(16);
     assert!(sound.iter().all(Result::is_ok), "{sound:?}");
     assert!(faulty.iter().all(Result::is_err), "{faulty:?}");
+
+    // Without a limit on memory the file's own length is one.
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let verdict = twolayer_cli::check_problem(Cursor::new(liar()), u64::MAX);
+    assert!(verdict.unwrap_err().contains("A1 claims 3200000"));
+    assert!(MEMORY.peak_usage() - before < 1 << 20);
 
     let summary = try_mutants(&MEMORY, 0, 6000).unwrap();
     println!("{summary:?}");

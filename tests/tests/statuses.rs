@@ -37,11 +37,13 @@ fn small(a1: [f64; 4], a2: [f64; 4], bias1: [f64; 2]) -> TwoLayer<Faer<f64>> {
         .unwrap()
 }
 
+/// Makes a step of the damping and the gradient.
+type Step = fn(f64, &[f64], &mut [f64]) -> Result<(), NotPositiveDefinite>;
+
 /// A model that answers as a test wants.
 struct Model {
     gradient: Vec<f64>,
-    /// Makes a step of the damping and the gradient.
-    step: fn(f64, &[f64], &mut [f64]) -> Result<(), NotPositiveDefinite>,
+    step: Step,
 }
 
 impl<O: Objective<Scalar = f64>> HessianApprox<O> for Model {
@@ -73,9 +75,7 @@ impl<O: Objective<Scalar = f64>> HessianApprox<O> for Model {
     }
 }
 
-fn solve_with(
-    step: fn(f64, &[f64], &mut [f64]) -> Result<(), NotPositiveDefinite>,
-) -> Solution<f64> {
+fn solve_with(step: Step) -> Solution<f64> {
     let gradient = Vec::new();
     let mut model = Model { gradient, step };
     let (network, target) = planted();

@@ -1,7 +1,9 @@
 //! The workspace's chores, so that a contributor needs nothing but cargo: `cargo xtask --help`.
 
+mod check;
 mod detector;
 mod error;
+mod mutate;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,11 +21,19 @@ enum Chore {
     /// Inverts the language detector on every backend, precision, loss, start and set of targets,
     /// and prints the table of the README.
     Detector(detector::Args),
+    /// Tries the reader of problem files on mutants of valid and damaged files.
+    Mutate(mutate::Args),
+    /// Checks dependencies, documentation, coverage and the like; CONTRIBUTING.md explains each.
+    Check(check::Args),
 }
 
 fn main() -> ExitCode {
-    let Chore::Detector(args) = Cli::parse().chore;
-    match detector::run(&args) {
+    let done = match Cli::parse().chore {
+        Chore::Detector(args) => detector::run(&args),
+        Chore::Mutate(args) => mutate::run(&args),
+        Chore::Check(args) => check::run(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

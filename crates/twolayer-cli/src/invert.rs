@@ -100,7 +100,7 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     for file in staged {
         file.publish()?;
     }
-    report::print(&report::inversion(args.report, outcomes)?)?;
+    report::print(&report::inversion(args.report, &all)?)?;
     if !args.quiet {
         eprint!("{}", report::advice(outcomes));
     }
