@@ -184,8 +184,8 @@ pub fn corpus() -> Vec<Archive> {
     ] {
         files.push(with(0, npy(descr, false, "(4, 3)", &data)));
     }
-    // A bomb: three million zeros in three kilobytes.
-    let mut bomb = with(0, npy("'<f8'", false, "(4, 400000)", &vec![0; 12_800_000]));
+    // A bomb: three million zeros in a few kilobytes.
+    let mut bomb = with(0, npy("'<f8'", false, "(4, 100000)", &vec![0; 3_200_000]));
     bomb.compression = CompressionMethod::Deflated;
     files.push(bomb);
     let mut unknown = plain.clone();
