@@ -19,9 +19,10 @@ fn damaged_files_are_refused_and_no_more() {
     assert!(faulty.iter().all(Result::is_err), "{faulty:?}");
 
     // Without a limit on memory the file's own length is one.
+    let liar = liar();
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
-    let verdict = twolayer_cli::check_problem(Cursor::new(liar()), u64::MAX);
+    let verdict = twolayer_cli::check_problem(Cursor::new(liar), u64::MAX);
     assert!(verdict.unwrap_err().contains("A1 claims 3200000"));
     assert!(MEMORY.peak_usage() - before < 1 << 20);
 
