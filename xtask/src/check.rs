@@ -84,7 +84,9 @@ fn perform(check: Check) -> Result<Outcome, Error> {
         Check::Coverage => {
             let install = "cargo install --locked cargo-llvm-cov; rustup component add llvm-tools";
             with_tool("llvm-cov", install, || {
-                cargo(&["llvm-cov", "--workspace", "--summary-only"])
+                // A run that a test kills leaves half a profile, which is passed over.
+                let mode = "--failure-mode=all";
+                cargo(&["llvm-cov", "--workspace", "--summary-only", mode])
             })
         }
     }
