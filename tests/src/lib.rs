@@ -2,7 +2,9 @@
 
 pub mod conformance;
 pub mod detector;
+pub mod generators;
 pub mod golden;
+pub mod mutation;
 pub mod problems;
 
 /// Makes six tests of a function `fn check<B: LinearBackend>(backend: &B)`: three backends in two

@@ -41,7 +41,7 @@ fn the_constants_bound_what_they_are_said_to() {
     let heavy = Regularizer::uniform(0.1, SHAPE.2).unwrap();
     for loss in [&SquaredError as &dyn Loss<f64>, &KullbackLeibler] {
         let plain = Inversion::new(&network, &target).unwrap().with_loss(loss);
-        for problem in [plain, plain.with_regularizer(&heavy).unwrap()] {
+        for problem in [plain.clone(), plain.with_regularizer(&heavy).unwrap()] {
             let mut model = DenseHessian::new(&problem, RowWeights::Exact);
             let mut recorder = Recorder::new(&planted.start);
             let solution = Solver::new()

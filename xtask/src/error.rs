@@ -21,6 +21,12 @@ pub(crate) enum Error {
         command: String,
         source: serde_json::Error,
     },
+    #[error("not checked: {0}")]
+    Skipped(String),
+    #[error("failed: {0}")]
+    Checks(String),
+    #[error("newer than the Rust that is promised: {0}")]
+    Msrv(String),
     #[error("no scratch folder: {0}")]
     Scratch(std::io::Error),
     #[error("{path} does not exist: run this in the workspace")]

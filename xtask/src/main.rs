@@ -1,10 +1,12 @@
 //! The workspace's chores, so that a contributor needs nothing but cargo: `cargo xtask --help`.
 
 mod bench;
-mod command;
 mod certificates;
+mod check;
+mod command;
 mod detector;
 mod error;
+mod mutate;
 mod tables;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +30,10 @@ enum Chore {
     /// Certifies solves of synthetic problems and of the language detector, and prints the table
     /// of docs/certificates.md.
     Certificates(certificates::Args),
+    /// Tries the reader of problem files on mutants of valid and damaged files.
+    Mutate(mutate::Args),
+    /// Checks dependencies, documentation, coverage and the like; CONTRIBUTING.md explains each.
+    Check(check::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +41,8 @@ fn main() -> ExitCode {
         Chore::Detector(args) => detector::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Certificates(args) => certificates::run(&args),
+        Chore::Mutate(args) => mutate::run(&args),
+        Chore::Check(args) => check::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -153,11 +153,14 @@ impl<O: Kinked> Descent<O> {
         }
         iteration.gradient_norm = self.reduced_gradient_norm(problem);
         iteration.damping = self.damping.value();
+        if !iteration.gradient_norm.is_finite() {
+            return iteration.ending(Status::NonFinite);
+        }
         if iteration.gradient_norm == O::Scalar::zero() && self.active_set.is_empty() {
             return iteration.ending(self.stationary_status(hessian));
         }
         let Some(step) = self.damped_step(problem, hessian) else {
-            return iteration.ending(Status::Stalled);
+            return iteration.ending(self.status_without_step(hessian));
         };
         iteration.damping = self.damping.value();
         let mut release = Release::AllHold;
@@ -240,7 +243,7 @@ impl<O: Kinked> Descent<O> {
             subspace.project(point);
             ball::remove_outward_pull(point, gradient);
         }
-        let norm = reduce::norm(gradient);
+        let norm = norm_or_infinity(gradient);
         self.first_gradient_norm.get_or_insert(norm);
         norm
     }
@@ -298,6 +301,15 @@ impl<O: Kinked> Descent<O> {
         }
         self.seconds.step += clock.elapsed().as_secs_f64();
         found
+    }
+
+    /// Why no damping gave a step.
+    fn status_without_step<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
+        if hessian.mean_eigenvalue().is_finite() {
+            Status::Indefinite
+        } else {
+            Status::NonFinite
+        }
     }
 
     fn try_damped_step<H: HessianApprox<O>>(
@@ -380,6 +392,12 @@ impl<T: Scalar> Iteration<T> {
             ..self
         }
     }
+}
+
+/// ‖v‖, infinite where an entry overflowed, NaN entries included.
+pub(crate) fn norm_or_infinity<T: Scalar>(v: &[T]) -> T {
+    let norm = reduce::norm(v);
+    if norm.is_nan() { T::infinity() } else { norm }
 }
 
 /// Runs `work` and adds its time.

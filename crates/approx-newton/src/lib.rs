@@ -72,8 +72,8 @@ mod search;
 mod solution;
 mod solver;
 mod termination;
-mod warm_start;
 pub mod theory;
+mod warm_start;
 
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
 pub use hessian::{DenseHessian, RowFactor};

@@ -1,6 +1,6 @@
 //! One solve as a state machine: the rungs of the warm start, then a descent on the target.
 
-use crate::descent::{Descent, Iteration};
+use crate::descent::{Descent, Iteration, norm_or_infinity};
 use crate::warm_start::{Rung, WarmDescent, step_off_kinks};
 use crate::{LimitPoint, Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
 use num_traits::Float;
@@ -27,6 +27,7 @@ pub struct Run<'r, O: Kinked, H> {
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
     best: Best<O::Scalar>,
+    x0: Vec<O::Scalar>,
     iteration: usize,
     status: Option<Status>,
     trace: Vec<TraceEntry<O::Scalar>>,
@@ -101,6 +102,7 @@ where
         x0: &[O::Scalar],
     ) -> Result<Self, Error> {
         let clock = Instant::now();
+        hessian.begin_solve();
         Error::check_length("x0", x0.len(), objective.dimension())?;
         Error::check_finite("x0", x0)?;
         if let Some(radius) = objective.radius()
@@ -132,6 +134,7 @@ where
                 pinned: Vec::new(),
                 loss,
             },
+            x0: x0.to_vec(),
             iteration: 0,
             status: None,
             trace: Vec::new(),
@@ -207,7 +210,7 @@ where
             limit,
             x: self.descent.current.point().to_vec(),
             loss: self.descent.current.value(),
-            gradient_norm: reduce::norm(self.descent.current.gradient()),
+            gradient_norm: norm_or_infinity(self.descent.current.gradient()),
             status,
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),
@@ -279,8 +282,9 @@ where
             ..
         } = &self.descent;
         self.best.offer(current, active_set.pinned());
-        let lost = matches!(end, Status::Flat | Status::Stalled | Status::Jammed);
-        if lost && let Some(last) = self.rungs.len().checked_sub(1) {
+        if !end.is_converged()
+            && let Some(last) = self.rungs.len().checked_sub(1)
+        {
             self.rung = last;
             if self.restart() {
                 return;
@@ -315,6 +319,11 @@ where
             let (x, pinned) = (&self.best.x, &self.best.pinned);
             descent.start_at(objective, x, pinned, TARGET_DAMPING);
         }
+        if !self.descent.current.value().is_finite() {
+            // A step off the kinks may overflow; x0 was seen not to.
+            let (objective, x0) = (self.objective, &self.x0);
+            self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
+        }
         self.record(&Iteration::nothing(), before);
         if self.target_is_met() {
             self.finish(Status::PerfectFit);
@@ -334,6 +343,11 @@ where
             x.copy_from_slice(&self.best.x);
             descent.active_set.pin_only(objective, &self.best.pinned);
             objective.evaluate(&x, &[], &mut descent.current);
+        }
+        if !descent.current.value().is_finite() {
+            // Off the kinks that held it the point overflows; x0 was seen not to.
+            descent.active_set.pin_only(objective, &[]);
+            objective.evaluate(&self.x0, &[], &mut descent.current);
         }
         objective.differentiate(&mut descent.current);
     }

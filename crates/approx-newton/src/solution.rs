@@ -4,6 +4,7 @@ use crate::{LimitPoint, Status};
 
 /// Which objective an iteration worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Stage {
     /// The easier objective that finds a start (see `Objective::warm_starts`).
     WarmStart,
@@ -23,6 +24,7 @@ impl Stage {
 
 /// Seconds of wall time by phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PhaseSeconds {
     /// Values and gradients.
     pub evaluate: f64,
@@ -48,6 +50,7 @@ impl PhaseSeconds {
 
 /// One iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TraceEntry<T> {
     /// Counted from 1 through all stages. Each start has an entry of its own, which repeats the
     /// number of the iteration before it.
@@ -86,7 +89,8 @@ pub struct Solution<T> {
     pub x: Vec<T>,
     /// The objective at x.
     pub loss: T,
-    /// The norm of the gradient at x, as the objective's own derivative at a kink defines it.
+    /// The norm of the gradient at x, as the objective's own derivative at a kink defines it;
+    /// infinite where it overflows.
     pub gradient_norm: T,
     /// How the solve ended.
     pub status: Status,

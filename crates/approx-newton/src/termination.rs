@@ -5,6 +5,7 @@ use twolayer_core::{Error, Scalar};
 
 /// How a solve ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The loss is no larger than its own rounding error: the precision knows no better answer,
@@ -28,6 +29,10 @@ pub enum Status {
     /// The gradient vanishes where the curvature does too: every unit that matters is off, or the
     /// softmax is saturated. Nothing says that this is a minimum.
     Flat,
+    /// Gradient or curvature overflow at the point, so that there is no step to take from it.
+    NonFinite,
+    /// No amount of damping made the model of the Hessian positive definite in working precision.
+    Indefinite,
     /// An observer asked to stop.
     Stopped,
 }
@@ -52,6 +57,8 @@ impl Status {
             Self::Stalled => "stalled",
             Self::Jammed => "jammed",
             Self::Flat => "flat",
+            Self::NonFinite => "non-finite",
+            Self::Indefinite => "indefinite",
             Self::Stopped => "stopped",
         }
     }
@@ -64,6 +71,10 @@ impl Status {
             Self::Flat => {
                 "start elsewhere: here every unit that matters is off, or the softmax is saturated"
             }
+            Self::NonFinite => {
+                "scale the network's weights or the start down, or use f64 where f32 was used"
+            }
+            Self::Indefinite => "use another model of the Hessian, or start elsewhere",
             _ => "",
         }
     }

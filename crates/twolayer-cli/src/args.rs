@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ pub(crate) enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
-2 bad input (nothing is written).";
+2 an error (no result is written), 130 interrupted by Ctrl-C (what is done so far is written).";
 
 const INVERT_HELP: &str = "\
 PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, and nothing else:
@@ -45,8 +46,12 @@ Examples:
   twolayer invert data/cld3.npz --out result.npz --backend ndarray --precision f32
   twolayer invert data/cld3.npz --out result.npz --trace trace.csv --plot plot.svg
 
+An interrupted run (Ctrl-C, SIGTERM) writes the rows of the targets so far, in their order; the last \
+may be the one that was stopped, and is not converged. With --checkpoint, --resume then goes on from \
+the last target that was finished, to the same bits as an uninterrupted run.
+
 Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
-2 bad input (nothing is written).";
+2 an error (no result is written), 130 interrupted (what is done so far is written).";
 
 /// Find x so that the network's output is b.
 #[derive(Debug, Args)]
@@ -97,9 +102,22 @@ pub(crate) struct InvertArgs {
     #[arg(long)]
     pub(crate) certify: bool,
 
-    /// Say for every step what the theorem of the paper promises, and what came.
-    #[arg(long)]
+    /// Say for every step what the theorem of the paper promises, and what came. Its iterates are
+    /// not kept in a checkpoint.
+    #[arg(long, conflicts_with = "checkpoint")]
     pub(crate) theory: bool,
+    /// Keep finished targets in this file, so that a run that is killed need not begin again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// Write the checkpoint when so many seconds have passed since the last time, at the end of a
+    /// target; 0 writes it after every one.
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "checkpoint")]
+    pub(crate) checkpoint_seconds: u64,
+
+    /// Go on from the checkpoint, if it is there yet.
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) resume: bool,
 
     /// No progress bar and no advice on standard error; errors are still told.
     #[arg(long, short)]
@@ -200,6 +218,11 @@ pub(crate) struct ProblemArgs {
     /// w.
     #[arg(long, value_name = "W", value_parser = not_negative, allow_negative_numbers = true)]
     pub(crate) regularizer: Option<f64>,
+
+    /// Refuse a problem that needs more memory than this, such as 512MiB or 8GB [default: what the
+    /// machine has free].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<ByteSize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@
 use crate::error::Error;
 use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use twolayer_core::Scalar;
 use zip::result::ZipError;
@@ -68,21 +68,36 @@ pub(crate) fn read_npy<T: Scalar>(path: &Path, expected: &Expected) -> Result<Ar
     };
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
-    decode(BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
+    decode(&mut BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
+}
+
+/// The shape of each array of a file, where it is there.
+pub(crate) type ArrayShapes = Vec<Option<Vec<u64>>>;
+
+/// Opens an `.npz` file.
+pub(crate) fn open_npz(path: &Path) -> Result<BufReader<File>, Error> {
+    let file = File::open(path).map_err(|source| Error::Read {
+        path: path.into(),
+        source,
+    })?;
+    Ok(BufReader::new(file))
 }
 
 /// Reads all arrays of an `.npz` file, in the order of `expected`; `None` where an array that is
-/// not required is not there. Any other array is refused.
-pub(crate) fn read_npz<T: Scalar>(
+/// not required is not there. Any other array is refused. `admit` is asked once all shapes are
+/// known, before any array is allocated.
+pub(crate) fn read_npz<T: Scalar, R: Read + Seek>(
     path: &Path,
+    mut file: R,
     expected: &[Expected],
+    admit: &dyn Fn(&ArrayShapes) -> Result<(), Error>,
 ) -> Result<Vec<Option<Array<T>>>, Error> {
     let unreadable = |source| Error::Read {
         path: path.into(),
         source,
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| match error {
+    let file_size = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| match error {
         ZipError::Io(source) => unreadable(source),
         other => Error::content(
             path,
@@ -97,16 +112,16 @@ pub(crate) fn read_npz<T: Scalar>(
             "each name once",
         ));
     }
-    let mut arrays: Vec<Option<Array<T>>> = expected.iter().map(|_| None).collect();
+    let mut shapes: ArrayShapes = expected.iter().map(|_| None).collect();
     for index in 0..archive.len() {
-        let (slot, array) =
-            read_entry(&mut archive, index, expected).map_err(|defect| defect.in_file(path))?;
-        arrays[slot] = Some(array);
+        let (slot, header) = entry(&mut archive, file_size, index, expected, inspect)
+            .map_err(|defect| defect.in_file(path))?;
+        shapes[slot] = Some(header.npy.shape().to_vec());
     }
     let missing = expected
         .iter()
-        .zip(&arrays)
-        .find(|(e, array)| e.required && array.is_none());
+        .zip(&shapes)
+        .find(|(e, shape)| e.required && shape.is_none());
     if let Some((array, _)) = missing {
         let found = format!("array {} is missing", array.name);
         return Err(Error::content(
@@ -114,6 +129,13 @@ pub(crate) fn read_npz<T: Scalar>(
             found,
             &format!("shape {}", array.shape),
         ));
+    }
+    admit(&shapes)?;
+    let mut arrays: Vec<Option<Array<T>>> = expected.iter().map(|_| None).collect();
+    for index in 0..archive.len() {
+        let (slot, array) = entry(&mut archive, file_size, index, expected, decode)
+            .map_err(|defect| defect.in_file(path))?;
+        arrays[slot] = Some(array);
     }
     Ok(arrays)
 }
@@ -129,6 +151,7 @@ pub(crate) fn read_x(path: &Path) -> Result<Array<f64>, Error> {
         let found = format!("no archive of arrays ({error})");
         Error::content(path, found, "a RESULT.npz of `twolayer invert`")
     };
+    let file_size = file.metadata().map_err(unreadable)?.len();
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(no_archive)?;
     let x = Expected {
         name: "x",
@@ -144,20 +167,23 @@ pub(crate) fn read_x(path: &Path) -> Result<Array<f64>, Error> {
             "a RESULT.npz of `twolayer invert`",
         ));
     };
-    let (_, array) =
-        read_entry(&mut archive, index, &[x]).map_err(|defect| defect.in_file(path))?;
+    let (_, array) = entry(&mut archive, file_size, index, &[x], decode)
+        .map_err(|defect| defect.in_file(path))?;
     Ok(array)
 }
 
 /// Deflate cannot shrink anything by more than this factor.
 const DEFLATE_LIMIT: u64 = 1032;
 
-/// Decodes one member of an archive. Returns which of `expected` it is.
-fn read_entry<T: Scalar, R: Read + Seek>(
+/// Does `work` on one member of an archive, which is given its data and their length. Returns which
+/// of `expected` it is.
+fn entry<R: Read + Seek, D>(
     archive: &mut zip::ZipArchive<R>,
+    file_size: u64,
     index: usize,
     expected: &[Expected],
-) -> Result<(usize, Array<T>), Defect> {
+    work: impl FnOnce(&mut dyn Read, u64, &Expected) -> Result<D, Defect>,
+) -> Result<(usize, D), Defect> {
     // The name first, and without the data: it is needed to say what the data belong to.
     let member = match archive.name_for_index(index) {
         Some(Ok(member)) => member.into_owned(),
@@ -184,24 +210,28 @@ fn read_entry<T: Scalar, R: Read + Seek>(
     };
     let entry = archive.by_index(index).map_err(corrupt)?;
     let size = entry.size();
-    if size > entry.compressed_size().saturating_mul(DEFLATE_LIMIT) {
+    let stored = entry.compressed_size().min(file_size);
+    if size > stored.saturating_mul(DEFLATE_LIMIT) {
         let found = format!(
             "{} claims {size} bytes, more than it can hold",
             expected.name
         );
         return Err(Defect::new(found, "a sound archive"));
     }
-    Ok((slot, decode(BufReader::new(entry), size, expected)?))
+    Ok((slot, work(&mut BufReader::new(entry), size, expected)?))
 }
 
-/// Decodes an array that is stored in `size` bytes, header included.
-fn decode<T: Scalar>(
-    mut reader: impl Read,
-    size: u64,
-    expected: &Expected,
-) -> Result<Array<T>, Defect> {
+/// A header that fits both what is expected and the length of the data.
+struct Header {
+    npy: NpyHeader,
+    /// Bytes of one number.
+    item_size: u64,
+}
+
+/// Reads the header of an array that is stored in `size` bytes, header included.
+fn inspect(reader: &mut dyn Read, size: u64, expected: &Expected) -> Result<Header, Defect> {
     let name = expected.name;
-    let (header, header_size) = read_header(&mut reader, name)?;
+    let (header, header_size) = read_header(reader, name)?;
     let item_size = float_size(&header.dtype()).ok_or_else(|| {
         Defect::new(
             format!("{name} has dtype {}", describe(&header.dtype())),
@@ -226,8 +256,22 @@ fn decode<T: Scalar>(
         let found = format!("{name} has shape {shown}, but {stored} bytes of data");
         return Err(Defect::new(found, format!("{needed} bytes")));
     }
-    let order = header.order();
-    let file = NpyFile::with_header(header, &mut reader);
+    Ok(Header {
+        npy: header,
+        item_size,
+    })
+}
+
+/// Decodes an array that is stored in `size` bytes, header included.
+fn decode<T: Scalar>(
+    mut reader: &mut dyn Read,
+    size: u64,
+    expected: &Expected,
+) -> Result<Array<T>, Defect> {
+    let name = expected.name;
+    let Header { npy, item_size } = inspect(reader, size, expected)?;
+    let (shape, order) = (npy.shape().to_vec(), npy.order());
+    let file = NpyFile::with_header(npy, &mut reader);
     let values = if item_size == 4 {
         collect(
             file.data::<f32>()
@@ -312,7 +356,7 @@ const LONGEST_HEADER: usize = 4096;
 ///
 /// npyz allocates what the header's length field says, and multiplies the dimensions unchecked;
 /// hence the checks before it is called.
-fn read_header(reader: &mut impl Read, name: &str) -> Result<(NpyHeader, u64), Defect> {
+fn read_header(reader: &mut dyn Read, name: &str) -> Result<(NpyHeader, u64), Defect> {
     let unreadable = |source: io::Error| Defect::unreadable(name, &source);
     let mut bytes = vec![0; 10];
     reader.read_exact(&mut bytes).map_err(unreadable)?;

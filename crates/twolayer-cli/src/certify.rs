@@ -5,6 +5,7 @@ use crate::array::read_x;
 use crate::dispatch::{Work, dispatch, network};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, regularizer};
+use crate::memory::{self, Shapes};
 use crate::problem_file::{Vectors, read_problem};
 use crate::report;
 use approx_newton::{Certificate, Certifier, Refusal, Verdict};
@@ -46,12 +47,15 @@ impl Work for Certifying<'_> {
     fn on<B: LinearBackend>(self, backend: B) -> Result<Vec<Verdict>, Error> {
         let args = self.args;
         let path = &args.problem.path;
-        let problem = read_problem::<B::Scalar>(path)?;
+        let limit = args.problem.max_memory.map(|limit| limit.as_u64());
+        let admit =
+            |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
+        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
         // In double precision: an answer may be finer than its problem.
         let points = Vectors::<f64>::new(read_x(&args.result)?);
         problem.check_points(&args.result, "x", problem.inputs(), &points)?;
         let regularizer = regularizer(&args.problem, &problem)?;
-        let network = network(backend, path, &problem)?;
+        let network = network(backend, path, &mut problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {

@@ -30,18 +30,19 @@ pub(crate) fn dispatch<W: Work>(args: &ProblemArgs, work: W) -> Result<W::Output
     }
 }
 
-/// The problem's network in the matrices of a backend.
+/// The problem's network in the matrices of a backend. The problem gives up its own copy of each
+/// as soon as the backend has one.
 pub(crate) fn network<B: LinearBackend>(
     backend: B,
     path: &Path,
-    problem: &Problem<B::Scalar>,
+    problem: &mut Problem<B::Scalar>,
 ) -> Result<TwoLayer<B>, Error> {
-    let load = |matrix: &Matrix<B::Scalar>| {
+    let load = |matrix: &mut Matrix<B::Scalar>| {
         let mut loaded = backend.zeros(matrix.rows, matrix.columns);
-        backend.copy_from_row_major(&matrix.values, &mut loaded);
+        backend.copy_from_row_major(&std::mem::take(&mut matrix.values), &mut loaded);
         loaded
     };
-    let (a1, a2) = (load(&problem.a1), load(&problem.a2));
+    let (a1, a2) = (load(&mut problem.a1), load(&mut problem.a2));
     TwoLayer::new(backend, a1, a2)
         .and_then(|network| network.with_biases(problem.bias1.clone(), problem.bias2.clone()))
         .map_err(in_file(path, None))

@@ -1,5 +1,6 @@
 //! What can go wrong, in one line each.
 
+use bytesize::ByteSize;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,22 @@ pub(crate) enum Error {
         first: &'static str,
         second: &'static str,
     },
+
+    /// More memory is needed than there is.
+    #[error(
+        "{}: needs {needed} of memory ({} bytes), {origin} {limit} ({} bytes)",
+        path.display(), needed.as_u64(), limit.as_u64()
+    )]
+    Memory {
+        path: PathBuf,
+        needed: ByteSize,
+        limit: ByteSize,
+        origin: &'static str,
+    },
+
+    /// Ctrl-C could not be listened to.
+    #[error("signals cannot be handled: {0}")]
+    Signals(ctrlc::Error),
 
     /// Standard output is gone, and not because a reader had enough.
     #[error("standard output cannot be written: {0}")]

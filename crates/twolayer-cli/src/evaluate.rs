@@ -4,14 +4,18 @@ use crate::args::{EvaluateArgs, ReportFormat};
 use crate::dispatch::{Work, dispatch, network};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, regularizer};
+use crate::memory::{self, Shapes};
 use crate::problem_file::read_problem;
 use crate::report;
 use comfy_table::CellAlignment;
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use twolayer_core::{Evaluation, Inversion, LinearBackend, Objective, Scalar, reduce};
+use twolayer_core::{
+    Error as CoreError, Evaluation, Inversion, LinearBackend, Objective, Scalar, reduce,
+};
 
 /// The whole command.
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Error> {
@@ -57,11 +61,14 @@ impl Work for Evaluating<'_> {
 
     fn on<B: LinearBackend>(self, backend: B) -> Result<Vec<TargetReport>, Error> {
         let path = &self.args.problem.path;
-        let problem = read_problem::<B::Scalar>(path)?;
+        let limit = self.args.problem.max_memory.map(|limit| limit.as_u64());
+        let admit =
+            |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
+        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
         let points = problem.read_points(&self.args.at, "X")?;
         self.check_labels(problem.outcomes())?;
         let regularizer = regularizer(&self.args.problem, &problem)?;
-        let network = network(backend, path, &problem)?;
+        let network = network(backend, path, &mut problem)?;
         let mut reports = Vec::new();
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
@@ -75,6 +82,10 @@ impl Work for Evaluating<'_> {
             let mut at = objective.new_evaluation();
             objective.evaluate(points.get(index), &[], &mut at);
             objective.differentiate(&mut at);
+            if !(at.value().is_finite() && reduce::all_finite(at.gradient())) {
+                let (quantity, at) = ("loss or its gradient", "X");
+                return Err(in_file()(CoreError::Overflow { quantity, at }));
+            }
             reports.push(TargetReport {
                 loss: at.value().to_f64(),
                 gradient_norm: reduce::norm(at.gradient()).to_f64(),

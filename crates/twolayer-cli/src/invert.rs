@@ -1,40 +1,81 @@
 //! `twolayer invert`: read, solve, write, report.
 
 use crate::args::{Hessian, InvertArgs, LossName, ProblemArgs};
+use crate::checkpoint::{Checkpoint, Fingerprint, Log};
 use crate::dispatch::{Work, dispatch, network};
 use crate::error::{Error, in_file};
+use crate::interrupt;
+use crate::memory::{self, Shapes};
 use crate::output::{OutputFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Vectors, read_problem};
 use crate::{plot, report, result_file, trace};
 use approx_newton::theory::{Recorder, Theory, examine};
 use approx_newton::{
-    Certifier, DenseHessian, RowFactor, Silent, Solution, Solver, Status, TraceEntry, Verdict,
+    Certifier, DenseHessian, Observer, RowFactor, Solution, Solver, Status, TraceEntry, Verdict,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use std::io;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use twolayer_core::{
-    Error as CoreError, Evaluation, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss,
-    Objective, Regularizer, RowWeights, Scalar, SquaredError, TwoLayer,
+    Error as CoreError, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss, Objective,
+    Regularizer, RowWeights, Scalar, SquaredError, TwoLayer,
 };
 
 /// What came out for one target. In double precision whatever the precision of the solve, so that
 /// nothing after the solve has to be generic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) x: Vec<f64>,
+    /// Follows from x, and is computed again where it was not kept.
+    #[serde(skip)]
     pub(crate) probabilities: Vec<f64>,
+    /// The kinks that x lies on.
+    pub(crate) pinned: Vec<usize>,
     pub(crate) loss: f64,
     pub(crate) gradient_norm: f64,
     pub(crate) iterations: usize,
     pub(crate) status: Status,
     /// The solver alone.
     pub(crate) seconds: f64,
+    /// Empty where neither trace nor plot was asked for.
     pub(crate) trace: Vec<TraceEntry<f64>>,
     /// Where certificates were asked for.
+    #[serde(skip)] // Follows from x.
     pub(crate) verdict: Option<Verdict>,
     /// Where the theorem was to be checked.
+    #[serde(skip)]
     pub(crate) theory: Option<Theory>,
+}
+
+/// What came out for the targets so far.
+pub(crate) struct Outcomes {
+    pub(crate) solved: Vec<Outcome>,
+    /// K, of which fewer are solved where a signal came first.
+    pub(crate) targets: usize,
+}
+
+impl Outcomes {
+    fn is_interrupted(&self) -> bool {
+        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
+        self.solved.len() < self.targets || self.solved.last().is_some_and(stopped)
+    }
+
+    /// A statement of what is missing, if something is.
+    fn interruption(&self) -> String {
+        if !self.is_interrupted() {
+            return String::new();
+        }
+        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
+        let on_its_way = usize::from(self.solved.last().is_some_and(stopped));
+        format!(
+            "interrupted: {} of {} targets are done; the result has rows for the first {}\n",
+            self.solved.len() - on_its_way,
+            self.targets,
+            self.solved.len()
+        )
+    }
 }
 
 /// The whole command. What can be refused is refused before anything is solved, and nothing is
@@ -45,25 +86,36 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     let trace_file = args.trace.as_deref().map(OutputFile::check).transpose()?;
     let plot_file = args.plot.as_deref().map(OutputFile::check).transpose()?;
 
-    let outcomes = dispatch(&args.problem, Inverting { args })?;
+    let checkpoint = args
+        .checkpoint
+        .as_deref()
+        .map(Checkpoint::check)
+        .transpose()?;
 
-    let result = result_file::encode(&outcomes, args.problem.precision);
+    let all = dispatch(&args.problem, Inverting { args, checkpoint })?;
+    let outcomes = &all.solved;
+
+    let result = result_file::encode(outcomes, args.problem.precision);
     let mut staged = vec![out.stage(&result.map_err(|error| out.failed(error))?)?];
     if let Some(file) = trace_file {
-        staged.push(file.stage(trace::csv(&outcomes).as_bytes())?);
+        staged.push(file.stage(trace::csv(outcomes).as_bytes())?);
     }
     if let Some(file) = plot_file {
         let title = plot::title(&args.problem, outcomes.len());
-        let drawn = plot::svg(&title, &outcomes);
+        let drawn = plot::svg(&title, outcomes);
         let drawing = drawn.map_err(|error| file.failed(io::Error::other(error.to_string())))?;
         staged.push(file.stage(drawing.as_bytes())?);
     }
     for file in staged {
         file.publish()?;
     }
-    report::print(&report::inversion(args.report, &outcomes)?)?;
+    report::print(&report::inversion(args.report, &all)?)?;
     if !args.quiet {
-        eprint!("{}", report::advice(&outcomes));
+        eprint!("{}", report::advice(outcomes));
+    }
+    eprint!("{}", all.interruption());
+    if all.is_interrupted() {
+        return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
     let converged = outcomes.iter().all(|outcome| outcome.status.is_converged());
     Ok(if converged {
@@ -98,44 +150,60 @@ pub(crate) fn regularizer<T: Scalar>(
 
 struct Inverting<'a> {
     args: &'a InvertArgs,
+    checkpoint: Option<Checkpoint<'a>>,
 }
 
 impl Work for Inverting<'_> {
-    type Output = Vec<Outcome>;
+    type Output = Outcomes;
 
-    fn on<B: LinearBackend>(self, backend: B) -> Result<Vec<Outcome>, Error> {
-        let args = self.args;
+    fn on<B: LinearBackend>(self, backend: B) -> Result<Outcomes, Error> {
+        let Self { args, checkpoint } = self;
         let path = &args.problem.path;
-        let mut problem = read_problem::<B::Scalar>(path)?;
+        let limit = args.problem.max_memory.map(|limit| limit.as_u64());
+        let admit = |shapes: &Shapes| {
+            let inversion = shapes.inversion_bytes::<B::Scalar>(args);
+            let needed = shapes
+                .problem_bytes::<B::Scalar>()
+                .saturating_add(inversion);
+            memory::check(path, needed, limit)
+        };
+        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
-        let network = network(backend, path, &problem)?;
+        let fingerprint = checkpoint
+            .is_some()
+            .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()));
+        let network = network(backend, path, &mut problem)?;
         let objective = |index| objective(args, &network, &problem, regularizer.as_ref(), index);
         // Built before they are solved: the last target's mistake should not cost the others' time.
         let objectives = (0..problem.count(&starts))
             .map(|index| objective(index).map_err(in_file(path, Some(index))))
             .collect::<Result<Vec<_>, _>>()?;
         let first = &objectives[0];
+        let log = match (checkpoint, fingerprint) {
+            (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, fingerprint)?),
+            _ => None,
+        };
         match args.hessian {
             Hessian::Auto => {
                 let hessian = Solver::new().with_seed(args.seed).default_hessian(first);
-                solve_all(args, &objectives, hessian, &starts)
+                solve_all(args, &objectives, hessian, &starts, log)
             }
             Hessian::Secant => {
                 let hessian = RowFactor::new(first, RowWeights::Secant);
-                solve_all(args, &objectives, hessian, &starts)
+                solve_all(args, &objectives, hessian, &starts, log)
             }
             Hessian::Exact => {
                 let hessian = DenseHessian::new(first, RowWeights::Exact);
-                solve_all(args, &objectives, hessian, &starts)
+                solve_all(args, &objectives, hessian, &starts, log)
             }
             Hessian::Convexified => {
                 let hessian = RowFactor::new(first, RowWeights::Convexified);
-                solve_all(args, &objectives, hessian, &starts)
+                solve_all(args, &objectives, hessian, &starts, log)
             }
             Hessian::GaussNewton => {
                 let hessian = RowFactor::new(first, RowWeights::GaussNewton);
-                solve_all(args, &objectives, hessian, &starts)
+                solve_all(args, &objectives, hessian, &starts, log)
             }
         }
     }
@@ -159,45 +227,74 @@ fn objective<'a, B: LinearBackend>(
     Ok(objective)
 }
 
-/// Solves one problem after another with the same buffers.
+/// Solves one problem after another with the same buffers, from where the checkpoint stands.
 fn solve_all<'a, B: LinearBackend>(
     args: &InvertArgs,
     objectives: &[Inversion<'a, B>],
     mut hessian: impl HessianApprox<Inversion<'a, B>>,
     starts: &Vectors<B::Scalar>,
-) -> Result<Vec<Outcome>, Error> {
+    mut log: Option<Log<'_>>,
+) -> Result<Outcomes, Error> {
     let mut solver = Solver::new().with_seed(args.seed);
     if let Some(limit) = args.max_iterations {
         solver = solver.with_max_iterations(limit);
     }
+    let mut solved = log.as_mut().map_or_else(Vec::new, Log::take_finished);
+    solved.truncate(objectives.len());
+    for (outcome, objective) in solved.iter_mut().zip(objectives) {
+        outcome.probabilities = probabilities(objective, &outcome.x, &outcome.pinned);
+        if args.certify {
+            let verdict = Certifier::new().certify(objective, &outcome.x);
+            outcome.verdict = Some(verdict.map_err(in_file(&args.problem.path, None))?);
+        }
+    }
     let bar = progress_bar(args.quiet, objectives.len());
-    let mut outcomes = Vec::with_capacity(objectives.len());
-    for (index, objective) in objectives.iter().enumerate() {
+    bar.inc(solved.len() as u64);
+    let mut watch = |_: &TraceEntry<B::Scalar>, _: &[B::Scalar]| match interrupt::requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    for (index, objective) in objectives.iter().enumerate().skip(solved.len()) {
         let in_file = || in_file(&args.problem.path, Some(index));
         let start = starts.get(index);
         let (solution, theory) = if args.theory {
             let mut recorder = Recorder::new(start);
-            let solution = solver.solve_with(objective, &mut hessian, start, &mut recorder);
+            let mut both = |entry: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
+                recorder.observe(entry, x)?;
+                watch(entry, x)
+            };
+            let solution = solver.solve_with(objective, &mut hessian, start, &mut both);
             let solution = solution.map_err(in_file())?;
             let theory = examine(objective, &mut hessian, &recorder, &solution.x);
             (solution, Some(theory))
         } else {
-            let solution = solver.solve_with(objective, &mut hessian, start, &mut Silent);
+            let solution = solver.solve_with(objective, &mut hessian, start, &mut watch);
             (solution.map_err(in_file())?, None)
         };
         let verdict = args
             .certify
             .then(|| Certifier::new().certify(objective, &solution.x));
         let verdict = verdict.transpose().map_err(in_file())?;
-        outcomes.push(Outcome {
+        let keep_trace = args.trace.is_some() || args.plot.is_some();
+        solved.push(Outcome {
             verdict,
             theory,
-            ..outcome(objective, solution)
+            ..outcome(objective, solution, keep_trace)
         });
         bar.inc(1);
+        if interrupt::requested() {
+            break;
+        }
+        if let Some(log) = &mut log {
+            log.save_if_due(&solved)?;
+        }
     }
     bar.finish_and_clear();
-    Ok(outcomes)
+    if let Some(log) = &mut log {
+        log.save(&solved)?;
+    }
+    let targets = objectives.len();
+    Ok(Outcomes { solved, targets })
 }
 
 /// indicatif hides it by itself where standard error is no terminal.
@@ -215,22 +312,39 @@ fn progress_bar(quiet: bool, targets: usize) -> ProgressBar {
 fn outcome<B: LinearBackend>(
     objective: &Inversion<'_, B>,
     solution: Solution<B::Scalar>,
+    keep_trace: bool,
 ) -> Outcome {
-    let wide = |values: &[B::Scalar]| values.iter().map(|&value| value.to_f64()).collect();
-    let mut at = objective.new_evaluation();
-    objective.evaluate(&solution.x, &solution.pinned, &mut at);
+    let x: Vec<f64> = solution.x.iter().map(|&value| value.to_f64()).collect();
+    let trace = if keep_trace {
+        solution.trace.iter().map(wide_entry).collect()
+    } else {
+        Vec::new()
+    };
     Outcome {
-        x: wide(at.point()),
-        probabilities: wide(at.probabilities()),
+        probabilities: probabilities(objective, &x, &solution.pinned),
+        x,
+        pinned: solution.pinned,
         loss: solution.loss.to_f64(),
         gradient_norm: solution.gradient_norm.to_f64(),
         iterations: solution.iterations,
         status: solution.status,
         seconds: solution.seconds,
-        trace: solution.trace.iter().map(wide_entry).collect(),
+        trace,
         verdict: None,
         theory: None,
     }
+}
+
+/// The network's output at a point, which is one of the precision, written in double precision.
+fn probabilities<B: LinearBackend>(
+    objective: &Inversion<'_, B>,
+    x: &[f64],
+    pinned: &[usize],
+) -> Vec<f64> {
+    let x: Vec<B::Scalar> = x.iter().map(|&value| B::Scalar::of(value)).collect();
+    let mut at = objective.new_evaluation();
+    objective.evaluate(&x, pinned, &mut at);
+    at.probabilities().iter().map(|&f| f.to_f64()).collect()
 }
 
 fn wide_entry<T: Scalar>(entry: &TraceEntry<T>) -> TraceEntry<f64> {

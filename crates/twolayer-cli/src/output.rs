@@ -73,8 +73,23 @@ impl StagedFile<'_> {
             path: self.path.into(),
             source: error.error,
         })?;
-        Ok(())
+        // The data were on the disk before; now their name is too.
+        sync_folder(folder(self.path)).map_err(|source| Error::Write {
+            path: self.path.into(),
+            source,
+        })
     }
+}
+
+/// Where folders are files, the new name reaches the disk with the folder.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A temporary file beside `path`, with the permissions of an ordinary new file: tempfile's own
@@ -109,6 +124,7 @@ pub(crate) fn refuse_shared_paths(args: &InvertArgs) -> Result<(), Error> {
         ("the result", Some(args.out.as_path())),
         ("the trace", args.trace.as_deref()),
         ("the plot", args.plot.as_deref()),
+        ("the checkpoint", args.checkpoint.as_deref()),
     ];
     let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
     for (role, path) in files {

@@ -1,8 +1,10 @@
 //! The problem in an `.npz` file, whatever backend will work on it.
 
 use crate::args::Start;
-use crate::array::{Array, Expected, read_npy, read_npz};
+use crate::array::{Array, ArrayShapes, Expected, open_npz, read_npy, read_npz};
 use crate::error::{Error, in_file};
+use crate::memory::Shapes;
+use std::io::{Read, Seek};
 use std::path::Path;
 use twolayer_core::{Scalar, Target};
 
@@ -28,6 +30,11 @@ impl<T: Scalar> Vectors<T> {
     pub(crate) fn get(&self, index: usize) -> &[T] {
         let row = if self.count.is_some() { index } else { 0 };
         &self.values[row * self.length..(row + 1) * self.length]
+    }
+
+    /// All of them, after one another.
+    pub(crate) fn all(&self) -> &[T] {
+        &self.values
     }
 
     fn zero(length: usize) -> Self {
@@ -122,11 +129,25 @@ const ARRAYS: [Expected; 7] = [
     },
 ];
 
-/// Reads and checks a problem.
-pub(crate) fn read_problem<T: Scalar>(path: &Path) -> Result<Problem<T>, Error> {
-    let arrays: [Option<Array<T>>; 7] = read_npz(path, &ARRAYS)?
-        .try_into()
-        .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
+/// Reads and checks a problem. `admit` is asked whether to go on once the sizes are known, before
+/// anything of such a size is allocated.
+pub(crate) fn read_problem<T: Scalar>(
+    path: &Path,
+    admit: &dyn Fn(&Shapes) -> Result<(), Error>,
+) -> Result<Problem<T>, Error> {
+    read_problem_from(path, open_npz(path)?, admit)
+}
+
+/// The same from an archive that is open.
+pub(crate) fn read_problem_from<T: Scalar, R: Read + Seek>(
+    path: &Path,
+    archive: R,
+    admit: &dyn Fn(&Shapes) -> Result<(), Error>,
+) -> Result<Problem<T>, Error> {
+    let arrays: [Option<Array<T>>; 7] =
+        read_npz(path, archive, &ARRAYS, &|shapes| admit(&declared(shapes)))?
+            .try_into()
+            .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
     let [Some(a1), Some(a2), Some(b), c1, c2, w, x0] = arrays else {
         return Err(Error::content(path, "an array is missing", "A1, A2 and b"));
     };
@@ -157,6 +178,26 @@ pub(crate) fn read_problem<T: Scalar>(path: &Path) -> Result<Problem<T>, Error> 
         problem.check_points(path, "x0", inputs, starts)?;
     }
     Ok(problem)
+}
+
+/// The sizes by the shapes of A1, A2, b and x0; that they fit together is checked later.
+fn declared(shapes: &ArrayShapes) -> Shapes {
+    let length = |array: usize, dimension: usize| {
+        let shape = shapes.get(array).and_then(|shape| shape.as_deref());
+        shape.and_then(|shape| shape.get(dimension)).copied()
+    };
+    // A vector is one row.
+    let rows = |array| length(array, 1).and(length(array, 0)).unwrap_or(1);
+    Shapes {
+        inputs: length(0, 1).unwrap_or(1),
+        hidden: length(0, 0).max(length(1, 1)).unwrap_or(1),
+        outcomes: length(1, 0)
+            .max(length(2, 1))
+            .max(length(2, 0))
+            .unwrap_or(1),
+        targets: rows(2),
+        starts: rows(6),
+    }
 }
 
 impl<T: Scalar> Problem<T> {

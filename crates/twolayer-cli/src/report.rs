@@ -3,7 +3,7 @@
 use crate::args::ReportFormat;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
-use crate::invert::Outcome;
+use crate::invert::{Outcome, Outcomes};
 use crate::theory::{self, TheoryReport};
 use approx_newton::Status;
 use comfy_table::{CellAlignment, Table, presets};
@@ -20,11 +20,13 @@ const LONGEST_TABLE: usize = 60;
 const HARDEST_SHOWN: usize = 20;
 
 /// The report of an inversion.
-pub(crate) fn inversion(format: ReportFormat, outcomes: &[Outcome]) -> Result<String, Error> {
+pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, Error> {
+    let outcomes = &all.solved;
     match format {
         ReportFormat::Text => Ok(text(outcomes) + &more(outcomes)),
         ReportFormat::Json => json(&Report {
             targets: outcomes.iter().map(TargetReport::new).collect(),
+            not_started: all.targets - outcomes.len(),
             totals: Totals::new(outcomes),
         }),
     }
@@ -84,6 +86,8 @@ pub(crate) fn table(header: &[&str]) -> Table {
 #[derive(Serialize)]
 struct Report {
     targets: Vec<TargetReport>,
+    /// Targets that an interrupted run has not come to.
+    not_started: usize,
     totals: Totals,
 }
 

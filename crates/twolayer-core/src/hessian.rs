@@ -10,6 +10,12 @@ pub trait HessianApprox<O: Objective> {
     /// As a user names it.
     fn name(&self) -> &'static str;
 
+    /// Forgets earlier solves: what comes next is to be the same as from a new model. Called at the
+    /// start of each solve, so that many problems in a row are each solved as if it were the only
+    /// one. A model that carries nothing from one [`build`](HessianApprox::build) to the next, no
+    /// stream of random numbers in particular, need not implement it.
+    fn begin_solve(&mut self) {}
+
     /// Builds H̃ at a point that was evaluated and differentiated. Returns how many rows of C were
     /// used.
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize;

@@ -80,6 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long to interpret")]
     fn sums_of_single_precision_keep_their_digits() {
         let many = vec![0.1_f32; 200_000];
         let exact = f64::from(0.1_f32) * 200_000.0;

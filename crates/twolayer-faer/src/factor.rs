@@ -1,7 +1,7 @@
 //! Cholesky and Householder QR on faer's views, also for backends whose library has neither.
 
 use crate::FaerScalar;
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::householder::{
     apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_scratch,
@@ -10,6 +10,7 @@ use faer::linalg::householder::{
 };
 use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
+use faer::utils::thread::join_raw;
 use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, RowMut, RowRef};
 use std::fmt;
 use twolayer_core::NotPositiveDefinite;
@@ -66,19 +67,25 @@ impl<T: FaerScalar> Factor<T> {
 pub struct Householder<T> {
     coefficients: Mat<T>,
     dots: Vec<T>,
-    scratch: MemBuffer,
+    /// One for each chunk of columns.
+    scratch: Vec<MemBuffer>,
 }
 
 /// Columns of a panel. Within it reflectors are applied one by one, at the speed of memory; wider
 /// panels leave less to the block product.
 const PANEL: usize = 16;
 
+/// Columns that a panel's reflectors are applied to at a time. Threads share out such chunks and
+/// never part one: left to itself, faer makes one chunk for each thread, and a product rounds
+/// differently by the number of its columns.
+const CHUNK: usize = 64;
+
 impl<T: FaerScalar> Default for Householder<T> {
     fn default() -> Self {
         Self {
             coefficients: Mat::new(),
             dots: Vec::new(),
-            scratch: MemBuffer::new(StackReq::EMPTY),
+            scratch: Vec::new(),
         }
     }
 }
@@ -109,16 +116,13 @@ impl<T: FaerScalar> Householder<T> {
             upgrade_householder_factor(coefficients.rb_mut(), panel.rb(), width, 1, Par::Seq);
             let rhs = rhs.rb_mut().subrows_mut(start, p - start);
             for (columns, par) in [(trailing, par), (rhs, Par::Seq)] {
-                if columns.ncols() > 0 {
-                    apply_transposed(
-                        panel.rb(),
-                        coefficients.rb(),
-                        Conj::No,
-                        columns,
-                        par,
-                        MemStack::new(&mut self.scratch),
-                    );
-                }
+                apply_in_chunks(
+                    panel.rb(),
+                    coefficients.rb(),
+                    columns,
+                    &mut self.scratch,
+                    par,
+                );
             }
         }
         for (i, row) in r.chunks_exact_mut(q.max(1)).enumerate() {
@@ -137,11 +141,43 @@ impl<T: FaerScalar> Householder<T> {
             self.coefficients = Mat::zeros(PANEL, PANEL);
             self.dots = vec![T::zero(); PANEL];
         }
-        let scratch = apply_scratch::<T>(p, PANEL, q.max(1));
-        if self.scratch.len() < scratch.unaligned_bytes_required() {
-            self.scratch = MemBuffer::new(scratch);
+        let scratch = apply_scratch::<T>(p, PANEL, CHUNK);
+        let large_enough = |buffer: &MemBuffer| buffer.len() >= scratch.unaligned_bytes_required();
+        if !self.scratch.first().is_some_and(large_enough) {
+            self.scratch.clear();
+        }
+        let chunks = q.div_ceil(CHUNK).max(1);
+        if self.scratch.len() < chunks {
+            self.scratch.resize_with(chunks, || MemBuffer::new(scratch));
         }
     }
+}
+
+/// columns ← Qᵀ columns for the reflectors of a panel, shared out over threads in whole chunks, so
+/// that the bits do not depend on their number.
+fn apply_in_chunks<T: FaerScalar>(
+    panel: MatRef<'_, T>,
+    coefficients: MatRef<'_, T>,
+    columns: MatMut<'_, T>,
+    scratch: &mut [MemBuffer],
+    par: Par,
+) {
+    let chunks = columns.ncols().div_ceil(CHUNK);
+    if chunks <= 1 {
+        if let (1, Some(scratch)) = (chunks, scratch.first_mut()) {
+            let stack = MemStack::new(scratch);
+            apply_transposed(panel, coefficients, Conj::No, columns, Par::Seq, stack);
+        }
+        return;
+    }
+    let middle = chunks / 2;
+    let (left, right) = columns.split_at_col_mut(middle * CHUNK);
+    let (left_scratch, right_scratch) = scratch.split_at_mut(middle);
+    join_raw(
+        |par| apply_in_chunks(panel, coefficients, left, left_scratch, par),
+        |par| apply_in_chunks(panel, coefficients, right, right_scratch, par),
+        par,
+    );
 }
 
 /// Reduces the columns of `panel` one by one: R above and on the diagonal, the reflectors v, of

@@ -240,6 +240,12 @@ impl<O: RowStructured> HessianApprox<O> for RowFactor<O> {
         }
     }
 
+    fn begin_solve(&mut self) {
+        if let Some(sampling) = &mut self.sampling {
+            sampling.sample.rewind();
+        }
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(sampling) = self.sampling.take() {
             return self.build_sampled(objective, at, sampling);

@@ -14,6 +14,7 @@ use twolayer_core::{Scalar, reduce};
 #[derive(Debug, Clone)]
 pub(super) struct RowSample<T> {
     random: ChaCha8Rng,
+    seed: u64,
     /// The rows drawn, increasing; fewer than s where fewer have any importance.
     pub(super) rows: Vec<usize>,
     /// 1/p of each.
@@ -26,10 +27,16 @@ impl<T: Scalar> RowSample<T> {
     pub(super) fn new(size: usize, seed: u64) -> Self {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed),
+            seed,
             rows: Vec::with_capacity(size + 1),
             multiplicity: Vec::with_capacity(size + 1),
             size,
         }
+    }
+
+    /// Begins the sequence of draws again.
+    pub(super) fn rewind(&mut self) {
+        self.random = ChaCha8Rng::seed_from_u64(self.seed);
     }
 
     /// Draws anew. The importances are not negative.

@@ -1,0 +1,67 @@
+//! The command `twolayer`: which input of a trained two-layer network has this output?
+//!
+//! A library only so that its tests can call it; what it promises is the command's own help.
+
+mod args;
+mod array;
+mod certify;
+mod checkpoint;
+mod digest;
+mod dispatch;
+mod error;
+mod evaluate;
+mod interrupt;
+mod invert;
+mod memory;
+mod output;
+mod plot;
+mod problem_file;
+mod report;
+mod result_file;
+mod theory;
+mod trace;
+
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The command of this process, which Ctrl-C and a request to terminate end cleanly.
+pub fn main() -> ExitCode {
+    interrupt::listen().map_or_else(failed, |()| run(std::env::args_os()))
+}
+
+/// The command with these arguments, the first of them its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match args::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command,
+        Err(message) => message.exit(),
+    };
+    let finished = match command {
+        args::Command::Invert(args) => invert::invert(&args),
+        args::Command::Evaluate(args) => evaluate::evaluate(&args),
+        args::Command::Certify(args) => certify::certify(&args),
+    };
+    finished.unwrap_or_else(failed)
+}
+
+/// Reads a problem from an `.npz` archive, of which no array that needs more than `limit` bytes
+/// with the others is allocated, and checks it.
+///
+/// # Errors
+/// What the command would say.
+pub fn check_problem(archive: impl Read + Seek, limit: u64) -> Result<(), String> {
+    let within = |shapes: &memory::Shapes| {
+        let needed = shapes.problem_bytes::<f64>();
+        memory::check(Path::new("PROBLEM.npz"), needed, Some(limit))
+    };
+    problem_file::read_problem_from::<f64, _>(Path::new("PROBLEM.npz"), archive, &within)
+        .map(|_| ())
+        .map_err(|error| error.one_line())
+}
+
+fn failed(error: error::Error) -> ExitCode {
+    eprintln!("error: {}", error.one_line());
+    ExitCode::from(2)
+}

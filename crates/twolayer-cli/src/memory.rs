@@ -1,0 +1,157 @@
+//! How much memory a run needs, computed before it is taken.
+
+use crate::args::{Backend, Hessian, InvertArgs};
+use crate::error::Error;
+use bytesize::ByteSize;
+use std::mem::size_of;
+use std::path::Path;
+use sysinfo::System;
+use twolayer_core::Scalar;
+
+/// The sizes that a problem file declares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shapes {
+    /// d.
+    pub(crate) inputs: u64,
+    /// n.
+    pub(crate) hidden: u64,
+    /// m.
+    pub(crate) outcomes: u64,
+    /// Rows of b.
+    pub(crate) targets: u64,
+    /// Rows of x0; 1 where there is none.
+    pub(crate) starts: u64,
+}
+
+/// The program itself, its threads and what depends on no shape. (faer's products also reserve
+/// buffers as large as the processor's caches, once for each thread, and touch of them what a
+/// product needs.)
+const PROGRAM: u64 = 16 << 20;
+
+/// Rows that a backend's product works on at a time.
+const BLOCK: u64 = 2000;
+
+/// A line of the table of iterations, as text.
+const TRACE_LINE: u64 = 320;
+
+impl Shapes {
+    /// The arrays of the file as they are read and checked: A1 and A2, of which the larger is
+    /// there twice while a backend takes it over, three times b (as read, b and log b) and the
+    /// starts.
+    pub(crate) fn problem_bytes<T: Scalar>(&self) -> u64 {
+        let Self {
+            inputs: d,
+            hidden: n,
+            outcomes: m,
+            targets,
+            starts,
+        } = *self;
+        let matrices = [product([n, d]), product([m, n])];
+        let numbers = sum([
+            matrices[0],
+            matrices[1],
+            matrices[0].max(matrices[1]),
+            product([3, targets, m]),
+            product([starts, d]),
+            product([2, n]),
+            product([4, m]),
+        ]);
+        sum([PROGRAM, product([numbers, size_of::<T>() as u64])])
+    }
+
+    /// What `twolayer invert` needs beyond that: the solver's and the backend's buffers, and the
+    /// results.
+    pub(crate) fn inversion_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+        let Self {
+            inputs: d,
+            hidden: n,
+            outcomes: m,
+            ..
+        } = *self;
+        let number = size_of::<T>() as u64;
+        let rows = match args.hessian {
+            // The sampled model's rows, where it is taken.
+            Hessian::Auto if m >= product([16, d]) => product([8, d]),
+            _ => m,
+        };
+        // Three points, with forward pass and scratch.
+        let points = 3 * sum([product([2, d]), product([4, n]), product([10, m])]);
+        // H̃: rows of C, the square factors and their copies; pinned normals; vectors.
+        let model = sum([
+            product([rows, d]),
+            product([11, d, d]),
+            product([8, m]),
+            product([5, n]),
+        ]);
+        // The backend's copies of rows of A2 and of A1, and nalgebra's of what it factors.
+        let factored = if args.problem.backend == Backend::Nalgebra {
+            2
+        } else {
+            0
+        };
+        let workspace = sum([
+            product([m.min(BLOCK), n.max(d)]),
+            product([n, d]),
+            product([factored, rows.max(2 * d), d + 1]),
+        ]);
+        let solver = sum([
+            product([number, sum([points, model, workspace])]),
+            product([48, n]),
+        ]);
+        sum([solver, self.result_bytes::<T>(args)])
+    }
+
+    /// x and f of every target, in double precision and as they are written, and the table of
+    /// iterations where one is wanted.
+    fn result_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+        let problems = self.targets.max(self.starts);
+        let numbers = sum([self.inputs, self.outcomes]);
+        let iterations = match (&args.trace, &args.plot) {
+            (None, None) => 0,
+            _ => args.max_iterations.unwrap_or(500) as u64 + 10,
+        };
+        let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64 + TRACE_LINE;
+        sum([
+            product([problems, numbers, (8 + size_of::<T>()) as u64]),
+            product([problems, iterations, entry]),
+        ])
+    }
+}
+
+fn product<const N: usize>(factors: [u64; N]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
+}
+
+fn sum<const N: usize>(terms: [u64; N]) -> u64 {
+    terms.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Refuses what needs more than the limit, or than the machine has to give where there is none.
+pub(crate) fn check(path: &Path, needed: u64, limit: Option<u64>) -> Result<(), Error> {
+    let (limit, origin) = match limit {
+        Some(limit) => (limit, "--max-memory allows"),
+        None => (available(), "this machine has free"),
+    };
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(Error::Memory {
+        path: path.into(),
+        needed: ByteSize::b(needed),
+        limit: ByteSize::b(limit),
+        origin,
+    })
+}
+
+/// Free memory of the machine, or of the control group that this process is confined to.
+fn available() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let machine = system.available_memory();
+    // A system that does not tell is not taken for one without memory.
+    let machine = if machine == 0 { u64::MAX } else { machine };
+    match system.cgroup_limits() {
+        Some(group) => machine.min(group.free_memory),
+        None => machine,
+    }
+}

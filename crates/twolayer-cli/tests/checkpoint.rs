@@ -1,0 +1,264 @@
+//! Runs that are killed, interrupted, or cannot write.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+#![cfg(unix)]
+
+mod common;
+
+use common::{Desk, Problem, Storage, assert_code, forward, spread, stderr, stdout};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const D: usize = 12;
+const N: usize = 48;
+const M: usize = 120;
+const TARGETS: usize = 48;
+
+/// Targets enough for a run to be hit on its way.
+fn long_problem() -> Problem {
+    let (a1, c1) = (spread(N * D, 1, 2.0), spread(N, 900, 1.0));
+    let (a2, c2) = (spread(M * N, 2000, 3.0), spread(M, 9000, 1.0));
+    let target = |k: usize| forward(&a1, &c1, &a2, &c2, &spread(D, 77 * k, 2.0));
+    let b: Vec<f64> = (0..TARGETS).flat_map(target).collect();
+    let mut problem = Problem::new(Storage::PLAIN);
+    let (d, n, m) = (D as u64, N as u64, M as u64);
+    let plain = Storage::PLAIN;
+    problem.set("A1", plain.array(&[n, d], &a1));
+    problem.set("c1", plain.array(&[n], &c1));
+    problem.set("A2", plain.array(&[m, n], &a2));
+    problem.set("c2", plain.array(&[m], &c2));
+    problem.set("b", plain.array(&[TARGETS as u64, m], &b));
+    problem
+}
+
+const CHECKPOINTED: [&str; 4] = [
+    "--checkpoint",
+    "run.checkpoint",
+    "--checkpoint-seconds",
+    "0",
+];
+const RESUMED: [&str; 5] = [
+    "--checkpoint",
+    "run.checkpoint",
+    "--checkpoint-seconds",
+    "0",
+    "--resume",
+];
+
+fn start(desk: &Desk, options: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_twolayer"))
+        .args(["invert", "problem.npz", "--out", "result.npz"])
+        .args(options)
+        .current_dir(desk.path("."))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Moments between 0 and 1, the same on every run: the multiples of the golden ratio, which fill
+/// the interval evenly.
+fn moment(index: u32) -> f64 {
+    (f64::from(index) * 0.618_033_988_749_895).fract()
+}
+
+#[test]
+fn a_killed_run_always_resumes_and_ends_the_same() {
+    let desk = Desk::new(&long_problem());
+    let clock = Instant::now();
+    assert_code(&desk.invert(&CHECKPOINTED), 0);
+    let whole = clock.elapsed().as_secs_f64();
+    let expected = desk.read("result.npz");
+    let mut killed_on_the_way = 0;
+    for index in 0..50 {
+        std::fs::remove_file(desk.path("run.checkpoint")).unwrap();
+        std::fs::remove_file(desk.path("result.npz")).unwrap();
+        let mut child = start(&desk, &CHECKPOINTED);
+        sleep(Duration::from_secs_f64(whole * moment(index)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let has_checkpoint = desk.files().contains(&"run.checkpoint".into());
+        let has_result = desk.files().contains(&"result.npz".into());
+        killed_on_the_way += u32::from(has_checkpoint && !has_result);
+        assert_code(&desk.invert(&RESUMED), 0);
+        assert_eq!(desk.read("result.npz"), expected, "kill number {index}");
+    }
+    println!("{killed_on_the_way} of 50 kills fell between the first checkpoint and the result");
+    assert!(killed_on_the_way >= 10, "{killed_on_the_way}");
+}
+
+#[test]
+fn a_run_killed_again_and_again_ends_the_same() {
+    let desk = Desk::new(&long_problem());
+    let clock = Instant::now();
+    assert_code(&desk.invert(&[]), 0);
+    let whole = clock.elapsed();
+    let expected = desk.read("result.npz");
+    for index in 0..6 {
+        let mut child = start(&desk, &RESUMED);
+        sleep(whole.mul_f64(0.1 + 0.3 * moment(index)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_code(&desk.invert(&RESUMED), 0);
+    assert_eq!(desk.read("result.npz"), expected);
+}
+
+#[test]
+fn an_interrupted_run_ends_cleanly_with_what_is_done() {
+    for name in ["INT", "TERM"] {
+        let desk = Desk::new(&long_problem());
+        assert_code(&desk.invert(&[]), 0);
+        let (x, losses) = {
+            let result = desk.result();
+            (result.values::<f64>("x"), result.values::<f64>("loss"))
+        };
+        let whole = desk.read("result.npz");
+        std::fs::remove_file(desk.path("result.npz")).unwrap();
+
+        let child = start(&desk, &CHECKPOINTED);
+        while !desk.files().contains(&"run.checkpoint".into()) {
+            sleep(Duration::from_millis(1));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert_code(&output, 130);
+        let done = desk.result().values::<u8>("converged");
+        assert!(!done.is_empty() && done.len() < TARGETS, "{}", done.len());
+        let finished: u8 = done.iter().sum();
+        let statement = format!("{finished} of {TARGETS} targets are done");
+        assert!(stderr(&output).contains(&statement), "{}", stderr(&output));
+        assert!(stdout(&output).contains("stopped") == (usize::from(finished) < done.len()));
+        // What is called converged is what the whole run finds.
+        let finished = usize::from(finished);
+        assert_eq!(
+            desk.result().values::<f64>("x")[..finished * D],
+            x[..finished * D]
+        );
+        assert_eq!(
+            desk.result().values::<f64>("loss")[..finished],
+            losses[..finished]
+        );
+
+        assert_code(&desk.invert(&RESUMED), 0);
+        assert_eq!(desk.read("result.npz"), whole);
+    }
+}
+
+#[test]
+fn a_checkpoint_belongs_to_its_problem_and_options() {
+    let desk = Desk::new(&long_problem());
+    assert_code(&desk.invert(&CHECKPOINTED), 0);
+    let refused = |options: &[&str], words: &[&str]| {
+        let output = desk.invert(&[&RESUMED[..], options].concat());
+        assert_code(&output, 2);
+        for word in words {
+            assert!(
+                stderr(&output).contains(word),
+                "{word}: {}",
+                stderr(&output)
+            );
+        }
+    };
+    refused(
+        &["--loss", "kl"],
+        &["run.checkpoint", "--loss was squared", "kl"],
+    );
+    refused(&["--seed", "1"], &["--seed was 0"]);
+    refused(&["--precision", "f32"], &["--precision was f64"]);
+    refused(&["--radius", "3"], &["--radius was none"]);
+    refused(&["--regularizer", "1"], &["the regulariser was none"]);
+    let mut other = long_problem();
+    let mut c2 = spread(M, 9000, 1.0);
+    c2[7] += 1e-12;
+    other.set("c2", Storage::PLAIN.array(&[M as u64], &c2));
+    desk.write("problem.npz", &other.bytes());
+    refused(&[], &["c2 was"]);
+    // Without --resume nothing is overwritten.
+    let before = desk.read("run.checkpoint");
+    let output = desk.invert(&CHECKPOINTED);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("--resume"), "{}", stderr(&output));
+    assert_eq!(desk.read("run.checkpoint"), before);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let desk = Desk::new(&long_problem());
+    assert_code(&desk.invert(&CHECKPOINTED), 0);
+    let whole = desk.read("run.checkpoint");
+    for kept in [0, 5, 30, 60, whole.len() / 2, whole.len() - 1] {
+        desk.write("run.checkpoint", &whole[..kept]);
+        let output = desk.invert(&RESUMED);
+        assert_code(&output, 2);
+        assert!(
+            stderr(&output).contains("run.checkpoint"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    for position in [3, 25, whole.len() / 3, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[position] ^= 4;
+        desk.write("run.checkpoint", &flipped);
+        assert_code(&desk.invert(&RESUMED), 2);
+    }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_an_error_that_names_it() {
+    let desk = Desk::new(&long_problem());
+    for (place, word) in [
+        ("no/such/folder/x", "no/such/folder/x"),
+        ("problem.npz/x", "problem.npz/x"),
+        (".", "folder"),
+        ("result.npz", "the result"),
+    ] {
+        let output = desk.invert(&["--checkpoint", place]);
+        assert_code(&output, 2);
+        assert!(stderr(&output).contains(word), "{}", stderr(&output));
+        assert_eq!(desk.files(), ["problem.npz"]);
+    }
+}
+
+/// A disk that fills up on the way, played by the limit on a file's size: the write fails midway,
+/// as it does without space.
+#[test]
+fn a_full_disk_loses_no_earlier_checkpoint() {
+    let desk = Desk::new(&long_problem());
+    assert_code(&desk.invert(&[]), 0);
+    let expected = desk.read("result.npz");
+    std::fs::remove_file(desk.path("result.npz")).unwrap();
+    // A few kilobytes: room for some targets and not for all. The signal that the limit sends is
+    // ignored, so that the write sees an error.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 8; exec {} invert problem.npz --out result.npz {}",
+        env!("CARGO_BIN_EXE_twolayer"),
+        CHECKPOINTED.join(" ")
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(desk.path("."))
+        .output()
+        .unwrap();
+    assert_code(&output, 2);
+    let message = stderr(&output);
+    assert!(
+        message.contains("run.checkpoint: cannot be written"),
+        "{message}"
+    );
+    // The one before is whole, no half of a file is left, and the run goes on from it.
+    assert_eq!(desk.files(), ["problem.npz", "run.checkpoint"]);
+    let kept = desk.read("run.checkpoint").len();
+    assert!(kept > 1000, "{kept}");
+    let resumed = desk.invert(&RESUMED);
+    assert_code(&resumed, 0);
+    assert_eq!(desk.read("result.npz"), expected);
+}

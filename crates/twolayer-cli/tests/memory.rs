@@ -1,0 +1,97 @@
+//! Memory is computed before it is taken, and what was computed is enough.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+
+mod common;
+
+use common::{Desk, Problem, Storage, assert_code, spread, stderr};
+use peak_alloc::PeakAlloc;
+use std::ffi::OsString;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+fn problem(d: usize, n: usize, m: usize, targets: usize) -> Problem {
+    let mut problem = Problem::new(Storage::PLAIN);
+    let uniform = vec![1.0 / m as f64; m * targets];
+    let (du, nu, mu) = (d as u64, n as u64, m as u64);
+    problem.set(
+        "A1",
+        Storage::PLAIN.array(&[nu, du], &spread(n * d, 1, 1.0)),
+    );
+    problem.set(
+        "A2",
+        Storage::PLAIN.array(&[mu, nu], &spread(m * n, 9, 1.0)),
+    );
+    problem.set("c1", Storage::PLAIN.array(&[nu], &spread(n, 5, 1.0)));
+    problem.set("c2", Storage::PLAIN.array(&[mu], &spread(m, 7, 1.0)));
+    problem.set("b", Storage::PLAIN.array(&[targets as u64, mu], &uniform));
+    problem
+}
+
+/// The figure in the refusal of a run with hardly any memory.
+fn stated(desk: &Desk, options: &[&str]) -> usize {
+    let output = desk.invert(&[options, &["--max-memory", "1KiB"]].concat());
+    assert_code(&output, 2);
+    let message = stderr(&output);
+    assert!(
+        message.contains("problem.npz: needs") && message.contains("(1024 bytes)"),
+        "{message}"
+    );
+    assert_eq!(desk.files(), ["problem.npz"]);
+    let figure = message.split(['(', ')']).nth(1).unwrap();
+    figure.trim_end_matches(" bytes").parse().unwrap()
+}
+
+/// The most that the same run allocates in this process.
+fn taken(desk: &Desk, options: &[&str]) -> usize {
+    let (problem, result) = (desk.path("problem.npz"), desk.path("result.npz"));
+    let mut arguments: Vec<OsString> = vec!["twolayer".into(), "invert".into(), problem.into()];
+    arguments.extend(["--out".into(), result.into(), "--quiet".into()]);
+    arguments.extend(options.iter().map(Into::into));
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    twolayer_cli::run(arguments);
+    std::fs::remove_file(desk.path("result.npz")).unwrap();
+    MEMORY.peak_usage() - before
+}
+
+/// One test, so that no other allocates at the same time. The program's own 16 MiB are not
+/// allocated but are the executable and its threads; without them the figure must still do, but
+/// for a megabyte of text and tables, and not be more than three times too large.
+#[test]
+fn what_is_stated_is_enough_and_not_much_more() {
+    const PROGRAM: usize = 16 << 20;
+    const TEXT: usize = 1 << 20;
+    // faer reserves buffers as large as the processor's caches, once for each thread.
+    taken(&Desk::new(&problem(40, 700, 500, 1)), &[]);
+    for (d, n, m, targets) in [
+        (40, 700, 500, 1),
+        (20, 300, 3000, 1),
+        (150, 200, 180, 2),
+        (4, 8, 2500, 60),
+    ] {
+        let desk = Desk::new(&problem(d, n, m, targets));
+        for backend in ["faer", "nalgebra", "ndarray"] {
+            for (precision, hessian) in [("f64", "auto"), ("f32", "secant"), ("f64", "exact")] {
+                let options = [
+                    "--backend",
+                    backend,
+                    "--precision",
+                    precision,
+                    "--hessian",
+                    hessian,
+                    "--max-iterations",
+                    "2",
+                ];
+                let (stated, taken) = (stated(&desk, &options), taken(&desk, &options));
+                let what = format!(
+                    "{d} × {n} × {m}, {targets} targets, {backend} {precision} {hessian}: \
+                     stated {stated} − {PROGRAM}, taken {taken}"
+                );
+                println!("{what}");
+                assert!(taken <= stated - PROGRAM + TEXT, "{what}");
+                assert!(stated - PROGRAM <= 3 * taken, "{what}");
+            }
+        }
+    }
+}

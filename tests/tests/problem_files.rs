@@ -1,0 +1,35 @@
+//! No file makes the reader panic, hang, or allocate beyond its bound.
+
+use peak_alloc::PeakAlloc;
+use std::io::Cursor;
+use twolayer_tests::mutation::{ARRAYS, corpus, liar, try_mutants};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// One test, so that nothing else allocates at the same time. `cargo xtask mutate` tries more.
+#[test]
+fn damaged_files_are_refused_and_no_more() {
+    let verdicts: Vec<_> = corpus()
+        .iter()
+        .map(|file| twolayer_cli::check_problem(Cursor::new(file.bytes()), ARRAYS))
+        .collect();
+    let (sound, faulty) = verdicts.split_at(16);
+    assert!(sound.iter().all(Result::is_ok), "{sound:?}");
+    assert!(faulty.iter().all(Result::is_err), "{faulty:?}");
+
+    // Without a limit on memory the file's own length is one.
+    let liar = liar();
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let verdict = twolayer_cli::check_problem(Cursor::new(liar), u64::MAX);
+    assert!(verdict.unwrap_err().contains("A1 claims 3200000"));
+    assert!(MEMORY.peak_usage() - before < 1 << 20);
+
+    let summary = try_mutants(&MEMORY, 0, 6000).unwrap();
+    println!("{summary:?}");
+    assert_eq!(summary.files, 6000);
+    // A mutator that spoils everything at once, or nothing, tests little.
+    let part = summary.accepted as f64 / summary.files as f64;
+    assert!((0.02..0.6).contains(&part), "{part} are sound");
+}

@@ -1,0 +1,99 @@
+//! E[H̃] = H for every model that draws at random.
+
+use crate::{properties, wide, with_problem};
+use approx_newton::RowFactor;
+use twolayer_core::{HessianApprox, Inversion, LinearBackend, RowWeights, Scalar};
+use twolayer_tests::generators::{Blemish, Case, Distance, TargetKind};
+use twolayer_tests::problems::rounded;
+
+properties!(sampled_rows_have_the_hessian_as_their_mean);
+
+const DRAWS: usize = 400;
+
+/// H̃ (d×d) as last built.
+fn matrix<'a, B: LinearBackend + 'a, H: HessianApprox<Inversion<'a, B>>>(
+    model: &mut H,
+    d: usize,
+) -> Vec<f64> {
+    let mut product = rounded(&vec![0.0; d]);
+    let mut column = |j: usize| {
+        let mut axis = vec![0.0; d];
+        axis[j] = 1.0;
+        model.apply(&rounded(&axis), &mut product);
+        wide(&product)
+    };
+    (0..d).flat_map(&mut column).collect()
+}
+
+/// The mean of N independent draws is off by less than five of its standard deviations, which are
+/// estimated from the draws; with 400 draws and fewer than 400 entries in all the chance of more is
+/// below 1 in 1,000, and the seeds are fixed. A factor of two in one row's weight is seen: it is
+/// tried below.
+fn sampled_rows_have_the_hessian_as_their_mean<B: LinearBackend>(backend: &B) {
+    for (index, (blemish, target, weight)) in [
+        (Blemish::None, TargetKind::Unrelated, 0.0),
+        (Blemish::Duplicates, TargetKind::Reachable, 0.5),
+        (Blemish::ZeroRows, TargetKind::OneHot, 0.0),
+        (Blemish::None, TargetKind::Uniform, 1.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (d, m) = (4, 60);
+        let case = Case::new((d, 12, m), blemish, target, weight, 40 + index as u64);
+        for (distance, kind) in [
+            (Distance::Squared, RowWeights::GaussNewton),
+            (Distance::Squared, RowWeights::Secant),
+            (Distance::KullbackLeibler, RowWeights::Secant),
+        ] {
+            with_problem(backend, &case, distance, |problem, at| {
+                let mut full = RowFactor::new(problem, kind);
+                full.build(problem, &at);
+                let expected = matrix(&mut full, d);
+                let mut sampled = RowFactor::sampled(problem, kind, 10, 7);
+                let mut draws = Vec::new();
+                for _ in 0..DRAWS {
+                    assert!(sampled.build(problem, &at) <= 10);
+                    draws.push(matrix(&mut sampled, d));
+                }
+                // Sums of nonnegative terms, each as good as the logits behind its weight.
+                let trace: f64 = (0..d).map(|j| expected[j * d + j]).sum();
+                let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
+                let rounding = 4.0 * (12 + d + m) as f64 * case.logit_size() * roundoff * trace;
+                let worst = worst_deviation(&draws, &expected, rounding);
+                assert!(
+                    worst < 5.0,
+                    "case {index}, {distance:?} {kind:?}: {worst} deviations"
+                );
+                // The test is sharp enough to see one heavy row counted twice.
+                let biased: Vec<Vec<f64>> = draws
+                    .iter()
+                    .map(|draw| {
+                        draw.iter()
+                            .zip(&expected)
+                            .map(|(a, e)| a + 0.5 * e)
+                            .collect()
+                    })
+                    .collect();
+                assert!(worst_deviation(&biased, &expected, rounding) > 5.0);
+            });
+        }
+    }
+}
+
+/// The largest |mean − expected|, less the rounding, in standard deviations of the mean.
+fn worst_deviation(draws: &[Vec<f64>], expected: &[f64], rounding: f64) -> f64 {
+    let count = draws.len() as f64;
+    let deviation = |(entry, &expected): (usize, &f64)| {
+        let values = || draws.iter().map(|draw| draw[entry]);
+        let mean = values().sum::<f64>() / count;
+        let variance = values().map(|v| (v - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let off = ((mean - expected).abs() - rounding).max(0.0);
+        off / (variance / count).sqrt().max(f64::MIN_POSITIVE)
+    };
+    expected
+        .iter()
+        .enumerate()
+        .map(deviation)
+        .fold(0.0, f64::max)
+}

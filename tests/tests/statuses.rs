@@ -1,0 +1,169 @@
+//! Every status that is no convergence, provoked, and with advice.
+
+use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, Status, TraceEntry};
+use std::ops::ControlFlow;
+use twolayer_core::{
+    Evaluation, HessianApprox, Inversion, LinearBackend, NotPositiveDefinite, Objective,
+    RowWeights, Subspace, Target, TwoLayer,
+};
+use twolayer_faer::Faer;
+use twolayer_tests::problems::Planted;
+
+#[track_caller]
+fn assert_ends(solution: &Solution<f64>, status: Status) {
+    assert_eq!(solution.status, status);
+    assert!(!status.is_converged());
+    assert!(!status.advice().is_empty() || status == Status::Stopped);
+    assert!(solution.x.iter().all(|x| x.is_finite()) && solution.loss.is_finite());
+    assert!(!solution.gradient_norm.is_nan());
+}
+
+fn planted() -> (TwoLayer<Faer<f64>>, Target<f64>) {
+    let planted = Planted::new((16, 64, 128), true, 1);
+    let network = planted.network(&Faer::default()).unwrap();
+    let target = planted.target(&network).unwrap();
+    (network, target)
+}
+
+/// A network of d = n = m = 2 by its entries.
+fn small(a1: [f64; 4], a2: [f64; 4], bias1: [f64; 2]) -> TwoLayer<Faer<f64>> {
+    let backend = Faer::default();
+    let (mut first, mut second) = (backend.zeros(2, 2), backend.zeros(2, 2));
+    backend.copy_from_row_major(&a1, &mut first);
+    backend.copy_from_row_major(&a2, &mut second);
+    TwoLayer::new(backend, first, second)
+        .unwrap()
+        .with_biases(bias1.to_vec(), vec![0.0; 2])
+        .unwrap()
+}
+
+/// Makes a step of the damping and the gradient.
+type Step = fn(f64, &[f64], &mut [f64]) -> Result<(), NotPositiveDefinite>;
+
+/// A model that answers as a test wants.
+struct Model {
+    gradient: Vec<f64>,
+    step: Step,
+}
+
+impl<O: Objective<Scalar = f64>> HessianApprox<O> for Model {
+    fn name(&self) -> &'static str {
+        "made up"
+    }
+
+    fn build(&mut self, _: &O, at: &O::Evaluation) -> usize {
+        self.gradient = at.gradient().to_vec();
+        1
+    }
+
+    fn mean_eigenvalue(&self) -> f64 {
+        1.0
+    }
+
+    fn step(
+        &mut self,
+        damping: f64,
+        _: Option<(f64, &[f64])>,
+        _: &Subspace<f64>,
+        step: &mut [f64],
+    ) -> Result<(), NotPositiveDefinite> {
+        (self.step)(damping, &self.gradient, step)
+    }
+
+    fn apply(&mut self, p: &[f64], product: &mut [f64]) {
+        product.copy_from_slice(p);
+    }
+}
+
+fn solve_with(step: Step) -> Solution<f64> {
+    let gradient = Vec::new();
+    let mut model = Model { gradient, step };
+    let (network, target) = planted();
+    let problem = Inversion::new(&network, &target).unwrap();
+    Solver::new()
+        .with_warm_start(false)
+        .solve_with(&problem, &mut model, &[0.1; 16], &mut Silent)
+        .unwrap()
+}
+
+#[test]
+fn too_few_iterations() {
+    let (network, target) = planted();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solver = Solver::new().with_max_iterations(3);
+    let solution = solver.solve(&problem, &[0.0; 16]).unwrap();
+    assert_ends(&solution, Status::IterationLimit);
+    assert_eq!(solution.iterations, 3);
+}
+
+#[test]
+fn stopped_by_an_observer() {
+    let (network, target) = planted();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let mut model = RowFactor::new(&problem, RowWeights::Secant);
+    let mut stop = |_: &TraceEntry<f64>, _: &[f64]| ControlFlow::Break(());
+    let solution = Solver::new()
+        .solve_with(&problem, &mut model, &[0.0; 16], &mut stop)
+        .unwrap();
+    assert_ends(&solution, Status::Stopped);
+}
+
+/// All units are off, where the loss is constant.
+#[test]
+fn flat() {
+    let network = small([1.0, 0.5, -0.5, 1.0], [1.0, 2.0, 3.0, 5.0], [-9.0; 2]);
+    let target = Target::new(vec![0.7, 0.3]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[0.1; 2]).unwrap();
+    assert_ends(&solution, Status::Flat);
+}
+
+/// A model that leads uphill: no step of it lowers the loss, however short.
+#[test]
+fn stalled() {
+    let solution = solve_with(|damping, gradient, step| {
+        for (p, g) in step.iter_mut().zip(gradient) {
+            *p = g / (1.0 + damping);
+        }
+        Ok(())
+    });
+    assert_ends(&solution, Status::Stalled);
+}
+
+#[test]
+fn no_damping_makes_the_model_definite() {
+    let solution = solve_with(|_, _, _| Err(NotPositiveDefinite));
+    assert_ends(&solution, Status::Indefinite);
+}
+
+#[test]
+fn steps_that_are_not_numbers_are_never_taken() {
+    let solution = solve_with(|_, _, step| {
+        step.fill(f64::NAN);
+        Ok(())
+    });
+    assert_ends(&solution, Status::Indefinite);
+    assert_eq!(solution.x, [0.1; 16]);
+}
+
+/// The output is harmless at x, but C = A2 A1 overflows.
+#[test]
+fn the_gradient_overflows() {
+    let network = small([1e200, 0.0, 0.0, 1e200], [1e200, 0.0, 0.0, 1e200], [0.0; 2]);
+    let target = Target::new(vec![0.7, 0.3]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let start = [1e-300, 1e-300];
+    let mut at = problem.new_evaluation();
+    problem.evaluate(&start, &[], &mut at);
+    assert!(at.value().is_finite());
+    for warm in [true, false] {
+        let solver = Solver::new().with_warm_start(warm);
+        let rows = solver.solve(&problem, &start).unwrap();
+        assert_ends(&rows, Status::NonFinite);
+        let mut exact = DenseHessian::new(&problem, RowWeights::Exact);
+        let exact = solver
+            .solve_with(&problem, &mut exact, &start, &mut Silent)
+            .unwrap();
+        assert_ends(&exact, Status::NonFinite);
+    }
+}
