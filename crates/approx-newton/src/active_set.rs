@@ -31,6 +31,8 @@ pub(crate) enum Release {
     Barred,
 }
 
+/// A point is off a kink where hᵢ exceeds this multiple of the rounding of aᵢᵀx + cᵢ.
+const OFF_A_KINK: f64 = 16.0;
 /// A violation counts where it exceeds this part of the slopes that it is the difference of.
 const NOTICEABLE: f64 = 1e-10;
 
@@ -73,17 +75,28 @@ impl<T: Scalar> ActiveSet<T> {
         true
     }
 
-    /// Moves x (d) back onto the pinned kinks, by as little as possible. Steps stay in the subspace
-    /// only to rounding, which is relative to their length: a long step leaves x off its kinks by
-    /// much more than a short one can tell from zero.
+    /// Moves x (d) back onto the pinned kinks, by as little as possible, where it has left them by
+    /// more than its own rounding. Steps stay in the subspace only to rounding, which is relative
+    /// to their length: a long step leaves x off its kinks by much more than a short one can tell
+    /// from zero.
     pub(crate) fn restore(&self, x: &mut [T]) {
-        if self.is_empty() {
+        let size = reduce::norm(x);
+        let mut off = false;
+        let mut distances = Vec::with_capacity(self.pinned.len());
+        for (index, &offset) in self.offsets.iter().enumerate() {
+            let normal = self.subspace.normal(index);
+            let distance = reduce::dot(normal, x) + offset;
+            let rounding = T::UNIT_ROUNDOFF * (reduce::norm(normal) * size + offset.abs());
+            off |= distance.abs() > T::of(OFF_A_KINK) * rounding;
+            distances.push(distance);
+        }
+        if !off {
             return;
         }
-        let distances: Vec<T> = (0..self.pinned.len())
-            .map(|index| reduce::dot(self.subspace.normal(index), x) + self.offsets[index])
-            .collect();
-        reduce::axpy(-T::one(), &self.subspace.shortest(&distances), x);
+        let correction = self.subspace.shortest(&distances);
+        if reduce::all_finite(&correction) {
+            reduce::axpy(-T::one(), &correction, x);
+        }
     }
 
     /// Releases the kink with the largest violation. `gradient` is the model's gradient at the point

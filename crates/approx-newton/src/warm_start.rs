@@ -169,7 +169,8 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
             source.advance(FIRST_BURST, &mut self.start);
             let reached = self.value_of_start();
             let proposal = std::mem::replace(&mut self.start, x.to_vec());
-            if reached < self.value_of_start() {
+            // An x of NaN can have a value: no unit is on there.
+            if reduce::all_finite(&proposal) && reached < self.value_of_start() {
                 self.start = proposal;
             }
         }

@@ -89,16 +89,34 @@ impl Shapes {
         } else {
             0
         };
+        // The warm start: the outcomes that determine the others, with the projections of its
+        // splitting (three more copies while they are made), and a descent of its own.
+        let lifted = self.lifted_outcomes();
+        let warm_start = sum([
+            product([5, n, lifted]),
+            product([3, lifted, lifted]),
+            product([n, d]),
+            model,
+        ]);
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),
             product([n, d]),
             product([factored, rows.max(2 * d), d + 1]),
         ]);
         let solver = sum([
-            product([number, sum([points, model, workspace])]),
+            product([number, sum([2 * points, model, warm_start, 2 * workspace])]),
             product([48, n]),
         ]);
         sum([solver, self.result_bytes::<T>(args)])
+    }
+
+    /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).
+    fn lifted_outcomes(&self) -> u64 {
+        let (d, n, m) = (self.inputs, self.hidden, self.outcomes);
+        let enough = m.min(sum([n, n / 8, 16]));
+        let first = enough.min(sum([d, d / 4, 16]));
+        let by_work = (1e11 / n as f64).sqrt() as u64;
+        enough.min(by_work.max(first))
     }
 
     /// x and f of every target, in double precision and as they are written, and the table of
@@ -108,7 +126,7 @@ impl Shapes {
         let numbers = sum([self.inputs, self.outcomes]);
         let iterations = match (&args.trace, &args.plot) {
             (None, None) => 0,
-            _ => args.max_iterations.unwrap_or(500) as u64 + 10,
+            _ => args.max_iterations.unwrap_or(1000) as u64 + 10,
         };
         let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64 + TRACE_LINE;
         sum([
