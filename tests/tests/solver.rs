@@ -1,10 +1,13 @@
 //! What the solver promises, on every backend and precision.
 
-use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, Stage, Status, TraceEntry};
+use approx_newton::{
+    DenseHessian, LimitPoint, RowFactor, Run, Silent, Solution, Solver, Stage, Status, TraceEntry,
+};
 use std::ops::ControlFlow;
 use twolayer_core::{
-    Error, Evaluation, Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer,
-    RowWeights, Scalar, SquaredError, Target, TwoLayer, reduce,
+    Error, Evaluation, HessianApprox, Inversion, Kinked, KullbackLeibler, LinearBackend, Loss,
+    NotPositiveDefinite, Objective, Regularizer, RowWeights, Scalar, SquaredError, Subspace,
+    Target, TwoLayer, reduce,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::for_each_backend;
@@ -301,4 +304,116 @@ fn one_seed_gives_the_same_bits() {
     // Zero is on every kink here, so that without a warm start the first move is random.
     assert_eq!(solve(1, false).x, solve(1, false).x);
     assert_ne!(solve(1, false).trace[0].loss, solve(2, false).trace[0].loss);
+}
+
+/// (1 − x)² + 100 (y − x²)² + 1: smooth, and not made of rows.
+struct Rosenbrock;
+
+#[derive(Default)]
+struct RosenbrockPoint {
+    x: [f64; 2],
+    value: f64,
+    gradient: [f64; 2],
+}
+
+impl Evaluation<f64> for RosenbrockPoint {
+    fn point(&self) -> &[f64] {
+        &self.x
+    }
+    fn value(&self) -> f64 {
+        self.value
+    }
+    fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+}
+
+impl Objective for Rosenbrock {
+    type Scalar = f64;
+    type Evaluation = RosenbrockPoint;
+    fn dimension(&self) -> usize {
+        2
+    }
+    fn radius(&self) -> Option<f64> {
+        None
+    }
+    fn new_evaluation(&self) -> RosenbrockPoint {
+        RosenbrockPoint::default()
+    }
+    fn evaluate(&self, x: &[f64], _: &[usize], at: &mut RosenbrockPoint) {
+        at.x = [x[0], x[1]];
+        at.value = (1.0 - x[0]).powi(2) + 100.0 * (x[1] - x[0] * x[0]).powi(2) + 1.0;
+    }
+    fn differentiate(&self, at: &mut RosenbrockPoint) {
+        let [x, y] = at.x;
+        let off = y - x * x;
+        at.gradient = [-2.0 * (1.0 - x) - 400.0 * x * off, 200.0 * off];
+    }
+    fn rounding_error(&self, at: &RosenbrockPoint) -> f64 {
+        4.0 * f64::UNIT_ROUNDOFF * at.value
+    }
+}
+
+impl Kinked for Rosenbrock {}
+
+/// Its Gauss–Newton matrix, solved by Cramer's rule.
+#[derive(Default)]
+struct GaussNewton {
+    matrix: [f64; 3],
+    gradient: [f64; 2],
+}
+
+impl HessianApprox<Rosenbrock> for GaussNewton {
+    fn name(&self) -> &'static str {
+        "gauss-newton of rosenbrock"
+    }
+    fn build(&mut self, _: &Rosenbrock, at: &RosenbrockPoint) -> usize {
+        let x = at.x[0];
+        self.matrix = [2.0 + 800.0 * x * x, -400.0 * x, 200.0];
+        self.gradient = at.gradient;
+        0
+    }
+    fn mean_eigenvalue(&self) -> f64 {
+        0.5 * (self.matrix[0] + self.matrix[2])
+    }
+    fn step(
+        &mut self,
+        damping: f64,
+        _: Option<(f64, &[f64])>,
+        subspace: &Subspace<f64>,
+        step: &mut [f64],
+    ) -> Result<(), NotPositiveDefinite> {
+        assert_eq!(
+            subspace.constraints(),
+            0,
+            "a smooth objective has nothing to pin"
+        );
+        let [a, b, c] = [
+            self.matrix[0] + damping,
+            self.matrix[1],
+            self.matrix[2] + damping,
+        ];
+        let (g, determinant) = (self.gradient, a * c - b * b);
+        step[0] = -(c * g[0] - b * g[1]) / determinant;
+        step[1] = -(a * g[1] - b * g[0]) / determinant;
+        Ok(())
+    }
+    fn apply(&mut self, p: &[f64], product: &mut [f64]) {
+        let [a, b, c] = self.matrix;
+        product[0] = a * p[0] + b * p[1];
+        product[1] = b * p[0] + c * p[1];
+    }
+}
+
+#[test]
+fn a_smooth_objective_without_rows_is_minimised_too() {
+    let mut model = GaussNewton::default();
+    let mut run =
+        Run::without_warm_start(Solver::new(), &Rosenbrock, &mut model, &[-1.2, 1.0]).unwrap();
+    while run.step(&mut Silent).is_none() {}
+    let solution = run.into_solution();
+    assert!(solution.status.is_converged(), "{}", solution.status);
+    assert_eq!(solution.limit, LimitPoint::Smooth);
+    // The Hessian's least eigenvalue is 0.4: a value to a few roundoffs is an x to their root.
+    assert!((solution.x[0] - 1.0).abs() < 1e-7 && (solution.x[1] - 1.0).abs() < 2e-7);
 }

@@ -83,6 +83,7 @@ impl Status {
 /// What kind of point the answer is, as far as first derivatives and the model tell. That the
 /// Hessian itself is positive definite there is for a certificate to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LimitPoint {
     /// Stationary where the objective is smooth.

@@ -11,7 +11,8 @@ use crate::problem_file::{Problem, Vectors, read_problem};
 use crate::{plot, report, result_file, trace};
 use approx_newton::theory::{Recorder, Theory, examine};
 use approx_newton::{
-    Certifier, DenseHessian, Observer, RowFactor, Solution, Solver, Status, TraceEntry, Verdict,
+    Certifier, DenseHessian, LimitPoint, Observer, RowFactor, Solution, Solver, Status, TraceEntry,
+    Verdict,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) gradient_norm: f64,
     pub(crate) iterations: usize,
     pub(crate) status: Status,
+    pub(crate) limit: LimitPoint,
     /// The solver alone.
     pub(crate) seconds: f64,
     /// Empty where neither trace nor plot was asked for.
@@ -328,6 +330,7 @@ fn outcome<B: LinearBackend>(
         gradient_norm: solution.gradient_norm.to_f64(),
         iterations: solution.iterations,
         status: solution.status,
+        limit: solution.limit,
         seconds: solution.seconds,
         trace,
         verdict: None,

@@ -5,7 +5,7 @@ use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::invert::{Outcome, Outcomes};
 use crate::theory::{self, TheoryReport};
-use approx_newton::Status;
+use approx_newton::{LimitPoint, Status};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -65,9 +65,17 @@ pub(crate) fn print(report: &str) -> Result<(), Error> {
     }
 }
 
-/// What can be done about targets that did not converge, a line for each way to fail.
+/// How many answers lie at kinks, and what can be done about targets that did not converge, a line
+/// for each way to fail.
 pub(crate) fn advice(outcomes: &[Outcome]) -> String {
     let mut lines = String::new();
+    let at_kinks = outcomes
+        .iter()
+        .filter(|o| o.limit == LimitPoint::AtKinks && o.status != Status::PerfectFit)
+        .count();
+    if at_kinks > 0 {
+        let _ = writeln!(lines, "{at_kinks} ended in a minimum at kinks");
+    }
     for (status, count) in statuses(outcomes) {
         if !status.advice().is_empty() {
             let _ = writeln!(lines, "{count} × {status}: {}", status.advice());
@@ -98,6 +106,10 @@ struct TargetReport {
     iterations: usize,
     status: &'static str,
     converged: bool,
+    /// `smooth`, `at-kinks` or `undetermined`.
+    limit: &'static str,
+    /// The units on whose kinks x lies.
+    at_kinks_of: Vec<usize>,
     solve_seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateReport>,
@@ -113,6 +125,8 @@ impl TargetReport {
             iterations: outcome.iterations,
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
+            limit: outcome.limit.name(),
+            at_kinks_of: outcome.pinned.clone(),
             solve_seconds: outcome.seconds,
             certificate: outcome.verdict.as_ref().map(CertificateReport::new),
             theory: outcome.theory.as_ref().map(TheoryReport::new),
