@@ -10,8 +10,8 @@ use twolayer_core::{Evaluation, Kinked, RowStructured, Scalar, WarmStart, reduce
 
 /// What a solve sees of a rung, whatever its objective.
 pub(crate) trait Rung<T> {
-    /// Begins a descent from x or, where that is lower, from what the source of starts makes of it.
-    /// Returns false where the objective overflows there.
+    /// Begins a descent from x or, on few outcomes and where that is lower, from what the source of
+    /// starts makes of it. Returns false where the objective overflows there.
     fn begin(&mut self, x: &[T]) -> bool;
 
     /// Begins another descent from another start, if another is worth its time.
@@ -83,6 +83,8 @@ const WORTH_WHILE: f64 = 0.25;
 /// So many descents in vain are enough, from starts that a source gives and from random ones.
 const MOST_VAIN: usize = 6;
 const MOST_VAIN_AT_RANDOM: usize = 3;
+/// A descent in vain that ends where the objective is smooth counts as so many.
+const SMOOTH_END_COUNTS: usize = 3;
 
 impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
     pub(crate) fn new(settings: &Solver<O::Scalar>, target: &'r O, warm: WarmStart<'r, O>) -> Self {
@@ -166,6 +168,12 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         let clock = Instant::now();
         if let Some(source) = &mut self.warm.starts {
             source.begin(x);
+        }
+        // On few outcomes a burst costs as much as an iteration and saves many; on all of them the
+        // descent is the faster one.
+        if !self.warm.shares_points
+            && let Some(source) = &mut self.warm.starts
+        {
             source.advance(FIRST_BURST, &mut self.start);
             let reached = self.value_of_start();
             let proposal = std::mem::replace(&mut self.start, x.to_vec());
@@ -181,7 +189,12 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     fn restart(&mut self) -> bool {
         let value = self.value();
         let worth_while = value < O::Scalar::of(WORTH_WHILE) * self.lowest;
-        self.vain = if worth_while { 0 } else { self.vain + 1 };
+        self.vain = match worth_while {
+            true => 0,
+            // Held by no kink, the value is most likely the least there is: b is not attained.
+            false if self.pinned().is_empty() => self.vain + SMOOTH_END_COUNTS,
+            false => self.vain + 1,
+        };
         if value < self.lowest {
             self.lowest = value;
         }
