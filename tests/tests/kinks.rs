@@ -418,9 +418,9 @@ proptest! {
     }
 }
 
-/// The evaluation at the answer, for a message.
+/// Two units with one kink between them: their normals are dependent, and one pin holds both.
 #[test]
-fn a_value_is_what_the_problem_says() {
+fn a_minimum_on_two_kinks_at_once_is_held_by_one() {
     let backend = Faer::<f64>::sequential();
     let (mut a1, mut a2) = (backend.zeros(2, 1), backend.zeros(3, 2));
     backend.copy_from_row_major(&[1.0, -1.0], &mut a1);
