@@ -3,6 +3,7 @@
 use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
+use crate::search::Place;
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
 use std::mem;
@@ -41,6 +42,11 @@ pub(crate) struct Buffers<T> {
     pub(crate) slopes: Vec<T>,
     pub(crate) crossings: Vec<Crossing<T>>,
     pub(crate) pinned: Vec<usize>,
+    /// Places on the step that a search by values looks at, how far along they are, and the values
+    /// there.
+    pub(crate) places: Vec<Place<T>>,
+    pub(crate) fractions: Vec<T>,
+    pub(crate) values: Vec<T>,
 }
 
 /// Whether H̃ belongs to the present point.
@@ -107,6 +113,9 @@ impl<O: Kinked> Descent<O> {
                 slopes: zeros(objective.kinks()),
                 crossings: Vec::with_capacity(objective.kinks()),
                 pinned: Vec::with_capacity(d),
+                places: Vec::new(),
+                fractions: Vec::new(),
+                values: Vec::new(),
             },
             model: Model::Missing,
             initial_damping: 1.0,
@@ -127,6 +136,16 @@ impl<O: Kinked> Descent<O> {
         initial_damping: f64,
     ) {
         problem.evaluate(x, pinned, &mut self.current);
+        self.begin(problem, pinned, initial_damping);
+    }
+
+    /// Begins at the trial point, which was evaluated with no kink held.
+    pub(crate) fn start_at_trial(&mut self, problem: &O, initial_damping: f64) {
+        swap(self);
+        self.begin(problem, &[], initial_damping);
+    }
+
+    fn begin(&mut self, problem: &O, pinned: &[usize], initial_damping: f64) {
         self.active_set.pin_only(problem, pinned);
         self.model = Model::Missing;
         self.initial_damping = initial_damping;

@@ -7,7 +7,7 @@ use num_traits::Float;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, RowStructured, reduce};
+use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Objective, RowStructured, reduce};
 
 /// A solve that can be driven step by step, watched, and stopped.
 ///
@@ -19,10 +19,12 @@ use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, RowStructured, red
 pub struct Run<'r, O: Kinked, H> {
     settings: Solver<O::Scalar>,
     objective: &'r O,
-    /// The easier objectives, the easiest first.
+    /// What makes the easier objectives; none for a solve without warm start.
+    ladder: Option<Ladder<'r, O>>,
+    /// Those made so far, the cheapest first.
     rungs: Vec<Box<dyn Rung<O::Scalar> + 'r>>,
-    /// Which of them the solve stands on; the target is behind the last.
-    rung: usize,
+    /// Which of them the solve stands on; none where it stands on the target.
+    rung: Option<usize>,
     hessian: &'r mut H,
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
@@ -34,6 +36,13 @@ pub struct Run<'r, O: Kinked, H> {
     random: ChaCha8Rng,
     clock: Instant,
 }
+
+/// The rung of a number, if there are so many.
+type Ladder<'r, O> = fn(
+    &Solver<<O as Objective>::Scalar>,
+    &'r O,
+    usize,
+) -> Option<Box<dyn Rung<<O as Objective>::Scalar> + 'r>>;
 
 struct Best<T> {
     x: Vec<T>,
@@ -62,13 +71,10 @@ where
         x0: &[O::Scalar],
     ) -> Result<Self, Error> {
         let mut run = Self::checked(settings, objective, hessian, x0)?;
-        if run.settings.warm_start && !run.target_is_met() {
-            let warm_starts = objective.warm_starts().into_iter();
-            run.rungs = warm_starts
-                .map(|warm| -> Box<dyn Rung<O::Scalar> + 'r> {
-                    Box::new(WarmDescent::new(&run.settings, objective, warm))
-                })
-                .collect();
+        if run.settings.warm_start {
+            run.ladder = Some(|settings, objective, number| {
+                Some(Box::new(WarmDescent::new(settings, objective, number)?))
+            });
         }
         run.begin();
         Ok(run)
@@ -125,8 +131,9 @@ where
             random: ChaCha8Rng::seed_from_u64(settings.seed),
             settings,
             objective,
+            ladder: None,
             rungs: Vec::new(),
-            rung: 0,
+            rung: None,
             hessian,
             descent,
             best: Best {
@@ -153,8 +160,8 @@ where
         }
         self.iteration += 1;
         let before = self.seconds();
-        let iteration = match self.rungs.get_mut(self.rung) {
-            Some(rung) => rung.iterate(),
+        let iteration = match self.rung {
+            Some(rung) => self.rungs[rung].iterate(),
             None => self.descent.iterate(self.objective, self.hessian, true),
         };
         self.record(&iteration, before);
@@ -163,7 +170,7 @@ where
             self.finish(Status::Stopped);
             return self.status;
         }
-        match (self.rungs.get(self.rung), iteration.end) {
+        match (self.present_rung(), iteration.end) {
             // The warm start may see further digits; the target does not.
             (Some(rung), _) if rung.target_is_met() => self.end_warm_descent(Status::PerfectFit),
             (Some(_), Some(end)) => self.end_warm_descent(end),
@@ -175,7 +182,7 @@ where
 
     /// The objective that the next iteration works on.
     pub fn stage(&self) -> Stage {
-        if self.rung < self.rungs.len() {
+        if self.rung.is_some() {
             Stage::WarmStart
         } else {
             Stage::Target
@@ -184,7 +191,7 @@ where
 
     /// The present point (d).
     pub fn point(&self) -> &[O::Scalar] {
-        match self.rungs.get(self.rung) {
+        match self.present_rung() {
             Some(rung) => rung.point(),
             None => self.descent.current.point(),
         }
@@ -219,27 +226,34 @@ where
         }
     }
 
+    fn present_rung(&self) -> Option<&(dyn Rung<O::Scalar> + 'r)> {
+        self.rung.map(|rung| &*self.rungs[rung])
+    }
+
     /// Begins on the first rung, or on the target where there is none or nothing to do.
     fn begin(&mut self) {
         if self.target_is_met() {
-            self.rungs.clear();
             self.record(&Iteration::nothing(), PhaseSeconds::default());
             self.finish(Status::PerfectFit);
         } else {
-            self.begin_rung();
+            self.climb();
         }
     }
 
-    /// Begins on the present rung, from the lowest point so far; on the next one where it cannot
-    /// begin; on the target where none is left.
-    fn begin_rung(&mut self) {
-        let before = self.seconds();
-        while let Some(rung) = self.rungs.get_mut(self.rung) {
-            if rung.begin(&self.best.x) {
-                self.record(&Iteration::nothing(), before);
+    /// Begins on the next rung, from the lowest point so far; on the one after where it cannot
+    /// begin; on the target where there is no other.
+    fn climb(&mut self) {
+        while let Some(ladder) = self.ladder {
+            let number = self.rungs.len();
+            let Some(rung) = ladder(&self.settings, self.objective, number) else {
+                break;
+            };
+            self.rungs.push(rung);
+            self.rung = Some(number);
+            if self.rungs[number].begin(&self.best.x) {
+                self.record(&Iteration::nothing(), PhaseSeconds::default());
                 return;
             }
-            self.rung += 1;
         }
         self.begin_target();
     }
@@ -248,25 +262,22 @@ where
     /// to the target.
     fn end_warm_descent(&mut self, end: Status) {
         self.evaluate_warm_end();
+        // The other rungs have the same minimiser, and the target is at its own.
         if end == Status::PerfectFit {
-            // The other rungs have the same minimiser, and the target is at its own.
-            self.rung = self.rungs.len();
-            self.begin_target();
-        } else if !self.restart() {
-            let within_reach = self.rungs[self.rung].is_within_reach();
-            self.rung = if within_reach {
-                self.rungs.len()
-            } else {
-                self.rung + 1
-            };
-            self.begin_rung();
+            return self.begin_target();
+        }
+        if !self.restart() {
+            match self.present_rung() {
+                Some(rung) if rung.is_within_reach() => self.begin_target(),
+                _ => self.climb(),
+            }
         }
     }
 
     /// The target where the present rung's descent has ended: the point is kept if it is the
     /// lowest yet.
     fn evaluate_warm_end(&mut self) {
-        let Some(rung) = self.rungs.get(self.rung) else {
+        let Some(rung) = self.rung.map(|rung| &self.rungs[rung]) else {
             return;
         };
         let trial = &mut self.descent.trial;
@@ -282,14 +293,12 @@ where
             ..
         } = &self.descent;
         self.best.offer(current, active_set.pinned());
-        if !end.is_converged()
-            && let Some(last) = self.rungs.len().checked_sub(1)
-        {
-            self.rung = last;
+        if !end.is_converged() {
+            self.rung = self.rungs.len().checked_sub(1);
             if self.restart() {
                 return;
             }
-            self.rung = self.rungs.len();
+            self.rung = None;
         }
         self.finish(end);
     }
@@ -297,7 +306,7 @@ where
     /// Another descent on the present rung, if another start is worth its time.
     fn restart(&mut self) -> bool {
         let before = self.seconds();
-        let begun = self.rungs.get_mut(self.rung).is_some_and(|r| r.restart());
+        let begun = self.rung.is_some_and(|rung| self.rungs[rung].restart());
         if begun {
             self.record(&Iteration::nothing(), before);
         }
@@ -308,13 +317,23 @@ where
     /// Kinks that held it go on holding it: on which side of them rounding has put the point is
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
+        self.rung = None;
         let (objective, descent) = (self.objective, &mut self.descent);
         let before = descent.seconds;
         if self.best.pinned.is_empty() {
-            let mut x = self.best.x.clone();
-            objective.evaluate(&x, &[], &mut descent.trial);
-            step_off_kinks(objective, &descent.trial, &mut x, &mut self.random);
-            descent.start_at(objective, &x, &[], TARGET_DAMPING);
+            let best = &self.best;
+            let mut x = best.x.clone();
+            // A pass over all of the network is saved where the warm start ended in the best point.
+            let trial = &mut descent.trial;
+            if trial.value() != best.loss || trial.point() != best.x {
+                objective.evaluate(&x, &[], trial);
+            }
+            step_off_kinks(objective, trial, &mut x, &mut self.random);
+            if x == best.x {
+                descent.start_at_trial(objective, TARGET_DAMPING);
+            } else {
+                descent.start_at(objective, &x, &[], TARGET_DAMPING);
+            }
         } else {
             let (x, pinned) = (&self.best.x, &self.best.pinned);
             descent.start_at(objective, x, pinned, TARGET_DAMPING);
@@ -325,7 +344,14 @@ where
             self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
         }
         self.record(&Iteration::nothing(), before);
-        if self.target_is_met() {
+        if !self.target_is_met() {
+            return;
+        }
+        if self.descent.active_set.is_empty() {
+            // Evaluated already, with no kink held.
+            self.status = Some(Status::PerfectFit);
+            objective.differentiate(&mut self.descent.current);
+        } else {
             self.finish(Status::PerfectFit);
         }
     }
@@ -358,14 +384,20 @@ where
     }
 
     fn seconds(&self) -> PhaseSeconds {
-        match self.rungs.get(self.rung) {
+        match self.present_rung() {
             Some(rung) => rung.seconds(),
             None => self.descent.seconds,
         }
     }
 
+    /// Starts beyond the first, those on another rung included.
+    fn restarts(&self) -> usize {
+        let on_rungs: usize = self.rungs.iter().map(|rung| rung.restarts()).sum();
+        on_rungs + self.rungs.len().saturating_sub(1)
+    }
+
     fn record(&mut self, iteration: &Iteration<O::Scalar>, before: PhaseSeconds) {
-        let (loss, stage_loss, pinned) = match self.rungs.get(self.rung) {
+        let (loss, stage_loss, pinned) = match self.present_rung() {
             Some(rung) => {
                 let loss = rung.target_value().unwrap_or(self.best.loss);
                 (loss, rung.value(), rung.pinned().len())
@@ -378,7 +410,7 @@ where
         self.trace.push(TraceEntry {
             iteration: self.iteration,
             stage: self.stage(),
-            restart: self.rungs.iter().map(|rung| rung.restarts()).sum(),
+            restart: self.restarts(),
             loss,
             stage_loss,
             gradient_norm: iteration.gradient_norm,

@@ -4,6 +4,7 @@ use crate::ball;
 use crate::crossings;
 use crate::descent::{Buffers, Descent, ModelStep, swap};
 use num_traits::{Float, One, Zero};
+use std::cmp::Ordering;
 use std::time::Instant;
 use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, reduce};
 
@@ -14,7 +15,7 @@ const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
 const MOST_KINKS_TRIED: usize = 16;
 
 /// Where on the step, and on which kink if on one.
-type Place<T> = (T, Option<usize>);
+pub(crate) type Place<T> = (T, Option<usize>);
 
 impl<O: Kinked> Descent<O> {
     /// Goes along the step to a lower point, and pins the kink that it ends in, if it does.
@@ -42,7 +43,8 @@ impl<O: Kinked> Descent<O> {
         crossings::find(distances, slopes, problem.sides(&self.current), crossings);
 
         let one = O::Scalar::one();
-        let exact = problem.minimize_along(&mut self.current, slopes, crossings, one);
+        let (current, trial) = (&self.current, &mut self.trial);
+        let exact = problem.minimize_along(current, slopes, crossings, one, trial);
         let (fraction, kink) = match exact {
             Some(minimum) => {
                 let place = (minimum.fraction, minimum.kink);
@@ -102,19 +104,52 @@ impl<O: Kinked> Descent<O> {
             return full;
         }
         let (mut lowest, mut best) = (self.trial.value(), full);
-        let kinks = self.buffers.crossings.len().min(MOST_KINKS_TRIED);
-        for index in 0..FRACTIONS.len() + kinks {
-            let place = match FRACTIONS.get(index) {
-                Some(&fraction) => (O::Scalar::of(fraction), None),
-                None => self.kink_to_try(index - FRACTIONS.len(), kinks),
+        self.list_places();
+        let places = std::mem::take(&mut self.buffers.places);
+        let known = self.look_along(problem, &places);
+        for (index, &place) in places.iter().enumerate() {
+            let value = if known {
+                self.buffers.values[index]
+            } else {
+                self.evaluate_trial(problem, place);
+                self.trial.value()
             };
-            self.evaluate_trial(problem, place);
-            if self.trial.value() < lowest || lowest.is_nan() {
-                (lowest, best) = (self.trial.value(), place);
+            if value < lowest || lowest.is_nan() {
+                (lowest, best) = (value, place);
             }
         }
+        self.buffers.places = places;
         self.evaluate_trial(problem, best);
         best
+    }
+
+    /// The places on the way that are worth a look, nearest first.
+    fn list_places(&mut self) {
+        let mut places = std::mem::take(&mut self.buffers.places);
+        places.clear();
+        places.extend(FRACTIONS.map(|fraction| (O::Scalar::of(fraction), None)));
+        let kinks = self.buffers.crossings.len().min(MOST_KINKS_TRIED);
+        places.extend((0..kinks).map(|index| self.kink_to_try(index, kinks)));
+        places.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
+        self.buffers.places = places;
+    }
+
+    /// The values at `places`, if the objective tells them for less than an evaluation each: not in
+    /// a ball, where what lies outside is moved to its sphere.
+    fn look_along(&mut self, problem: &O, places: &[Place<O::Scalar>]) -> bool {
+        let Buffers {
+            slopes,
+            crossings,
+            fractions,
+            values,
+            ..
+        } = &mut self.buffers;
+        fractions.clear();
+        fractions.extend(places.iter().map(|place| place.0));
+        values.resize(places.len(), O::Scalar::zero());
+        let (current, trial) = (&self.current, &mut self.trial);
+        problem.radius().is_none()
+            && problem.values_along(current, slopes, crossings, fractions, values, trial)
     }
 
     /// Kink number `index` of the `tried` ones: the first half are the nearest, the others are

@@ -6,7 +6,7 @@ use crate::{LimitPoint, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Stage {
-    /// The easier objective that finds a start (see `Objective::warm_starts`).
+    /// The easier objective that finds a start (see `Objective::warm_start`).
     WarmStart,
     /// The objective that was asked for.
     Target,
@@ -57,7 +57,8 @@ pub struct TraceEntry<T> {
     pub iteration: usize,
     /// The objective that the iteration worked on.
     pub stage: Stage,
-    /// Which start of the warm start: 0 for x0, then one more for each restart.
+    /// Which descent of the warm start: 0 for the first, from x0, then one more for each other start
+    /// and each other objective.
     pub restart: usize,
     /// The objective that was asked for, after the iteration. Where the stage works on a part of
     /// the outcomes, and does not know it, the lowest found so far.

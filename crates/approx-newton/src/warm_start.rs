@@ -6,7 +6,7 @@ use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Evaluation, Kinked, RowStructured, Scalar, WarmStart, reduce};
+use twolayer_core::{Evaluation, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce};
 
 /// What a solve sees of a rung, whatever its objective.
 pub(crate) trait Rung<T> {
@@ -17,8 +17,8 @@ pub(crate) trait Rung<T> {
     /// Begins another descent from another start, if another is worth its time.
     fn restart(&mut self) -> bool;
 
-    /// Whether the rung has come so low that its minimum is most likely zero: then the other rungs
-    /// have nothing to add.
+    /// Whether the rung has come so low that its minimum is most likely zero, and has tried other
+    /// starts: then the other rungs have nothing to add.
     fn is_within_reach(&self) -> bool;
 
     /// One iteration of the present descent.
@@ -64,8 +64,8 @@ pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
     burst: usize,
     /// Descents in a row that ended hardly lower than one before.
     vain: usize,
-    /// Iterations of the present descent.
-    length: usize,
+    /// The value after each iteration of the present descent.
+    course: Vec<O::Scalar>,
     random: ChaCha8Rng,
 }
 
@@ -73,6 +73,8 @@ pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
 const INITIAL_DAMPING: f64 = 1e-4;
 /// A descent that has not arrived after so many iterations will not.
 const LONGEST_DESCENT: usize = 100;
+/// A descent that is tried once has to halve its value in so many iterations.
+const HALVES_WITHIN: usize = 4;
 /// Iterations of the source of starts before the first descent, and before the next one; they
 /// double from restart to restart, up to the last.
 const FIRST_BURST: usize = 100;
@@ -87,9 +89,12 @@ const MOST_VAIN_AT_RANDOM: usize = 3;
 const SMOOTH_END_COUNTS: usize = 3;
 
 impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
-    pub(crate) fn new(settings: &Solver<O::Scalar>, target: &'r O, warm: WarmStart<'r, O>) -> Self {
+    /// The descents of warm start number `number` of `target`, if it has so many.
+    pub(crate) fn new(settings: &Solver<O::Scalar>, target: &'r O, number: usize) -> Option<Self> {
+        let clock = Instant::now();
+        let warm = target.warm_start(number)?;
         let d = target.dimension();
-        Self {
+        let mut descent = Self {
             hessian: settings.default_hessian(&warm.objective),
             descent: Descent::new(&warm.objective, settings.tolerances),
             target,
@@ -101,9 +106,11 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
             lowest: num_traits::Float::infinity(),
             burst: BURST,
             vain: 0,
-            length: 0,
+            course: Vec::with_capacity(LONGEST_DESCENT),
             random: ChaCha8Rng::seed_from_u64(settings.seed),
-        }
+        };
+        descent.descent.seconds.evaluate = clock.elapsed().as_secs_f64();
+        Some(descent)
     }
 
     /// Begins a descent at `start`.
@@ -114,8 +121,16 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
         self.step_off_kinks();
         self.descent
             .start_at(&self.warm.objective, &self.start, &[], INITIAL_DAMPING);
-        self.length = 0;
+        self.course.clear();
         num_traits::Float::is_finite(self.value())
+    }
+
+    /// Whether a descent that has no second try goes on slower than the next rung would.
+    fn is_slow(&self) -> bool {
+        let value = self.value();
+        let earlier = self.course.iter().rev().nth(HALVES_WITHIN);
+        matches!(self.warm.restarts, Restarts::Never)
+            && earlier.is_some_and(|&earlier| value > O::Scalar::of(0.5) * earlier)
     }
 
     /// The objective at `start`, NaN where that is NaN.
@@ -166,13 +181,13 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         self.x0.copy_from_slice(x);
         self.start.copy_from_slice(x);
         let clock = Instant::now();
-        if let Some(source) = &mut self.warm.starts {
+        if let Restarts::From(source) = &mut self.warm.restarts {
             source.begin(x);
         }
         // On few outcomes a burst costs as much as an iteration and saves many; on all of them the
         // descent is the faster one.
         if !self.warm.shares_points
-            && let Some(source) = &mut self.warm.starts
+            && let Restarts::From(source) = &mut self.warm.restarts
         {
             source.advance(FIRST_BURST, &mut self.start);
             let reached = self.value_of_start();
@@ -204,31 +219,34 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         }
         self.restarts += 1;
         let clock = Instant::now();
-        match &mut self.warm.starts {
-            Some(source) => {
+        match &mut self.warm.restarts {
+            Restarts::From(source) => {
                 if self.vain > 0 {
                     source.disturb();
                 }
                 source.advance(self.burst, &mut self.start);
                 self.burst = (2 * self.burst).min(LONGEST_BURST);
             }
-            None if self.vain < MOST_VAIN_AT_RANDOM => self.choose_at_random(),
-            None => return false,
+            Restarts::Random if self.vain < MOST_VAIN_AT_RANDOM => self.choose_at_random(),
+            Restarts::Random | Restarts::Never => return false,
         }
         self.descent.seconds.evaluate += clock.elapsed().as_secs_f64();
         reduce::all_finite(&self.start) && self.descend()
     }
 
     fn is_within_reach(&self) -> bool {
-        self.lowest <= self.warm.within_reach
+        let has_restarts = !matches!(self.warm.restarts, Restarts::Never);
+        has_restarts && self.lowest <= self.warm.within_reach
     }
 
     fn iterate(&mut self) -> Iteration<O::Scalar> {
-        self.length += 1;
         let (objective, hessian) = (&self.warm.objective, &mut self.hessian);
         let mut iteration = self.descent.iterate(objective, hessian, false);
-        if self.length == LONGEST_DESCENT {
+        self.course.push(self.value());
+        if self.course.len() == LONGEST_DESCENT {
             iteration.end = iteration.end.or(Some(Status::IterationLimit));
+        } else if self.is_slow() {
+            iteration.end = iteration.end.or(Some(Status::Stalled));
         }
         iteration
     }

@@ -89,14 +89,16 @@ impl Shapes {
         } else {
             0
         };
-        // The warm start: the outcomes that determine the others, with the projections of its
-        // splitting (three more copies while they are made), and a descent of its own.
+        // The warm start: a few outcomes; those that determine the others, with the projections of
+        // its splitting (three more copies while they are made); a descent of its own for each.
         let lifted = self.lifted_outcomes();
         let warm_start = sum([
+            product([n, m.min(sum([d, d / 4, 16]))]),
             product([5, n, lifted]),
             product([3, lifted, lifted]),
-            product([n, d]),
+            product([2, n, d]),
             model,
+            product([13, d, d]),
         ]);
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),

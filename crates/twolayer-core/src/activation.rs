@@ -35,23 +35,24 @@ impl<T: Scalar> Activation<T> for Relu {
 pub struct Softmax;
 
 impl Softmax {
-    /// log f = z − logsumexp(z), exact to rounding where f itself underflows.
-    pub fn log_probabilities<T: Scalar>(logits: &[T], log_probabilities: &mut [T]) {
-        let shift = reduce::max(logits);
-        for (l, &z) in log_probabilities.iter_mut().zip(logits) {
-            *l = (z - shift).exp();
-        }
-        let log_sum = reduce::sum(log_probabilities).ln();
-        // Subtracted one after the other: shift + log_sum would round log_sum away where the
+    /// f = softmax(z), and log f = z − logsumexp(z), exact to rounding where f itself underflows:
+    /// one exponential for each entry serves both.
+    pub fn with_logarithms<T: Scalar>(
+        logits: &[T],
+        log_probabilities: &mut [T],
+        probabilities: &mut [T],
+    ) {
+        let (shift, total) = Softmax::normalize(logits, probabilities);
+        let log_total = total.ln();
+        // Subtracted one after the other: shift + log_total would round log_total away where the
         // logits are large.
         for (l, &z) in log_probabilities.iter_mut().zip(logits) {
-            *l = (z - shift) - log_sum;
+            *l = (z - shift) - log_total;
         }
     }
-}
 
-impl<T: Scalar> Activation<T> for Softmax {
-    fn apply(&self, input: &[T], output: &mut [T]) {
+    /// output = softmax(input). Returns max z and Σ exp(z − max z).
+    fn normalize<T: Scalar>(input: &[T], output: &mut [T]) -> (T, T) {
         let shift = reduce::max(input);
         for (f, &z) in output.iter_mut().zip(input) {
             *f = (z - shift).exp();
@@ -60,6 +61,13 @@ impl<T: Scalar> Activation<T> for Softmax {
         for f in output.iter_mut() {
             *f /= total;
         }
+        (shift, total)
+    }
+}
+
+impl<T: Scalar> Activation<T> for Softmax {
+    fn apply(&self, input: &[T], output: &mut [T]) {
+        Softmax::normalize(input, output);
     }
 
     fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]) {
@@ -78,8 +86,7 @@ mod tests {
     fn log_probabilities_outlive_the_probabilities() {
         let logits = [1000.0_f64, 0.0, -1000.0];
         let (mut logs, mut f) = ([0.0; 3], [0.0; 3]);
-        Softmax::log_probabilities(&logits, &mut logs);
-        Softmax.apply(&logits, &mut f);
+        Softmax::with_logarithms(&logits, &mut logs, &mut f);
         assert_eq!(logs, [0.0, -1000.0, -2000.0]);
         assert_eq!(f, [1.0, 0.0, 0.0]);
     }

@@ -1,12 +1,13 @@
 //! The problem of this workspace: which input has this output?
 
 mod kinks;
+mod ladder;
+mod ray;
 mod rows;
 
 use crate::{
-    Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, LogRatio, Loss, Objective,
-    Regularizer, Scalar, SquaredError, Starts, Target, TwoLayer, WarmStart, reduce,
-    splitting::Splitting,
+    Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, Loss, Objective, Regularizer,
+    Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
 };
 use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
@@ -97,17 +98,6 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
         &self.target
     }
 
-    /// The same problem on another network and target, without regulariser.
-    pub(crate) fn with_network(&self, network: &'a TwoLayer<B>, target: Target<B::Scalar>) -> Self {
-        Self {
-            network,
-            target: Cow::Owned(target),
-            loss: self.loss,
-            regularizer: None,
-            radius: self.radius,
-        }
-    }
-
     /// The loss.
     pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
         self.loss
@@ -116,6 +106,17 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The regulariser.
     pub fn regularizer(&self) -> Option<&'a Regularizer<B::Scalar>> {
         self.regularizer
+    }
+}
+
+impl<B: LinearBackend> Inversion<'_, B> {
+    /// ½‖W u‖² for u = A2 φ(A1 x + c1) (m).
+    fn penalty(&self, u: &[B::Scalar]) -> B::Scalar {
+        self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
+            let w = regularizer.weights();
+            let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
+            B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
+        })
     }
 }
 
@@ -143,11 +144,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         at.x.copy_from_slice(x);
         self.network.forward(x, pinned, &mut at.pass);
         at.loss = self.loss.value(&at.pass, &self.target);
-        at.penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
-            let (w, u) = (regularizer.weights(), &at.pass.products);
-            let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
-            B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
-        });
+        at.penalty = self.penalty(&at.pass.products);
     }
 
     fn value_at(&self, at: &Self::Evaluation) -> B::Scalar {
@@ -192,34 +189,8 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
             + roundoff * self.value_at(at)
     }
 
-    fn warm_starts(&self) -> Vec<WarmStart<'_, Self>> {
-        let log_ratio = self.clone().with_loss(&LogRatio);
-        if self.loss.name() == log_ratio.loss.name() {
-            return Vec::new();
-        }
-        // The splitting knows no regulariser; where there is one, its solution is not the answer.
-        let splitting = || -> Option<Box<dyn Starts<B::Scalar> + '_>> {
-            if self.regularizer.is_some() {
-                return None;
-            }
-            Some(Box::new(Splitting::new(self)?))
-        };
-        let rung = |objective: Self, starts, shares_points| WarmStart {
-            // Log-ratios that are off by 0.1 on average.
-            within_reach: B::Scalar::of(0.005 * objective.network.outcomes() as f64),
-            objective,
-            starts,
-            shares_points,
-        };
-        let few = if self.regularizer.is_some() {
-            None
-        } else {
-            log_ratio.on_lifted_outcomes()
-        };
-        match few {
-            Some(few) => vec![rung(few, splitting(), false), rung(log_ratio, None, true)],
-            None => vec![rung(log_ratio, splitting(), true)],
-        }
+    fn warm_start(&self, number: usize) -> Option<WarmStart<'_, Self>> {
+        ladder::rung(self, number)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A network with its hidden layer set free: what the splitting works on.
 
+use crate::few::{enough_for, spread};
 use crate::{LinearBackend, Scalar, TwoLayer};
-use num_traits::{One, ToPrimitive, Zero};
+use num_traits::{One, Zero};
 use std::fmt;
 
 /// Outcomes S that determine the logits of all others, and the factors of two projections.
@@ -34,6 +35,9 @@ const RIDGE: f64 = 1e3;
 const SPARE: f64 = 0.1;
 /// Diagonal entries of (ÃÃᵀ + εI)⁻¹ that are looked at to tell the rank.
 const PROBES: usize = 16;
+/// How many times as many outcomes are tried where they were too few: most heads have a rank of
+/// about d or of about n.
+const GROWTH: usize = 4;
 /// n s² is not raised beyond this: about a second's work.
 const MOST_WORK: f64 = 1e11;
 
@@ -54,53 +58,29 @@ impl<B: LinearBackend> Lift<B> {
         let (input_gram, _) = ridged_gram(network.backend(), network.a1(), &mut workspace)?;
         // Centring costs one row of the rank.
         let enough = m.min(n + n / 8 + PROBES);
-        let mut count = enough.min(d + d / 4 + PROBES);
+        let mut count = enough.min(enough_for(d));
         loop {
             let outcomes = spread(count, m);
             let rows = centered_rows(network, &outcomes);
             let (row_gram, ridge) = ridged_gram(network.backend(), &rows, &mut workspace)?;
             let spare = spare_part::<B>(network.backend(), &row_gram, ridge, count);
-            let doubled = enough.min(2 * count);
-            let work = n as f64 * (doubled as f64).powi(2);
-            if spare < SPARE && doubled > count && work <= MOST_WORK {
-                count = doubled;
+            let more = enough.min(GROWTH * count);
+            let work = n as f64 * (more as f64).powi(2);
+            if spare < SPARE && more > count && work <= MOST_WORK {
+                count = more;
                 continue;
             }
-            let rank = count as f64 * (1.0 - spare);
+            let is_determined = is_determined(network.backend(), &rows, &row_gram);
             return Some(Self {
                 network: (count < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
                 rows,
                 row_gram,
                 input_gram,
-                is_determined: rank > n as f64 - 0.5,
+                is_determined,
             });
         }
     }
-}
-
-/// `count` different outcomes of m, increasing, spread evenly and without a period: fractional
-/// parts of multiples of the golden ratio. More of them contain fewer of them.
-fn spread(count: usize, m: usize) -> Vec<usize> {
-    if count == m {
-        return (0..m).collect();
-    }
-    const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_8;
-    let mut chosen = vec![false; m];
-    let mut left = count;
-    for k in 0.. {
-        let place = (k as f64 * GOLDEN_RATIO).fract() * m as f64;
-        let place = place.to_usize().unwrap_or(0).min(m - 1);
-        // Taken already: the next one that is free.
-        let free = (place..m).chain(0..place).find(|&i| !chosen[i]);
-        if let (Some(free), 1..) = (free, left) {
-            chosen[free] = true;
-            left -= 1;
-        } else {
-            break;
-        }
-    }
-    (0..m).filter(|&i| chosen[i]).collect()
 }
 
 /// Ãᵀ (n×s).
@@ -170,20 +150,28 @@ fn spare_part<B: LinearBackend>(
     total / probes as f64
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outcomes_are_different_and_spread() {
-        for (count, m) in [(1, 1), (3, 5), (5, 5), (48, 30_522), (99, 100)] {
-            let outcomes = spread(count, m);
-            assert_eq!(outcomes.len(), count);
-            assert!(outcomes.windows(2).all(|pair| pair[0] < pair[1]));
-            assert!(outcomes[count - 1] < m);
-        }
-        let outcomes = spread(100, 10_000);
-        let widest = outcomes.windows(2).map(|pair| pair[1] - pair[0]).max();
-        assert!(widest < Some(400));
+/// Whether Ãa = τ has one solution: it is made for a known a of ±1, whose part in the null space of
+/// Ã, about √(n − r) long, would be lost. A tenth of what one dimension would lose is allowed for
+/// rounding and the ridge.
+fn is_determined<B: LinearBackend>(backend: &B, rows: &B::Matrix, gram: &B::Cholesky) -> bool {
+    let (n, s) = (backend.nrows(rows), backend.ncols(rows));
+    if s <= n {
+        return false;
     }
+    // The signs of the Thue–Morse sequence: no period that a layer could share.
+    let sign = |i: usize| {
+        B::Scalar::of(if i.count_ones().is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        })
+    };
+    let known: Vec<_> = (0..n).map(sign).collect();
+    let mut tau = vec![B::Scalar::zero(); s];
+    backend.mul_vec_transposed(rows, &known, &mut tau);
+    backend.cholesky_solve(gram, &mut tau, &mut B::Workspace::default());
+    let mut found = vec![B::Scalar::zero(); n];
+    backend.mul_vec(rows, &tau, &mut found);
+    crate::reduce::axpy(-B::Scalar::one(), &known, &mut found);
+    crate::reduce::norm(&found) <= B::Scalar::of(0.1)
 }

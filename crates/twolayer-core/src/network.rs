@@ -1,7 +1,8 @@
 //! The frozen network: validated once, then trusted.
 
+use crate::few::Few;
 use crate::lift::Lift;
-use crate::{Activation, Error, LinearBackend, Softmax};
+use crate::{Error, LinearBackend, Softmax};
 use std::sync::{Arc, OnceLock};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
@@ -15,7 +16,8 @@ pub struct TwoLayer<B: LinearBackend> {
     bias1: Vec<B::Scalar>,
     a2: B::Matrix,
     bias2: Vec<B::Scalar>,
-    /// Made where the first target asks for it, and shared by all others.
+    /// Made where the first target asks for them, and shared by all others.
+    few: OnceLock<Option<Arc<Few<B>>>>,
     lift: OnceLock<Option<Arc<Lift<B>>>>,
 }
 
@@ -63,6 +65,7 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1,
             a2,
             bias2,
+            few: OnceLock::new(),
             lift: OnceLock::new(),
         })
     }
@@ -82,6 +85,7 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_finite("c2", &bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
+        self.few = OnceLock::new();
         self.lift = OnceLock::new();
         Ok(self)
     }
@@ -100,8 +104,16 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1: self.bias1.clone(),
             a2,
             bias2: outcomes.iter().map(|&i| self.bias2[i]).collect(),
+            few: OnceLock::new(),
             lift: OnceLock::new(),
         }
+    }
+
+    /// A few of the outcomes.
+    pub(crate) fn few(&self) -> Option<&Few<B>> {
+        self.few
+            .get_or_init(|| Few::new(self).map(Arc::new))
+            .as_deref()
     }
 
     /// The outcomes that determine the others, and the projections of the splitting.
@@ -201,8 +213,7 @@ impl<B: LinearBackend> TwoLayer<B> {
         for ((z, &u), &c) in pass.logits.iter_mut().zip(&pass.products).zip(&self.bias2) {
             *z = u + c;
         }
-        Softmax::log_probabilities(&pass.logits, &mut pass.log_probabilities);
-        Softmax.apply(&pass.logits, &mut pass.probabilities);
+        pass.normalize();
     }
 
     /// C v for C = A2 diag(s) A1 and s the indicator of `active`, without forming C.
@@ -277,7 +288,7 @@ pub struct ForwardPass<T> {
     /// The units with s = 1, increasing.
     pub active: Vec<usize>,
     /// h of the active units.
-    active_hidden: Vec<T>,
+    pub(crate) active_hidden: Vec<T>,
     /// u = A2 φ(h) (m).
     pub products: Vec<T>,
     /// z = u + c2 (m).
@@ -307,6 +318,15 @@ impl<T: crate::Scalar> ForwardPass<T> {
     pub(crate) fn choose_side(&mut self, unit: usize, active: bool) {
         self.pattern[unit] = active;
         self.list_active();
+    }
+
+    /// f and log f from the logits.
+    pub(crate) fn normalize(&mut self) {
+        Softmax::with_logarithms(
+            &self.logits,
+            &mut self.log_probabilities,
+            &mut self.probabilities,
+        );
     }
 
     fn list_active(&mut self) {

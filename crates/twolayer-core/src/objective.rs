@@ -32,7 +32,7 @@ pub trait Objective {
     fn differentiate(&self, at: &mut Self::Evaluation);
 
     /// The value of this objective at a point that it or its
-    /// [`warm_starts`](Objective::warm_starts) evaluated.
+    /// [`warm_start`](Objective::warm_start)s evaluated.
     fn value_at(&self, at: &Self::Evaluation) -> Self::Scalar {
         at.value()
     }
@@ -41,13 +41,15 @@ pub trait Objective {
     /// decrease below it cannot be told from noise.
     fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
 
-    /// Objectives of the same unknowns that are easier to minimise from far away, the easiest
-    /// first, and that have the same minimiser wherever the minimum of this one is zero.
-    fn warm_starts(&self) -> Vec<WarmStart<'_, Self>>
+    /// Number `number` of the objectives of the same unknowns that are easier to minimise, the
+    /// cheapest first, and that have the same minimiser wherever the minimum of this one is zero;
+    /// `None` behind the last. A solver asks for one when those before it were not enough: making
+    /// it may cost more than a descent.
+    fn warm_start(&self, _number: usize) -> Option<WarmStart<'_, Self>>
     where
         Self: Sized,
     {
-        Vec::new()
+        None
     }
 }
 
@@ -55,15 +57,25 @@ pub trait Objective {
 pub struct WarmStart<'s, O: Objective> {
     /// The easier objective.
     pub objective: O,
+    /// Where a descent on it begins that does not begin where it is told to.
+    pub restarts: Restarts<'s, O::Scalar>,
     /// A value of it below which its minimum is taken to be zero: where the descent ends between
     /// rounding and this, it has most likely met a local minimum, and other starts are worth
     /// their time. Above it the target is out of reach, and they are not.
     pub within_reach: O::Scalar,
-    /// Where other starts come from; they are random otherwise.
-    pub starts: Option<Box<dyn Starts<O::Scalar> + 's>>,
     /// Whether a point that the easier objective evaluated has all that
     /// [`value_at`](Objective::value_at) of this one needs.
     pub shares_points: bool,
+}
+
+/// Where further descents of a [`WarmStart`] begin.
+pub enum Restarts<'s, T> {
+    /// One descent is enough to tell whether this objective helps.
+    Never,
+    /// Around the first start.
+    Random,
+    /// Where the source leads.
+    From(Box<dyn Starts<T> + 's>),
 }
 
 /// A source of starts for a descent: an iteration of its own that has no local minima to stop in.
@@ -145,15 +157,32 @@ pub trait Kinked: Objective {
     /// The minimum over 0 ≤ α ≤ `end` of the objective at x + α·direction, found by walking the
     /// kinks on the way, where the objective is a piecewise *quadratic* function and that is exact;
     /// `None` otherwise. `slopes` is the direction's [`distance_slopes`](Kinked::distance_slopes),
-    /// `crossings` its kinks in the order in which they are met, with the α of each.
+    /// `crossings` its kinks in the order in which they are met, with the α of each; what `scratch`
+    /// held is lost.
     fn minimize_along(
         &self,
-        _at: &mut Self::Evaluation,
+        _at: &Self::Evaluation,
         _slopes: &[Self::Scalar],
         _crossings: &[Crossing<Self::Scalar>],
         _end: Self::Scalar,
+        _scratch: &mut Self::Evaluation,
     ) -> Option<RayMinimum<Self::Scalar>> {
         None
+    }
+
+    /// The objective at x + α·direction for each of the increasing `fractions` α, if that costs much
+    /// less than as many evaluations; returns whether it does. `slopes`, `crossings` and `scratch`
+    /// are as in [`minimize_along`](Kinked::minimize_along).
+    fn values_along(
+        &self,
+        _at: &Self::Evaluation,
+        _slopes: &[Self::Scalar],
+        _crossings: &[Crossing<Self::Scalar>],
+        _fractions: &[Self::Scalar],
+        _values: &mut [Self::Scalar],
+        _scratch: &mut Self::Evaluation,
+    ) -> bool {
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starts from far away: a Douglas–Rachford splitting of the network into its two layers.
 
 use crate::lift::Lift;
-use crate::{Inversion, LinearBackend, Scalar, Starts, Target, TwoLayer, reduce};
+use crate::{Inversion, LinearBackend, Scalar, Starts, TwoLayer, reduce};
 use num_traits::{Float, One, Zero};
 
 /// Looks for hidden states h and activations a that satisfy two sets of conditions:
@@ -177,25 +177,6 @@ fn nearest_on_graph<T: Scalar>(weight: T, h: T, a: T) -> (T, T) {
         (rising, rising)
     } else {
         (flat, zero)
-    }
-}
-
-impl<'a, B: LinearBackend> Inversion<'a, B> {
-    /// The same problem on the outcomes of the lift alone, where these are much fewer.
-    ///
-    /// Where b is attained, it has the same solutions.
-    pub(crate) fn on_lifted_outcomes(&self) -> Option<Self> {
-        let lift = self.network().lift()?;
-        let network = lift.network.as_ref()?;
-        if 2 * network.outcomes() > self.network().outcomes() {
-            return None;
-        }
-        let b = self.target().probabilities();
-        let mut chosen: Vec<_> = lift.outcomes.iter().map(|&i| b[i]).collect();
-        let total = reduce::sum(&chosen);
-        chosen.iter_mut().for_each(|p| *p /= total);
-        let target = Target::new(chosen).ok()?;
-        (target.support() == target.outcomes()).then(|| self.with_network(network, target))
     }
 }
 

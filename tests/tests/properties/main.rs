@@ -8,6 +8,7 @@ mod agreement;
 mod curvature;
 mod derivatives;
 mod invariance;
+mod ray;
 mod sampling;
 mod solves;
 mod threads;

@@ -1,9 +1,7 @@
 //! The kinks of an [`Inversion`]: one for each ReLU, where A1 x + c1 changes sign.
 
-use super::{Inversion, InversionPoint};
-use crate::{
-    Crossing, Kinked, LinearBackend, RayMinimum, RowStructured, RowWeights, Scalar, reduce,
-};
+use super::{Inversion, InversionPoint, ray};
+use crate::{Crossing, Kinked, LinearBackend, RayMinimum, RowWeights, reduce};
 use num_traits::{One, Zero};
 
 impl<B: LinearBackend> Kinked for Inversion<'_, B> {
@@ -63,115 +61,25 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
 
     fn minimize_along(
         &self,
-        at: &mut InversionPoint<B::Scalar>,
+        at: &InversionPoint<B::Scalar>,
         slopes: &[B::Scalar],
         crossings: &[Crossing<B::Scalar>],
         end: B::Scalar,
+        scratch: &mut InversionPoint<B::Scalar>,
     ) -> Option<RayMinimum<B::Scalar>> {
-        if !self.loss.is_quadratic(&self.target) {
-            return None;
-        }
-        let mut curvature = std::mem::take(&mut at.curvature);
-        self.curvature(at, RowWeights::Exact, &mut curvature);
-        let minimum = RayWalk::new(self, at, slopes).minimum(&curvature, crossings, end);
-        at.curvature = curvature;
-        Some(minimum)
+        ray::minimum(self, at, slopes, crossings, end, scratch)
     }
-}
 
-/// A walk along a ray on which the logits are piecewise linear and the loss is quadratic in them.
-struct RayWalk<'w, 'p, B: LinearBackend> {
-    problem: &'w Inversion<'p, B>,
-    slopes: &'w [B::Scalar],
-    /// The gradient in the logits where the walk stands.
-    gradient: Vec<B::Scalar>,
-    /// Change of the logits per unit of α in the present piece.
-    velocity: Vec<B::Scalar>,
-    /// The Hessian's product with the velocity.
-    gradient_velocity: Vec<B::Scalar>,
-    column: Vec<B::Scalar>,
-}
-
-impl<'w, 'p, B: LinearBackend> RayWalk<'w, 'p, B> {
-    fn new(
-        problem: &'w Inversion<'p, B>,
+    fn values_along(
+        &self,
         at: &InversionPoint<B::Scalar>,
-        slopes: &'w [B::Scalar],
-    ) -> Self {
-        let zeros = || vec![B::Scalar::zero(); at.row_gradient.len()];
-        let mut walk = Self {
-            problem,
-            slopes,
-            gradient: at.row_gradient.clone(),
-            velocity: zeros(),
-            gradient_velocity: zeros(),
-            column: zeros(),
-        };
-        let active_slopes: Vec<_> = at.pass.active.iter().map(|&unit| slopes[unit]).collect();
-        let (backend, a2) = (problem.network.backend(), problem.network.a2());
-        backend.mul_vec_columns(a2, &at.pass.active, &active_slopes, &mut walk.velocity);
-        walk
-    }
-
-    /// The lowest point of the whole ray, not only its first local minimum.
-    fn minimum(
-        mut self,
-        curvature: &crate::Curvature<B::Scalar>,
+        slopes: &[B::Scalar],
         crossings: &[Crossing<B::Scalar>],
-        end: B::Scalar,
-    ) -> RayMinimum<B::Scalar> {
-        let mut best = RayMinimum {
-            fraction: B::Scalar::zero(),
-            kink: None,
-        };
-        let (mut change, mut lowest) = (0.0, 0.0);
-        let mut position = B::Scalar::zero();
-        let stops = crossings
-            .iter()
-            .map(|crossing| (crossing.fraction, Some(crossing.kink)));
-        for (stop, kink) in stops.chain([(end, None)]) {
-            curvature.logit_product(&self.velocity, &mut self.gradient_velocity);
-            let slope = reduce::dot(&self.gradient, &self.velocity).to_f64();
-            let bend = reduce::dot(&self.gradient_velocity, &self.velocity).to_f64();
-            let length = (stop - position).to_f64();
-            if slope < 0.0 && -slope < bend * length {
-                let inside = -slope / bend;
-                let value = change + 0.5 * slope * inside;
-                if value < lowest {
-                    lowest = value;
-                    best = RayMinimum {
-                        fraction: position + B::Scalar::of(inside),
-                        kink: None,
-                    };
-                }
-            }
-            change += length * (slope + 0.5 * bend * length);
-            if change < lowest {
-                lowest = change;
-                best = RayMinimum {
-                    fraction: stop,
-                    kink,
-                };
-            }
-            reduce::axpy(stop - position, &self.gradient_velocity, &mut self.gradient);
-            position = stop;
-            if let Some(kink) = kink {
-                self.cross(kink);
-            }
-        }
-        best
-    }
-
-    /// Switches a unit: one that rises through its kink joins the velocity, one that falls leaves.
-    fn cross(&mut self, kink: usize) {
-        let change = self.slopes[kink];
-        let size = if change > B::Scalar::zero() {
-            change
-        } else {
-            -change
-        };
-        let (backend, a2) = (self.problem.network.backend(), self.problem.network.a2());
-        backend.mul_vec_columns(a2, &[kink], &[size], &mut self.column);
-        reduce::axpy(B::Scalar::one(), &self.column, &mut self.velocity);
+        fractions: &[B::Scalar],
+        values: &mut [B::Scalar],
+        scratch: &mut InversionPoint<B::Scalar>,
+    ) -> bool {
+        ray::values(self, at, slopes, crossings, fractions, values, scratch);
+        true
     }
 }

@@ -1,0 +1,112 @@
+//! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
+
+use super::Inversion;
+use crate::splitting::Splitting;
+use crate::{
+    LinearBackend, LogRatio, Loss, Objective, Restarts, Scalar, Starts, Target, TwoLayer,
+    WarmStart, reduce,
+};
+use std::borrow::Cow;
+
+/// Number `number` of the warm starts of `problem`:
+///
+/// 1. the logarithms of few outcomes, by one descent from the start: cheap, and enough where the
+///    start is not too far or the network is kind;
+/// 2. those of outcomes that determine all others, by descents from where a splitting of the two
+///    layers leads, for which two factorisations are made;
+/// 3. those of all outcomes, the regulariser included.
+///
+/// The first or the first two are passed over where they would not be much smaller than the third,
+/// and where a regulariser makes their minimiser another one.
+pub(super) fn rung<'s, 'p, B: LinearBackend>(
+    problem: &'s Inversion<'p, B>,
+    number: usize,
+) -> Option<WarmStart<'s, Inversion<'p, B>>> {
+    if problem.loss.name() == Loss::<B::Scalar>::name(&LogRatio) {
+        return None;
+    }
+    let few = on_few_outcomes(problem);
+    let number = match (number, few) {
+        (0, Some(few)) => return Some(warm_start(few, Restarts::Never)),
+        (number, Some(_)) => number - 1,
+        (number, None) => number,
+    };
+    let all = |restarts| WarmStart {
+        shares_points: true,
+        ..warm_start(problem.clone().with_loss(&LogRatio), restarts)
+    };
+    match (number, on_lifted_outcomes(problem)) {
+        (0, Some(lifted)) => Some(warm_start(lifted, splitting(problem))),
+        (1, Some(_)) => Some(all(Restarts::Random)),
+        (0, None) => Some(all(splitting(problem))),
+        _ => None,
+    }
+}
+
+fn warm_start<'s, 'p, B: LinearBackend>(
+    objective: Inversion<'p, B>,
+    restarts: Restarts<'s, B::Scalar>,
+) -> WarmStart<'s, Inversion<'p, B>> {
+    WarmStart {
+        // Log-ratios that are off by 0.1 on average.
+        within_reach: B::Scalar::of(0.005 * objective.network.outcomes() as f64),
+        objective,
+        restarts,
+        shares_points: false,
+    }
+}
+
+/// The splitting knows no regulariser; where there is one, its solution is not the answer.
+fn splitting<'p, B: LinearBackend>(problem: &'p Inversion<'_, B>) -> Restarts<'p, B::Scalar> {
+    let source = match problem.regularizer {
+        None => Splitting::new(problem),
+        Some(_) => None,
+    };
+    source.map_or(Restarts::Random, |source| {
+        let source: Box<dyn Starts<B::Scalar> + 'p> = Box::new(source);
+        Restarts::From(source)
+    })
+}
+
+fn on_few_outcomes<'p, B: LinearBackend>(problem: &Inversion<'p, B>) -> Option<Inversion<'p, B>> {
+    let few = problem.network.few()?;
+    on_outcomes(problem, &few.network, &few.outcomes)
+}
+
+fn on_lifted_outcomes<'p, B: LinearBackend>(
+    problem: &Inversion<'p, B>,
+) -> Option<Inversion<'p, B>> {
+    if problem.regularizer.is_some() {
+        return None;
+    }
+    let lift = problem.network.lift()?;
+    let network = lift.network.as_ref()?;
+    if 2 * network.outcomes() > problem.network.outcomes() {
+        return None;
+    }
+    on_outcomes(problem, network, &lift.outcomes)
+}
+
+/// The logarithms on some outcomes alone; `network` has no others. Where b is attained the problem
+/// has the same solutions and, on few outcomes, perhaps more.
+fn on_outcomes<'p, B: LinearBackend>(
+    problem: &Inversion<'_, B>,
+    network: &'p TwoLayer<B>,
+    outcomes: &[usize],
+) -> Option<Inversion<'p, B>> {
+    if problem.regularizer.is_some() {
+        return None;
+    }
+    let b = problem.target.probabilities();
+    let mut chosen: Vec<_> = outcomes.iter().map(|&i| b[i]).collect();
+    let total = reduce::sum(&chosen);
+    chosen.iter_mut().for_each(|p| *p /= total);
+    let target = Target::new(chosen).ok()?;
+    (target.support() == target.outcomes()).then(|| Inversion {
+        network,
+        target: Cow::Owned(target),
+        loss: &LogRatio,
+        regularizer: None,
+        radius: problem.radius(),
+    })
+}
