@@ -5,6 +5,8 @@
 //! new backend is right for the solvers when [`check`] passes, which panics with the kernel and
 //! the shape where it does not.
 
+mod combinations;
+
 use twolayer_core::{LinearBackend, Scalar};
 
 /// Checks every kernel of `backend` on matrices that `zeros(nrows, ncols)` makes, in the layout of
@@ -29,6 +31,8 @@ pub fn check<B: LinearBackend>(
     suite.products_with_a_vector();
     suite.products_over_chosen_columns();
     suite.products_over_chosen_inner_indices();
+    suite.products_that_are_added();
+    suite.combinations_of_rows();
     suite.centering();
     suite.gram_matrices();
     suite.cholesky_solves();
@@ -121,6 +125,10 @@ impl<B: LinearBackend> Suite<'_, B> {
             self.backend
                 .copy_from_row_major(&narrow(&other.values), &mut a);
             assert_eq!(self.entries(&a).values, other.values, "overwriting {m}x{n}");
+
+            let mut whole = self.matrix(&Dense::from_fn(m, n, |_, _| f64::NAN));
+            self.backend.copy(&a, &mut whole);
+            assert_eq!(self.entries(&whole).values, other.values, "{m}x{n} copied");
 
             // Every second row, backwards, and the first once more.
             let mut rows: Vec<usize> = (0..m).step_by(2).rev().collect();

@@ -7,6 +7,10 @@ pub mod golden;
 pub mod mutation;
 pub mod problems;
 
+use twolayer_core::{
+    Curvature, Inversion, InversionPoint, LinearBackend, ProductScratch, RowStructured, RowWeights,
+};
+
 /// Makes six tests of a function `fn check<B: LinearBackend>(backend: &B)`: three backends in two
 /// precisions.
 #[macro_export]
@@ -43,3 +47,16 @@ macro_rules! for_each_backend {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// product = H v for the Hessian with the given row weights.
+pub fn hessian_vec<B: LinearBackend>(
+    problem: &Inversion<'_, B>,
+    at: &InversionPoint<B::Scalar>,
+    kind: RowWeights,
+    v: &[B::Scalar],
+    product: &mut [B::Scalar],
+) {
+    let mut curvature = Curvature::new(problem.rows());
+    problem.curvature(at, kind, &mut curvature);
+    problem.hessian_vec(at, &curvature, v, &mut ProductScratch::default(), product);
+}

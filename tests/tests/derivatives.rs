@@ -4,7 +4,7 @@ use approx_newton::DenseHessian;
 use proptest::prelude::*;
 use twolayer_core::{
     Evaluation, HessianApprox, Inversion, KullbackLeibler, LogRatio, Loss, Objective, Regularizer,
-    RowStructured, RowWeights, SquaredError, Target, TwoLayer, reduce,
+    RowWeights, SquaredError, Target, TwoLayer, reduce,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
@@ -62,7 +62,7 @@ proptest! {
             problem.evaluate(x, &[], &mut at);
             problem.differentiate(&mut at);
             let mut product = vec![0.0; d];
-            problem.hessian_vec(&mut at, RowWeights::Exact, &direction, &mut product);
+            twolayer_tests::hessian_vec(&problem, &at, RowWeights::Exact, &direction, &mut product);
             let (ahead, behind) = (gradient(&problem, &ahead), gradient(&problem, &behind));
             let difference: Vec<f64> =
                 ahead.iter().zip(&behind).map(|(a, b)| (a - b) / (2.0 * h)).collect();
@@ -93,8 +93,8 @@ proptest! {
             let mut dense = DenseHessian::new(&problem, kind);
             dense.build(&problem, &at);
             let (mut by_rows, mut by_matrix) = (vec![0.0; d], vec![0.0; d]);
-            problem.hessian_vec(&mut at, kind, &planted.solution, &mut by_rows);
-            dense.apply(&planted.solution, &mut by_matrix);
+            twolayer_tests::hessian_vec(&problem, &at, kind, &planted.solution, &mut by_rows);
+            dense.apply(&problem, &at, &planted.solution, &mut by_matrix);
             let error: Vec<f64> = by_rows.iter().zip(&by_matrix).map(|(a, b)| a - b).collect();
             // Both are sums of products whose sizes ‖C‖²‖v‖ bounds; ‖C‖² ≲ 18·m·n here.
             let size = 18.0 * (1.0 + weight * weight) * (m * n) as f64

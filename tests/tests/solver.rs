@@ -378,6 +378,8 @@ impl HessianApprox<Rosenbrock> for GaussNewton {
     }
     fn step(
         &mut self,
+        _: &Rosenbrock,
+        _: &RosenbrockPoint,
         damping: f64,
         _: Option<(f64, &[f64])>,
         subspace: &Subspace<f64>,
@@ -398,7 +400,7 @@ impl HessianApprox<Rosenbrock> for GaussNewton {
         step[1] = -(a * g[1] - b * g[0]) / determinant;
         Ok(())
     }
-    fn apply(&mut self, p: &[f64], product: &mut [f64]) {
+    fn apply(&mut self, _: &Rosenbrock, _: &RosenbrockPoint, p: &[f64], product: &mut [f64]) {
         let [a, b, c] = self.matrix;
         product[0] = a * p[0] + b * p[1];
         product[1] = b * p[0] + c * p[1];

@@ -62,6 +62,8 @@ impl<O: Objective<Scalar = f64>> HessianApprox<O> for Model {
 
     fn step(
         &mut self,
+        _: &O,
+        _: &O::Evaluation,
         damping: f64,
         _: Option<(f64, &[f64])>,
         _: &Subspace<f64>,
@@ -70,7 +72,7 @@ impl<O: Objective<Scalar = f64>> HessianApprox<O> for Model {
         (self.step)(damping, &self.gradient, step)
     }
 
-    fn apply(&mut self, p: &[f64], product: &mut [f64]) {
+    fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[f64], product: &mut [f64]) {
         product.copy_from_slice(p);
     }
 }

@@ -1,7 +1,9 @@
 //! The constraint ‖x‖ ≤ R.
 
 use num_traits::{Float, One, Zero};
-use twolayer_core::{HessianApprox, NotPositiveDefinite, Objective, Scalar, Subspace, reduce};
+use twolayer_core::{
+    Evaluation, HessianApprox, NotPositiveDefinite, Objective, Scalar, Subspace, reduce,
+};
 
 /// A damped step whose end lies in the ball: the minimiser of the damped model over ‖x + p‖ ≤ R.
 ///
@@ -15,19 +17,20 @@ use twolayer_core::{HessianApprox, NotPositiveDefinite, Objective, Scalar, Subsp
 /// # Errors
 /// [`NotPositiveDefinite`] as [`HessianApprox::step`].
 pub(crate) fn damped_step<O: Objective, H: HessianApprox<O>>(
+    objective: &O,
+    at: &O::Evaluation,
     hessian: &mut H,
     damping: O::Scalar,
     subspace: &Subspace<O::Scalar>,
-    x: &[O::Scalar],
-    radius: Option<O::Scalar>,
     step: &mut [O::Scalar],
     end: &mut [O::Scalar],
 ) -> Result<O::Scalar, NotPositiveDefinite> {
     let zero = O::Scalar::zero();
-    hessian.step(damping, None, subspace, step)?;
-    let Some(radius) = radius else {
+    hessian.step(objective, at, damping, None, subspace, step)?;
+    let Some(radius) = objective.radius() else {
         return Ok(zero);
     };
+    let x = at.point();
     let mut excess = |step: &[O::Scalar]| {
         end.copy_from_slice(x);
         reduce::axpy(O::Scalar::one(), step, end);
@@ -44,7 +47,7 @@ pub(crate) fn damped_step<O: Objective, H: HessianApprox<O>>(
     let mut mu = hessian.mean_eigenvalue().max(damping);
     const MOST_SOLVES: usize = 60;
     for _ in 0..MOST_SOLVES {
-        hessian.step(damping + mu, Some((mu, x)), subspace, step)?;
+        hessian.step(objective, at, damping + mu, Some((mu, x)), subspace, step)?;
         let psi = excess(step).recip() - O::Scalar::one();
         if psi >= zero && psi <= tolerance {
             break;

@@ -3,7 +3,7 @@
 use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
-use crate::search::Place;
+use crate::search::{MOST_PLACES, Place};
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
 use std::mem;
@@ -113,9 +113,9 @@ impl<O: Kinked> Descent<O> {
                 slopes: zeros(objective.kinks()),
                 crossings: Vec::with_capacity(objective.kinks()),
                 pinned: Vec::with_capacity(d),
-                places: Vec::new(),
-                fractions: Vec::new(),
-                values: Vec::new(),
+                places: Vec::with_capacity(MOST_PLACES),
+                fractions: Vec::with_capacity(MOST_PLACES),
+                values: Vec::with_capacity(MOST_PLACES),
             },
             model: Model::Missing,
             initial_damping: 1.0,
@@ -343,11 +343,12 @@ impl<O: Kinked> Descent<O> {
             point,
             ..
         } = &mut self.buffers;
-        let x = self.current.point();
+        let at = &self.current;
+        let x = at.point();
         let subspace = self.active_set.subspace();
         let multiplier =
-            ball::damped_step(hessian, damping, subspace, x, problem.radius(), step, point).ok()?;
-        hessian.apply(step, product);
+            ball::damped_step(problem, at, hessian, damping, subspace, step, point).ok()?;
+        hessian.apply(problem, at, step, product);
         let (curvature, norm) = (reduce::dot(step, product), reduce::norm(step));
         // −gᵀp − ½pᵀH̃p without its cancellation: (H̃ + (ν + μ)I) p = −(g + μx).
         let predicted = O::Scalar::of(0.5) * curvature

@@ -76,7 +76,10 @@ pub mod theory;
 mod warm_start;
 
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
-pub use hessian::{DenseHessian, RowFactor};
+pub use hessian::{
+    Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, RowFactor, Scores,
+    Sketched, Uniform, WeightedRows,
+};
 pub use observer::{Observer, Silent};
 pub use run::Run;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};

@@ -51,6 +51,8 @@ struct Best<T> {
     loss: T,
 }
 
+/// Records that memory is set aside for; more are kept all the same.
+const LONGEST_TRACE: usize = 1000;
 /// Damping of the first step on the target, which is met near its solution.
 const TARGET_DAMPING: f64 = 1e-6;
 
@@ -127,6 +129,7 @@ where
                 at: "x0",
             });
         }
+        let trace = Vec::with_capacity(settings.max_iterations.min(LONGEST_TRACE));
         Ok(Self {
             random: ChaCha8Rng::seed_from_u64(settings.seed),
             settings,
@@ -144,7 +147,7 @@ where
             x0: x0.to_vec(),
             iteration: 0,
             status: None,
-            trace: Vec::new(),
+            trace,
             clock,
         })
     }

@@ -13,6 +13,8 @@ const GOOD_GAIN: f64 = 0.25;
 /// What a search by values tries of a step that is not good.
 const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
 const MOST_KINKS_TRIED: usize = 16;
+/// Places that a search by values looks at.
+pub(crate) const MOST_PLACES: usize = FRACTIONS.len() + MOST_KINKS_TRIED;
 
 /// Where on the step, and on which kink if on one.
 pub(crate) type Place<T> = (T, Option<usize>);

@@ -1,7 +1,7 @@
 //! The method's settings, and the loop over its steps.
 
-use crate::{Observer, RowFactor, Run, Silent, Solution, Tolerances};
-use twolayer_core::{Error, HessianApprox, Kinked, RowStructured, RowWeights, Scalar};
+use crate::{Adaptive, Observer, Run, Silent, Solution, Tolerances};
+use twolayer_core::{Error, HessianApprox, Kinked, RowStructured, Scalar};
 
 /// A damped Newton method with pinned kinks and a warm start.
 ///
@@ -62,9 +62,7 @@ impl<T: Scalar> Solver<T> {
         Self { seed, ..self }
     }
 
-    /// Minimises `objective` from `x0` (d) with the model that suits most problems: the
-    /// secant row weights, factored by QR, of a sample of 8d rows where there are at least twice
-    /// as many.
+    /// Minimises `objective` from `x0` (d) with the model that suits most problems, [`Adaptive`].
     ///
     /// # Errors
     /// An x0 of the wrong length, with an entry that is NaN or infinite, outside the ball
@@ -78,13 +76,8 @@ impl<T: Scalar> Solver<T> {
     }
 
     /// The model of [`Solver::solve`], to be used for many objectives of one shape.
-    pub fn default_hessian<O: RowStructured<Scalar = T>>(&self, objective: &O) -> RowFactor<O> {
-        let sample = 8 * objective.dimension();
-        if objective.rows() < 2 * sample {
-            RowFactor::new(objective, RowWeights::Secant)
-        } else {
-            RowFactor::sampled(objective, RowWeights::Secant, sample, self.seed)
-        }
+    pub fn default_hessian<O: RowStructured<Scalar = T>>(&self, objective: &O) -> Adaptive<O> {
+        Adaptive::new(objective, self.seed)
     }
 
     /// Minimises `objective` from `x0` (d) with a given model of the Hessian, watched by an

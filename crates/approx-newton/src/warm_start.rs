@@ -1,7 +1,7 @@
 //! A rung of the warm start: descents on an easier objective, one after the other.
 
 use crate::descent::{Descent, Iteration};
-use crate::{PhaseSeconds, RowFactor, Solver, Status, ball};
+use crate::{Adaptive, PhaseSeconds, Solver, Status, ball};
 use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,7 @@ pub(crate) trait Rung<T> {
 pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
     target: &'r O,
     warm: WarmStart<'r, O>,
-    hessian: RowFactor<O>,
+    hessian: Adaptive<O>,
     descent: Descent<O>,
     /// Where the first descent began.
     x0: Vec<O::Scalar>,

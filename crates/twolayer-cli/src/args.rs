@@ -248,7 +248,8 @@ pub(crate) enum LossName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Hessian {
-    /// As secant, from a sample of 8d rows where there are at least twice as many.
+    /// As secant, from 4d rows drawn by weight where there are at least twice as many, and from more
+    /// of them where steps show that they are too few.
     Auto,
     /// Positive row weights that fit the loss over the whole way to b, factored by QR.
     Secant,
@@ -259,6 +260,19 @@ pub(crate) enum Hessian {
     Convexified,
     /// The residual's curvature neglected, factored by QR.
     GaussNewton,
+    /// As secant, from 8d rows drawn by their weight.
+    Sampled,
+    /// As secant, from 8d rows, all as likely to be drawn.
+    Uniform,
+    /// As secant, from 8d rows drawn by leverage scores, which are estimated from a sketch.
+    Leverage,
+    /// As secant, from 8d rows drawn by exact leverage scores, for comparison: dearer than all rows.
+    LeverageExact,
+    /// As secant, from a sketch of A2 to 8d rows, made anew only where the row weights move.
+    Sketch,
+    /// The Hessian itself, negative curvature included, by conjugate gradients with sampled rows as
+    /// preconditioner.
+    ConjugateGradient,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

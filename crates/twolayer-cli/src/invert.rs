@@ -11,8 +11,8 @@ use crate::problem_file::{Problem, Vectors, read_problem};
 use crate::{plot, report, result_file, trace};
 use approx_newton::theory::{Recorder, Theory, examine};
 use approx_newton::{
-    Certifier, DenseHessian, LimitPoint, Observer, RowFactor, Solution, Solver, Status, TraceEntry,
-    Verdict,
+    Adaptive, Certifier, ConjugateGradient, DenseHessian, Leverage, LimitPoint, Observer,
+    RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform, Verdict,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -186,26 +186,34 @@ impl Work for Inverting<'_> {
             (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, fingerprint)?),
             _ => None,
         };
+        let (secant, rows, seed) = (RowWeights::Secant, 8 * first.dimension(), args.seed);
+        macro_rules! solve_by {
+            ($hessian:expr) => {
+                solve_all(args, &objectives, $hessian, &starts, log)
+            };
+        }
         match args.hessian {
-            Hessian::Auto => {
-                let hessian = Solver::new().with_seed(args.seed).default_hessian(first);
-                solve_all(args, &objectives, hessian, &starts, log)
+            Hessian::Auto => solve_by!(Adaptive::new(first, seed)),
+            Hessian::Secant => solve_by!(RowFactor::new(first, secant)),
+            Hessian::Exact => solve_by!(DenseHessian::new(first, RowWeights::Exact)),
+            Hessian::Convexified => solve_by!(RowFactor::new(first, RowWeights::Convexified)),
+            Hessian::GaussNewton => solve_by!(RowFactor::new(first, RowWeights::GaussNewton)),
+            Hessian::Sampled => solve_by!(RowFactor::sampled(first, secant, rows, seed)),
+            Hessian::Uniform => {
+                solve_by!(RowFactor::sampled_by(first, secant, Uniform, rows, seed))
             }
-            Hessian::Secant => {
-                let hessian = RowFactor::new(first, RowWeights::Secant);
-                solve_all(args, &objectives, hessian, &starts, log)
+            Hessian::Leverage => {
+                let leverage = Leverage::new(first, Scores::Fast, seed);
+                solve_by!(RowFactor::sampled_by(first, secant, leverage, rows, seed))
             }
-            Hessian::Exact => {
-                let hessian = DenseHessian::new(first, RowWeights::Exact);
-                solve_all(args, &objectives, hessian, &starts, log)
+            Hessian::LeverageExact => {
+                let leverage = Leverage::new(first, Scores::Exact, seed);
+                solve_by!(RowFactor::sampled_by(first, secant, leverage, rows, seed))
             }
-            Hessian::Convexified => {
-                let hessian = RowFactor::new(first, RowWeights::Convexified);
-                solve_all(args, &objectives, hessian, &starts, log)
-            }
-            Hessian::GaussNewton => {
-                let hessian = RowFactor::new(first, RowWeights::GaussNewton);
-                solve_all(args, &objectives, hessian, &starts, log)
+            Hessian::Sketch => solve_by!(Sketched::new(first, secant, rows, seed)),
+            Hessian::ConjugateGradient => {
+                let exact = RowWeights::Exact;
+                solve_by!(ConjugateGradient::new(first, exact, rows, seed))
             }
         }
     }

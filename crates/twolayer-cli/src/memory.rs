@@ -69,16 +69,34 @@ impl Shapes {
             ..
         } = *self;
         let number = size_of::<T>() as u64;
-        let rows = match args.hessian {
-            // The sampled model's rows, where it is taken.
-            Hessian::Auto if m >= product([16, d]) => product([8, d]),
-            _ => m,
+        // Rows of C that the model holds: those that it draws, or all, kept and weighted.
+        let drawn = match args.hessian {
+            Hessian::Auto if m >= product([8, d]) => Some(m / 2),
+            Hessian::Sampled | Hessian::Uniform | Hessian::ConjugateGradient => {
+                Some(product([8, d]))
+            }
+            Hessian::Sketch => Some(product([8, d])),
+            // The estimate's product, its entries and its sketch.
+            Hessian::Leverage => Some(sum([product([12, d]), product([24, m]) / d.max(1)])),
+            Hessian::LeverageExact => Some(product([5, m])),
+            _ => None,
+        };
+        let rows = match drawn {
+            Some(drawn) if args.hessian == Hessian::LeverageExact || drawn < m => drawn,
+            _ => product([2, m]),
+        };
+        // The sketch of the outer layer.
+        let sketch = match args.hessian {
+            Hessian::Sketch => product([8, d, n]),
+            Hessian::Leverage => product([4, d, n]),
+            _ => 0,
         };
         // Three points, with forward pass and scratch.
         let points = 3 * sum([product([2, d]), product([4, n]), product([10, m])]);
         // H̃: rows of C, the square factors and their copies; pinned normals; vectors.
         let model = sum([
             product([rows, d]),
+            sketch,
             product([11, d, d]),
             product([8, m]),
             product([5, n]),

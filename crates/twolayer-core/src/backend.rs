@@ -47,6 +47,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// Writes the entries of `a` to `values` (`nrows·ncols`), row after row.
     fn copy_to_row_major(&self, a: &Self::Matrix, values: &mut [Self::Scalar]);
 
+    /// out = A, of the same shape.
+    fn copy(&self, a: &Self::Matrix, out: &mut Self::Matrix);
+
     /// out = A\[rows, :\] (`rows.len()`×n), in the order of `rows`.
     fn copy_rows(&self, a: &Self::Matrix, rows: &[usize], out: &mut Self::Matrix);
 
@@ -102,6 +105,28 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         b: &Self::Matrix,
         out: &mut Self::Matrix,
         workspace: &mut Self::Workspace,
+    );
+
+    /// out = out + A\[:, inner\] · diag(factors) · B\[inner, :\]: adds. `factors` has one entry for
+    /// each of `inner`. With A2, A1 and the units that changed state this keeps C(x) up to date.
+    fn add_inner(
+        &self,
+        a: &Self::Matrix,
+        inner: &[usize],
+        factors: &[Self::Scalar],
+        b: &Self::Matrix,
+        out: &mut Self::Matrix,
+        workspace: &mut Self::Workspace,
+    );
+
+    /// out = S A, S of one entry in each column: row i of A, multiplied by `factors[i]`, is added to
+    /// row `buckets[i]` of `out`, which is below `out`'s number of rows. Reads A once.
+    fn combine_rows(
+        &self,
+        a: &Self::Matrix,
+        buckets: &[usize],
+        factors: &[Self::Scalar],
+        out: &mut Self::Matrix,
     );
 
     /// A ← diag(scale) · (A − shift centerᵀ): subtracts `shift[i]` times the row `center` from row

@@ -75,6 +75,15 @@ pub fn dots<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], y: &[T], x: &mut [
     }
 }
 
+/// out = S line for the S of [`combine_rows`](crate::LinearBackend::combine_rows): entry i of a line,
+/// multiplied by `factors[i]`, is added to entry `buckets[i]` of `out`.
+pub fn combine_entries<T: Scalar>(line: &[T], buckets: &[usize], factors: &[T], out: &mut [T]) {
+    out.fill(T::zero());
+    for ((&entry, &bucket), &factor) in line.iter().zip(buckets).zip(factors) {
+        out[bucket] += factor * entry;
+    }
+}
+
 /// y += Σ xⱼ column(j), four at a time: y is then read and written once for four columns.
 fn add_multiples<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], x: &[T], y: &mut [T]) {
     let length = y.len();

@@ -23,6 +23,7 @@ pub trait HessianApprox<O: Objective> {
     /// A length by which damping is measured: the mean eigenvalue of H̃, trace(H̃)/d.
     fn mean_eigenvalue(&self) -> O::Scalar;
 
+    /// At the point of the last [`build`](HessianApprox::build), with the same `objective` and `at`:
     /// step = argmin of gᵀp + ½ pᵀH̃p + ½ ν‖p‖² + pull·xᵀp over p in `subspace`, with ν the
     /// `damping` and (pull, x) the `pull`: the multiplier of the constraint ‖x‖ ≤ R, which adds
     /// pull·‖x + p‖²/2, of which the quadratic part is to be counted in ν by the caller.
@@ -32,12 +33,21 @@ pub trait HessianApprox<O: Objective> {
     /// precision; the caller tries again with more damping.
     fn step(
         &mut self,
+        objective: &O,
+        at: &O::Evaluation,
         damping: O::Scalar,
         pull: Option<(O::Scalar, &[O::Scalar])>,
         subspace: &Subspace<O::Scalar>,
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite>;
 
-    /// product = H̃ p, without the ridge.
-    fn apply(&mut self, p: &[O::Scalar], product: &mut [O::Scalar]);
+    /// product = H̃ p, without the ridge, at the point of the last [`build`](HessianApprox::build),
+    /// with the same `objective` and `at`.
+    fn apply(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        p: &[O::Scalar],
+        product: &mut [O::Scalar],
+    );
 }

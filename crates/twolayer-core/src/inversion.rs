@@ -220,7 +220,7 @@ impl<T: Scalar> InversionPoint<T> {
             penalty: T::zero(),
             row_gradient: zeros(outcomes),
             gradient: zeros(inputs),
-            hidden_scratch: HiddenScratch::default(),
+            hidden_scratch: HiddenScratch::new(hidden),
             outcome_scratch: [zeros(outcomes), zeros(outcomes)],
             curvature: crate::Curvature::new(outcomes),
         }

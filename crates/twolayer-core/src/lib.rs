@@ -53,8 +53,8 @@ pub use inversion::{Inversion, InversionPoint};
 pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, RowWeights, SquaredError};
 pub use network::{ForwardPass, HiddenScratch, TwoLayer};
 pub use objective::{
-    Crossing, Curvature, Evaluation, Kinked, Objective, RayMinimum, Restarts, RowStructured,
-    Starts, WarmStart,
+    Crossing, Curvature, Evaluation, Kinked, Objective, ProductScratch, RayMinimum, Restarts,
+    RowStructured, Starts, WarmStart,
 };
 pub use regularizer::Regularizer;
 pub use scalar::Scalar;

@@ -270,6 +270,13 @@ pub struct HiddenScratch<T> {
 }
 
 impl<T: crate::Scalar> HiddenScratch<T> {
+    /// For a network with n `hidden` units.
+    pub(crate) fn new(hidden: usize) -> Self {
+        let mut scratch = Self::default();
+        scratch.resize(hidden);
+        scratch
+    }
+
     fn resize(&mut self, hidden: usize) {
         self.full.resize(hidden, T::zero());
         // Room for any pattern at once: a pattern that grows must not allocate.

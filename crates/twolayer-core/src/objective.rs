@@ -253,15 +253,84 @@ pub trait RowStructured: Objective {
         product: &mut [Self::Scalar],
     );
 
-    /// product = H v for the Hessian with the given row weights, without forming C: 8mk + 8nd
-    /// flops.
+    /// product = \[C̄ᵀ diag(β) C̄ + Cᵀ diag(ω) C\] v (d) for a given curvature, without forming C:
+    /// 4mk + 4nd flops.
     fn hessian_vec(
         &self,
-        at: &mut Self::Evaluation,
-        kind: RowWeights,
+        at: &Self::Evaluation,
+        curvature: &Curvature<Self::Scalar>,
         v: &[Self::Scalar],
+        scratch: &mut ProductScratch<Self::Scalar>,
         product: &mut [Self::Scalar],
     );
+
+    /// The cell that C belongs to, where C is the same all over a cell: a sign for each kink. `None`
+    /// where C changes otherwise.
+    fn cell<'a>(&self, _at: &'a Self::Evaluation) -> Option<&'a [bool]> {
+        None
+    }
+
+    /// Adds to C (m×d) what it gains where each of `kinks` is crossed, to its positive side where its
+    /// sign is 1 and to its negative one where it is −1: 2md flops a kink. Asked for only where
+    /// [`cell`](RowStructured::cell) tells cells.
+    fn cross_kinks(
+        &self,
+        _kinks: &[usize],
+        _signs: &[Self::Scalar],
+        _jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
+        _workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    ) {
+    }
+
+    /// What is left of the outer layer where its rows are combined (see
+    /// [`LinearBackend::combine_rows`]) to `rows` rows: sketches of C under every pattern come from
+    /// it. One pass over the outer layer.
+    fn combine_rows(
+        &self,
+        rows: usize,
+        buckets: &[usize],
+        factors: &[Self::Scalar],
+        combined: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
+    );
+
+    /// Forms S C from what [`combine_rows`](RowStructured::combine_rows) made of S: 2kd flops a row
+    /// of S.
+    fn combined_jacobian(
+        &self,
+        at: &Self::Evaluation,
+        combined: &<Self::Backend as LinearBackend>::Matrix,
+        jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
+        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    );
+
+    /// product = C V (m×q) for V (d×q), without forming C: 2q(mk + nd) flops. `hidden` is scratch
+    /// that is made where it is missing or of another shape.
+    fn jacobian_matrix_product(
+        &self,
+        at: &Self::Evaluation,
+        v: &<Self::Backend as LinearBackend>::Matrix,
+        hidden: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
+        product: &mut <Self::Backend as LinearBackend>::Matrix,
+        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    );
+}
+
+/// Scratch of products with a Hessian.
+#[derive(Debug, Clone, Default)]
+pub struct ProductScratch<T> {
+    pub(crate) hidden: HiddenScratch<T>,
+    /// Over the rows of C.
+    pub(crate) rows: [Vec<T>; 2],
+}
+
+impl<T: Scalar> ProductScratch<T> {
+    pub(crate) fn rows(&mut self, length: usize) -> (&mut HiddenScratch<T>, &mut [T], &mut [T]) {
+        for vector in &mut self.rows {
+            vector.resize(length, T::zero());
+        }
+        let [first, second] = &mut self.rows;
+        (&mut self.hidden, first, second)
+    }
 }
 
 /// The curvature of an objective in the rows of C.

@@ -142,7 +142,7 @@ impl<T: FaerScalar> Householder<T> {
             self.dots = vec![T::zero(); PANEL];
         }
         let scratch = apply_scratch::<T>(p, PANEL, CHUNK);
-        let large_enough = |buffer: &MemBuffer| buffer.len() >= scratch.unaligned_bytes_required();
+        let large_enough = |buffer: &MemBuffer| buffer.len() >= scratch.size_bytes();
         if !self.scratch.first().is_some_and(large_enough) {
             self.scratch.clear();
         }

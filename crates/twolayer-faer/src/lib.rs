@@ -123,11 +123,17 @@ impl<T> Faer<T> {
     }
 
     /// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which
-    /// `copy` writes the entries from a row on in one column.
+    /// `copy` writes the entries from a row on in one column; with `factors`,
+    /// out + L · diag(factors) · B\[inner, :\].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one product behind three kernels"
+    )]
     fn mul_copied(
         &self,
         m: usize,
         inner: &[usize],
+        factors: Option<&[T]>,
         b: &Mat<T>,
         out: &mut Mat<T>,
         workspace: &mut Workspace<T>,
@@ -142,18 +148,26 @@ impl<T> Faer<T> {
         grow(rows, b.nrows(), d);
         for j in 0..d {
             let from = b.col_as_slice(j);
-            for (to, &i) in rows.col_as_slice_mut(j).iter_mut().zip(inner) {
+            let to = rows.col_as_slice_mut(j);
+            for (to, &i) in to.iter_mut().zip(inner) {
                 *to = from[i];
             }
+            for (to, &factor) in to.iter_mut().zip(factors.unwrap_or_default()) {
+                *to *= factor;
+            }
         }
+        let accumulate = match factors {
+            Some(_) => Accum::Add,
+            None => Accum::Replace,
+        };
         for start in (0..m).step_by(BLOCK) {
             let length = BLOCK.min(m - start);
             let par = self.par(length * k, PARALLEL_VECTOR);
             let mut block = block.as_mut().submatrix_mut(0, 0, length, k);
-            copy_columns(copy, inner, start, block.rb_mut(), par);
+            copy_columns(&|j, to| copy(inner[j], start, to), 0, block.rb_mut(), par);
             matmul(
                 out.as_mut().subrows_mut(start, length),
-                Accum::Replace,
+                accumulate,
                 block.rb(),
                 rows.as_ref().submatrix(0, 0, k, d),
                 T::one(),
@@ -222,6 +236,10 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         }
     }
 
+    fn copy(&self, a: &Mat<T>, out: &mut Mat<T>) {
+        out.copy_from(a);
+    }
+
     fn copy_rows(&self, a: &Mat<T>, rows: &[usize], out: &mut Mat<T>) {
         for j in 0..a.ncols() {
             let from = a.col_as_slice(j);
@@ -279,9 +297,33 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
             let par = self.par(a.nrows() * inner.len() * b.ncols(), PARALLEL_PRODUCT);
             return matmul(out, Accum::Replace, a, b, T::one(), par);
         }
-        self.mul_copied(a.nrows(), inner, b, out, workspace, &|from, start, to| {
+        let copy = |from, start, to: &mut [T]| {
             to.copy_from_slice(&a.col_as_slice(from)[start..start + to.len()]);
-        });
+        };
+        self.mul_copied(a.nrows(), inner, None, b, out, workspace, &copy);
+    }
+
+    fn add_inner(
+        &self,
+        a: &Mat<T>,
+        inner: &[usize],
+        factors: &[T],
+        b: &Mat<T>,
+        out: &mut Mat<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let copy = |from, start, to: &mut [T]| {
+            to.copy_from_slice(&a.col_as_slice(from)[start..start + to.len()]);
+        };
+        self.mul_copied(a.nrows(), inner, Some(factors), b, out, workspace, &copy);
+    }
+
+    fn combine_rows(&self, a: &Mat<T>, buckets: &[usize], factors: &[T], out: &mut Mat<T>) {
+        let par = self.par(a.nrows() * a.ncols(), PARALLEL_VECTOR);
+        let combine = |from, to: &mut [T]| {
+            columns::combine_entries(a.col_as_slice(from), buckets, factors, to);
+        };
+        copy_columns(&combine, 0, out.as_mut(), par);
     }
 
     fn mul_inner_rows(
@@ -293,12 +335,13 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         out: &mut Mat<T>,
         workspace: &mut Workspace<T>,
     ) {
-        self.mul_copied(rows.len(), inner, b, out, workspace, &|from, start, to| {
+        let copy = |from, start: usize, to: &mut [T]| {
             let column = a.col_as_slice(from);
             for (to, &row) in to.iter_mut().zip(&rows[start..]) {
                 *to = column[row];
             }
-        });
+        };
+        self.mul_copied(rows.len(), inner, None, b, out, workspace, &copy);
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut Mat<T>) {
@@ -377,29 +420,28 @@ fn grow<T: FaerScalar>(matrix: &mut Mat<T>, nrows: usize, ncols: usize) {
     }
 }
 
-/// Fills the columns of `block` by `copy`, shared out over threads: a column in memory is read once
-/// whatever rows of it are wanted, and that takes as long as a product with a vector.
+/// Fills the columns of `block`, the first of which is number `first` to `copy`, shared out over
+/// threads: a column in memory is read once whatever rows of it are wanted, and that takes as long
+/// as a product with a vector.
 fn copy_columns<T: FaerScalar>(
-    copy: &(dyn Fn(usize, usize, &mut [T]) + Sync),
-    inner: &[usize],
-    start: usize,
+    copy: &(dyn Fn(usize, &mut [T]) + Sync),
+    first: usize,
     block: MatMut<'_, T>,
     par: Par,
 ) {
-    if par.degree() <= 1 || inner.len() < 2 {
-        for (to, &column) in block.col_iter_mut().zip(inner) {
+    if par.degree() <= 1 || block.ncols() < 2 {
+        for (j, to) in block.col_iter_mut().enumerate() {
             if let Some(to) = to.try_as_col_major_mut() {
-                copy(column, start, to.as_slice_mut());
+                copy(first + j, to.as_slice_mut());
             }
         }
         return;
     }
-    let middle = inner.len() / 2;
-    let (left, right) = inner.split_at(middle);
-    let (left_block, right_block) = block.split_at_col_mut(middle);
+    let middle = block.ncols() / 2;
+    let (left, right) = block.split_at_col_mut(middle);
     join_raw(
-        |par| copy_columns(copy, left, start, left_block, par),
-        |par| copy_columns(copy, right, start, right_block, par),
+        |par| copy_columns(copy, first, left, par),
+        |par| copy_columns(copy, first + middle, right, par),
         par,
     );
 }

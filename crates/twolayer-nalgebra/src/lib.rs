@@ -113,6 +113,10 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         }
     }
 
+    fn copy(&self, a: &DMatrix<T>, out: &mut DMatrix<T>) {
+        out.copy_from(a);
+    }
+
     fn copy_rows(&self, a: &DMatrix<T>, rows: &[usize], out: &mut DMatrix<T>) {
         for j in 0..a.ncols() {
             let from = column(a, j);
@@ -158,9 +162,31 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         if inner.len() == a.ncols() && !inner.is_empty() {
             return out.gemm(T::one(), a, b, T::zero());
         }
-        mul_copied(a.nrows(), inner, b, out, workspace, |from, start, to| {
+        let copy = |from, start, to: &mut [T]| {
             to.copy_from_slice(&column(a, from)[start..][..to.len()]);
-        });
+        };
+        mul_copied(a.nrows(), inner, None, b, out, workspace, copy);
+    }
+
+    fn add_inner(
+        &self,
+        a: &DMatrix<T>,
+        inner: &[usize],
+        factors: &[T],
+        b: &DMatrix<T>,
+        out: &mut DMatrix<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let copy = |from, start, to: &mut [T]| {
+            to.copy_from_slice(&column(a, from)[start..][..to.len()]);
+        };
+        mul_copied(a.nrows(), inner, Some(factors), b, out, workspace, copy);
+    }
+
+    fn combine_rows(&self, a: &DMatrix<T>, buckets: &[usize], factors: &[T], out: &mut DMatrix<T>) {
+        for (j, mut to) in out.column_iter_mut().enumerate() {
+            columns::combine_entries(column(a, j), buckets, factors, to.as_mut_slice());
+        }
     }
 
     fn mul_inner_rows(
@@ -172,12 +198,13 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         out: &mut DMatrix<T>,
         workspace: &mut Workspace<T>,
     ) {
-        mul_copied(rows.len(), inner, b, out, workspace, |from, start, to| {
+        let copy = |from, start: usize, to: &mut [T]| {
             let column = column(a, from);
             for (to, &row) in to.iter_mut().zip(&rows[start..]) {
                 *to = column[row];
             }
-        });
+        };
+        mul_copied(rows.len(), inner, None, b, out, workspace, copy);
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut DMatrix<T>) {
@@ -298,26 +325,39 @@ fn column<T: NalgebraScalar>(a: &DMatrix<T>, j: usize) -> &[T] {
 }
 
 /// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which `copy`
-/// writes the entries from a row on in one column.
+/// writes the entries from a row on in one column; with `factors`,
+/// out + L · diag(factors) · B\[inner, :\].
 fn mul_copied<T: NalgebraScalar>(
     m: usize,
     inner: &[usize],
+    factors: Option<&[T]>,
     b: &DMatrix<T>,
     out: &mut DMatrix<T>,
     workspace: &mut Workspace<T>,
     copy: impl Fn(usize, usize, &mut [T]),
 ) {
     let (k, d) = (inner.len(), b.ncols());
+    let beta = match factors {
+        Some(_) => T::one(),
+        None => T::zero(),
+    };
     if k == 0 {
-        return out.fill(T::zero());
+        return match factors {
+            Some(_) => {}
+            None => out.fill(T::zero()),
+        };
     }
     // Sized for all inner indices, so that a later call with more of them finds room.
     let block = grow(&mut workspace.block, m.min(BLOCK) * b.nrows());
     let rows = grow(&mut workspace.rows, b.len());
     for j in 0..d {
         let from = column(b, j);
-        for (to, &i) in rows[j * k..][..k].iter_mut().zip(inner) {
+        let to = &mut rows[j * k..][..k];
+        for (to, &i) in to.iter_mut().zip(inner) {
             *to = from[i];
+        }
+        for (to, &factor) in to.iter_mut().zip(factors.unwrap_or_default()) {
+            *to *= factor;
         }
     }
     for start in (0..m).step_by(BLOCK) {
@@ -329,7 +369,7 @@ fn mul_copied<T: NalgebraScalar>(
             T::one(),
             &DMatrixView::from_slice(&block[..length * k], length, k),
             &DMatrixView::from_slice(&rows[..k * d], k, d),
-            T::zero(),
+            beta,
         );
     }
 }

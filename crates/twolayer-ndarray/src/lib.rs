@@ -136,6 +136,10 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         }
     }
 
+    fn copy(&self, a: &Array2<T>, out: &mut Array2<T>) {
+        out.assign(a);
+    }
+
     fn copy_rows(&self, a: &Array2<T>, rows: &[usize], out: &mut Array2<T>) {
         for (mut to, &row) in out.rows_mut().into_iter().zip(rows) {
             to.assign(&a.row(row));
@@ -201,9 +205,48 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
             return general_mat_mul(T::one(), a, b, T::zero(), out);
         }
         let lines = Lines::of(a);
-        mul_gathered(a.nrows(), inner, b, out, workspace, |rows, block| {
+        mul_gathered(a.nrows(), inner, None, b, out, workspace, |rows, block| {
             layout::gather(&lines, rows, inner, block)
         });
+    }
+
+    fn add_inner(
+        &self,
+        a: &Array2<T>,
+        inner: &[usize],
+        factors: &[T],
+        b: &Array2<T>,
+        out: &mut Array2<T>,
+        workspace: &mut Workspace<T>,
+    ) {
+        let (m, lines, factors) = (a.nrows(), Lines::of(a), Some(factors));
+        mul_gathered(m, inner, factors, b, out, workspace, |rows, block| {
+            layout::gather(&lines, rows, inner, block)
+        });
+    }
+
+    fn combine_rows(&self, a: &Array2<T>, buckets: &[usize], factors: &[T], out: &mut Array2<T>) {
+        let lines = Lines::of(a);
+        match lines.order {
+            Order::RowMajor => {
+                out.fill(T::zero());
+                for (i, (&bucket, &factor)) in buckets.iter().zip(factors).enumerate() {
+                    let mut to = out.row_mut(bucket);
+                    for (to, &entry) in to.iter_mut().zip(lines.get(i)) {
+                        *to += factor * entry;
+                    }
+                }
+            }
+            Order::ColumnMajor => {
+                let mut combined = vec![T::zero(); out.nrows()];
+                for (j, mut to) in out.columns_mut().into_iter().enumerate() {
+                    columns::combine_entries(lines.get(j), buckets, factors, &mut combined);
+                    to.iter_mut()
+                        .zip(&combined)
+                        .for_each(|(to, &from)| *to = from);
+                }
+            }
+        }
     }
 
     fn mul_inner_rows(
@@ -216,9 +259,15 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         workspace: &mut Workspace<T>,
     ) {
         let lines = Lines::of(a);
-        mul_gathered(rows.len(), inner, b, out, workspace, |range, block| {
-            layout::gather(&lines, rows[range].iter().copied(), inner, block)
-        });
+        mul_gathered(
+            rows.len(),
+            inner,
+            None,
+            b,
+            out,
+            workspace,
+            |range, block| layout::gather(&lines, rows[range].iter().copied(), inner, block),
+        );
     }
 
     fn center_and_scale_rows(&self, shift: &[T], center: &[T], scale: &[T], a: &mut Array2<T>) {
@@ -313,18 +362,26 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
 }
 
 /// out = L · B\[inner, :\], L of m rows and with the columns `inner` of a matrix, of which `gather`
-/// copies some rows.
+/// copies some rows; with `factors`, out + L · diag(factors) · B\[inner, :\].
 fn mul_gathered<T: NdarrayScalar>(
     m: usize,
     inner: &[usize],
+    factors: Option<&[T]>,
     b: &Array2<T>,
     out: &mut Array2<T>,
     workspace: &mut Workspace<T>,
     gather: impl for<'b> Fn(Range<usize>, &'b mut [T]) -> ArrayView2<'b, T>,
 ) {
     let (k, d) = (inner.len(), b.ncols());
+    let beta = match factors {
+        Some(_) => T::one(),
+        None => T::zero(),
+    };
     if k == 0 {
-        return out.fill(T::zero());
+        return match factors {
+            Some(_) => {}
+            None => out.fill(T::zero()),
+        };
     }
     // Sized for all inner indices, so that a later call with more of them finds room.
     let block = grow(&mut workspace.block, m.min(BLOCK) * b.nrows());
@@ -332,15 +389,18 @@ fn mul_gathered<T: NdarrayScalar>(
     if rows.dim() != b.dim() {
         *rows = Array2::from_elem(b.dim(), T::zero());
     }
-    for (mut to, &i) in rows.rows_mut().into_iter().zip(inner) {
+    for (index, (mut to, &i)) in rows.rows_mut().into_iter().zip(inner).enumerate() {
         to.assign(&b.row(i));
+        if let Some(factors) = factors {
+            to.mapv_inplace(|entry| entry * factors[index]);
+        }
     }
     let rows = layout::window(rows.view(), 0..k, 0..d);
     for start in (0..m).step_by(BLOCK) {
         let range = start..m.min(start + BLOCK);
         let gathered = gather(range.clone(), block);
         let mut out = layout::window(out.view_mut(), range, 0..d);
-        general_mat_mul(T::one(), &gathered, &rows, T::zero(), &mut out);
+        general_mat_mul(T::one(), &gathered, &rows, beta, &mut out);
     }
 }
 

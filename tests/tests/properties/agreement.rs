@@ -2,7 +2,7 @@
 
 use crate::{DISTANCES, Tolerance, apart, first_order, wide, with_problem};
 use proptest::prelude::*;
-use twolayer_core::{Evaluation, Inversion, LinearBackend, Objective, RowStructured, RowWeights};
+use twolayer_core::{Evaluation, Inversion, LinearBackend, Objective, RowWeights};
 use twolayer_core::{Scalar, TwoLayer};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_nalgebra::{Nalgebra, NalgebraScalar};
@@ -13,10 +13,10 @@ use twolayer_tests::problems::rounded;
 
 /// H·direction.
 fn curved<B: LinearBackend>(backend: &B, case: &Case, distance: Distance) -> Vec<f64> {
-    with_problem(backend, case, distance, |problem, mut at| {
+    with_problem(backend, case, distance, |problem, at| {
         let mut product = rounded(&vec![0.0; case.d]);
         let direction = rounded(&case.direction);
-        problem.hessian_vec(&mut at, RowWeights::Exact, &direction, &mut product);
+        twolayer_tests::hessian_vec(problem, &at, RowWeights::Exact, &direction, &mut product);
         wide(&product)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::{DISTANCES, Tolerance, properties, wide, with_problem};
 use proptest::prelude::*;
-use twolayer_core::{Evaluation, LinearBackend, RowStructured, RowWeights};
+use twolayer_core::{Evaluation, LinearBackend, RowWeights};
 use twolayer_tests::generators::{Case, for_all_cases};
 use twolayer_tests::problems::rounded;
 
@@ -68,18 +68,17 @@ fn hessian_is_the_limit_of_differences_of_the_gradient<B: LinearBackend>(backend
         let truncation = 200.0 * h * h * case.steepest().powi(4);
         let bound = here.hessian + truncation + 2.0 * exact.gradient / h;
         for distance in DISTANCES {
-            let columns: Vec<Vec<f64>> =
-                with_problem(backend, case, distance, |problem, mut at| {
-                    let mut product = rounded(&vec![0.0; case.d]);
-                    let mut column = |j: usize| {
-                        let mut axis = vec![0.0; case.d];
-                        axis[j] = 1.0;
-                        let kind = RowWeights::Exact;
-                        problem.hessian_vec(&mut at, kind, &rounded(&axis), &mut product);
-                        wide(&product)
-                    };
-                    (0..case.d).map(&mut column).collect()
-                });
+            let columns: Vec<Vec<f64>> = with_problem(backend, case, distance, |problem, at| {
+                let mut product = rounded(&vec![0.0; case.d]);
+                let mut column = |j: usize| {
+                    let mut axis = vec![0.0; case.d];
+                    axis[j] = 1.0;
+                    let kind = RowWeights::Exact;
+                    twolayer_tests::hessian_vec(problem, &at, kind, &rounded(&axis), &mut product);
+                    wide(&product)
+                };
+                (0..case.d).map(&mut column).collect()
+            });
             for (j, column) in columns.iter().enumerate() {
                 let [ahead, behind] = around(case, j).map(|x| case.gradient(distance, &x));
                 for (i, entry) in column.iter().enumerate() {

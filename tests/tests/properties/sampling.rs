@@ -1,8 +1,10 @@
 //! E[H̃] = H for every model that draws at random.
 
 use crate::{properties, wide, with_problem};
-use approx_newton::RowFactor;
-use twolayer_core::{HessianApprox, Inversion, LinearBackend, RowWeights, Scalar};
+use approx_newton::{Leverage, RowFactor, Scores, Sketched, Uniform};
+use twolayer_core::{
+    HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, RowWeights, Scalar,
+};
 use twolayer_tests::generators::{Blemish, Case, Distance, TargetKind};
 use twolayer_tests::problems::rounded;
 
@@ -13,16 +15,32 @@ const DRAWS: usize = 400;
 /// H̃ (d×d) as last built.
 fn matrix<'a, B: LinearBackend + 'a, H: HessianApprox<Inversion<'a, B>>>(
     model: &mut H,
-    d: usize,
+    problem: &Inversion<'a, B>,
+    at: &InversionPoint<B::Scalar>,
 ) -> Vec<f64> {
+    let d = problem.dimension();
     let mut product = rounded(&vec![0.0; d]);
     let mut column = |j: usize| {
         let mut axis = vec![0.0; d];
         axis[j] = 1.0;
-        model.apply(&rounded(&axis), &mut product);
+        model.apply(problem, at, &rounded(&axis), &mut product);
         wide(&product)
     };
     (0..d).flat_map(&mut column).collect()
+}
+
+/// Many H̃ of one model at one point.
+fn draws_of<'a, B: LinearBackend + 'a, H: HessianApprox<Inversion<'a, B>>>(
+    model: &mut H,
+    problem: &Inversion<'a, B>,
+    at: &InversionPoint<B::Scalar>,
+) -> Vec<Vec<f64>> {
+    let mut draws = Vec::new();
+    for _ in 0..DRAWS {
+        assert!(model.build(problem, at) <= 10);
+        draws.push(matrix(model, problem, at));
+    }
+    draws
 }
 
 /// The mean of N independent draws is off by less than five of its standard deviations, which are
@@ -49,22 +67,38 @@ fn sampled_rows_have_the_hessian_as_their_mean<B: LinearBackend>(backend: &B) {
             with_problem(backend, &case, distance, |problem, at| {
                 let mut full = RowFactor::new(problem, kind);
                 full.build(problem, &at);
-                let expected = matrix(&mut full, d);
-                let mut sampled = RowFactor::sampled(problem, kind, 10, 7);
-                let mut draws = Vec::new();
-                for _ in 0..DRAWS {
-                    assert!(sampled.build(problem, &at) <= 10);
-                    draws.push(matrix(&mut sampled, d));
-                }
+                let expected = matrix(&mut full, problem, &at);
                 // Sums of nonnegative terms, each as good as the logits behind its weight.
                 let trace: f64 = (0..d).map(|j| expected[j * d + j]).sum();
                 let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
                 let rounding = 4.0 * (12 + d + m) as f64 * case.logit_size() * roundoff * trace;
-                let worst = worst_deviation(&draws, &expected, rounding);
-                assert!(
-                    worst < 5.0,
-                    "case {index}, {distance:?} {kind:?}: {worst} deviations"
+                let check = |name: &str, draws: &[Vec<f64>]| {
+                    let worst = worst_deviation(draws, &expected, rounding);
+                    assert!(
+                        worst < 5.0,
+                        "case {index}, {distance:?} {kind:?} {name}: {worst} deviations"
+                    );
+                };
+                let (rows, seed) = (10, 7);
+                let draws = draws_of(
+                    &mut RowFactor::sampled(problem, kind, rows, seed),
+                    problem,
+                    &at,
                 );
+                check("by weight", &draws);
+                let mut uniform = RowFactor::sampled_by(problem, kind, Uniform, rows, seed);
+                check("uniform", &draws_of(&mut uniform, problem, &at));
+                for scores in [Scores::Exact, Scores::Fast] {
+                    let leverage = Leverage::new(problem, scores, seed);
+                    let mut model = RowFactor::sampled_by(problem, kind, leverage, rows, seed);
+                    check("leverage", &draws_of(&mut model, problem, &at));
+                }
+                let sketches = (0..DRAWS as u64).map(|seed| {
+                    let mut model = Sketched::new(problem, kind, rows, seed);
+                    model.build(problem, &at);
+                    matrix(&mut model, problem, &at)
+                });
+                check("sketch", &sketches.collect::<Vec<_>>());
                 // The test is sharp enough to see one heavy row counted twice.
                 let biased: Vec<Vec<f64>> = draws
                     .iter()

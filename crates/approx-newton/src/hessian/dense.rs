@@ -1,5 +1,6 @@
 //! H̃ as a d×d matrix, with the exact row weights, negative ones included.
 
+use super::kept_jacobian::KeptJacobian;
 use num_traits::{Float, Zero};
 use twolayer_core::{
     Curvature, HessianApprox, LinearBackend, NotPositiveDefinite, RowStructured, RowWeights,
@@ -13,11 +14,13 @@ use twolayer_core::{
 /// definite. It sees the square of C's condition number: where that exceeds 1/roundoff, the small
 /// directions are lost and [`RowFactor`](super::RowFactor) goes further.
 ///
-/// Cost: 2mkd flops to form C, md² for one triangle of the Gram matrix, d³/3 for each damped step.
+/// Cost: 2mkd flops to form C, or 2mFd to bring it up to date where F units changed state; md² for one triangle of the Gram matrix, d³/3 for each damped step.
 pub struct DenseHessian<O: RowStructured> {
     kind: RowWeights,
     backend: O::Backend,
     workspace: <O::Backend as LinearBackend>::Workspace,
+    kept: KeptJacobian<O>,
+    /// C̄.
     jacobian: <O::Backend as LinearBackend>::Matrix,
     gram: <O::Backend as LinearBackend>::Matrix,
     /// The matrix that is factored, over the free coordinates.
@@ -43,6 +46,7 @@ impl<O: RowStructured> DenseHessian<O> {
         let zeros = |length| vec![O::Scalar::zero(); length];
         Self {
             kind,
+            kept: KeptJacobian::new(objective),
             jacobian: backend.zeros(m, d),
             gram: backend.zeros(d, d),
             damped: backend.zeros(d, d),
@@ -114,11 +118,16 @@ impl<O: RowStructured> HessianApprox<O> for DenseHessian<O> {
         }
     }
 
+    fn begin_solve(&mut self) {
+        self.kept.forget();
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         use twolayer_core::Evaluation;
         let d = objective.dimension();
         self.gradient.copy_from_slice(at.gradient());
-        objective.jacobian(at, &mut self.jacobian, &mut self.workspace);
+        let jacobian = self.kept.bring_to(objective, at, &mut self.workspace);
+        self.backend.copy(jacobian, &mut self.jacobian);
         objective.curvature(at, self.kind, &mut self.curvature);
         let backend = &self.backend;
         backend.mul_vec_transposed(&self.jacobian, &self.curvature.center, &mut self.center);
@@ -158,6 +167,8 @@ impl<O: RowStructured> HessianApprox<O> for DenseHessian<O> {
 
     fn step(
         &mut self,
+        _: &O,
+        _: &O::Evaluation,
         damping: O::Scalar,
         pull: Option<(O::Scalar, &[O::Scalar])>,
         subspace: &Subspace<O::Scalar>,
@@ -199,7 +210,7 @@ impl<O: RowStructured> HessianApprox<O> for DenseHessian<O> {
         Ok(())
     }
 
-    fn apply(&mut self, p: &[O::Scalar], product: &mut [O::Scalar]) {
+    fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {
         for (row, product) in self.hessian.chunks_exact(p.len()).zip(product) {
             *product = reduce::dot(row, p);
         }

@@ -1,11 +1,24 @@
 //! Approximations of the Hessian, one a file.
 
+mod adaptive;
+mod conjugate_gradient;
 mod dense;
+mod importance;
+mod kept_jacobian;
+mod leverage;
 mod row_factor;
 mod row_sample;
+mod row_sketch;
+mod sketched;
+mod triangular;
 
+pub use adaptive::Adaptive;
+pub use conjugate_gradient::ConjugateGradient;
 pub use dense::DenseHessian;
+pub use importance::{ByWeight, Importance, Uniform, WeightedRows};
+pub use leverage::{Leverage, Scores};
 pub use row_factor::RowFactor;
+pub use sketched::Sketched;
 
 use twolayer_core::Scalar;
 

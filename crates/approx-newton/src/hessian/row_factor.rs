@@ -1,8 +1,10 @@
 //! H̃ = JᵀJ from an orthogonal factorisation of its weighted rows: backward stable.
 
+use super::importance::{ByWeight, Importance, WeightedRows};
+use super::kept_jacobian::KeptJacobian;
 use super::row_sample::RowSample;
-use super::solve_upper;
-use num_traits::{Float, One, Zero};
+use super::triangular::Triangular;
+use num_traits::{Float, Zero};
 use twolayer_core::{
     Curvature, Evaluation, HessianApprox, HiddenScratch, LinearBackend, NotPositiveDefinite,
     RowStructured, RowWeights, Scalar, Subspace, reduce,
@@ -31,20 +33,16 @@ use twolayer_core::{
 /// in the cost, and nothing else of size m×d. The gradient stays that of all rows. With s = 8d the
 /// eigenvalues of H̃⁻¹H spread over about (1 ± √(d/s))⁻² = 0.5 … 2.4 where the rows are alike, which
 /// a few more iterations make up for.
-pub struct RowFactor<O: RowStructured> {
+pub struct RowFactor<O: RowStructured, I = ByWeight> {
     kind: RowWeights,
     backend: O::Backend,
     workspace: <O::Backend as LinearBackend>::Workspace,
+    model: Triangular<O::Backend>,
+    /// C, where all rows are used.
+    kept: Option<KeptJacobian<O>>,
+    /// The weighted rows.
     jacobian: <O::Backend as LinearBackend>::Matrix,
-    /// R, the extra row and the ridge, over the free coordinates.
-    stack: <O::Backend as LinearBackend>::Matrix,
     curvature: Curvature<O::Scalar>,
-    /// R (d×d, row after row), then the extra row (Σκ)^½ c̄.
-    factor: Vec<O::Scalar>,
-    /// Qᵀs and the entry of s in the extra row (d + 1), where gradient = Jᵀs + rest.
-    reduced: Vec<O::Scalar>,
-    /// The part of the gradient that the rows cannot carry (d).
-    rest: Vec<O::Scalar>,
     center: Vec<O::Scalar>,
     shift: Vec<O::Scalar>,
     scale: Vec<O::Scalar>,
@@ -52,17 +50,17 @@ pub struct RowFactor<O: RowStructured> {
     rows: Vec<O::Scalar>,
     /// u where a row is too light to carry it, else 0 (m).
     unweighted: Vec<O::Scalar>,
-    stacked: Vec<O::Scalar>,
-    stacked_rhs: Vec<O::Scalar>,
-    damped_factor: Vec<O::Scalar>,
-    sampling: Option<Sampling<O::Scalar>>,
+    sampling: Option<Sampling<O::Scalar, I>>,
 }
 
 /// What the choice of rows needs.
-struct Sampling<T> {
+struct Sampling<T, I> {
+    importance: I,
     sample: RowSample<T>,
-    /// β + ω (m).
+    /// β + ω, τ and the importance (m).
     weights: Vec<T>,
+    shift: Vec<T>,
+    importances: Vec<T>,
     scratch: HiddenScratch<T>,
 }
 
@@ -75,24 +73,47 @@ impl<O: RowStructured> RowFactor<O> {
     /// Buffers for `objective`, and for others of the same shape. [`RowWeights::Exact`] weights
     /// are convexified: a QR has no negative rows.
     pub fn new(objective: &O, kind: RowWeights) -> Self {
-        Self::with_rows(objective, kind, objective.rows())
+        Self::with_all_rows(objective, kind)
     }
 
-    /// The same with `rows` of the m rows, drawn anew at each point; all of them where there are
-    /// no more. One `seed` draws the same rows.
+    /// The same with `rows` of the m rows, drawn anew at each point by their weights; all of them
+    /// where there are no more. One `seed` draws the same rows.
     pub fn sampled(objective: &O, kind: RowWeights, rows: usize, seed: u64) -> Self {
+        Self::sampled_by(objective, kind, ByWeight, rows, seed)
+    }
+}
+
+impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
+    /// The same with rows drawn by an importance.
+    pub fn sampled_by(
+        objective: &O,
+        kind: RowWeights,
+        importance: I,
+        rows: usize,
+        seed: u64,
+    ) -> Self {
         let m = objective.rows();
         if rows >= m {
-            return Self::new(objective, kind);
+            return Self::with_all_rows(objective, kind);
         }
         let sampling = Sampling {
+            importance,
             sample: RowSample::new(rows, seed),
             weights: vec![O::Scalar::zero(); m],
+            shift: vec![O::Scalar::zero(); m],
+            importances: vec![O::Scalar::zero(); m],
             scratch: HiddenScratch::default(),
         };
         Self {
             sampling: Some(sampling),
             ..Self::with_rows(objective, kind, rows)
+        }
+    }
+
+    fn with_all_rows(objective: &O, kind: RowWeights) -> Self {
+        Self {
+            kept: Some(KeptJacobian::new(objective)),
+            ..Self::with_rows(objective, kind, objective.rows())
         }
     }
 
@@ -102,29 +123,38 @@ impl<O: RowStructured> RowFactor<O> {
         let backend = objective.backend().clone();
         let zeros = |length| vec![O::Scalar::zero(); length];
         Self {
-            kind: if kind == RowWeights::Exact {
-                RowWeights::Convexified
-            } else {
-                kind
-            },
+            kind: convex(kind),
+            model: Triangular::new(backend.clone(), d),
+            kept: None,
             jacobian: backend.zeros(used, d),
-            stack: backend.zeros(2 * d + 1, d),
             backend,
             workspace: Default::default(),
             curvature: Curvature::new(m),
-            factor: zeros((d + 1) * d),
-            reduced: zeros(d + 1),
-            rest: zeros(d),
             center: zeros(d),
             shift: zeros(used),
             scale: zeros(used),
             rows: zeros(used),
             unweighted: zeros(used),
-            stacked: Vec::with_capacity((2 * d + 1) * d),
-            stacked_rhs: Vec::with_capacity(2 * d + 1),
-            damped_factor: zeros(d * d),
             sampling: None,
         }
+    }
+
+    /// Draws so many rows from now on, where rows are drawn.
+    pub(super) fn draw(&mut self, rows: usize) {
+        if let Some(sampling) = &mut self.sampling
+            && sampling.sample.size() != rows
+        {
+            sampling.sample.resize(rows);
+            self.jacobian = self.backend.zeros(rows, self.center.len());
+            for vector in [&mut self.shift, &mut self.scale, &mut self.rows] {
+                vector.resize(rows, O::Scalar::zero());
+            }
+        }
+    }
+
+    /// The triangular factor, for a model that refines this one.
+    pub(super) fn triangular(&mut self) -> &mut Triangular<O::Backend> {
+        &mut self.model
     }
 
     /// τ, √(β + ω) and s for every row; Σκ and the gradient's entry along c̄. Returns whether some
@@ -168,81 +198,106 @@ impl<O: RowStructured> RowFactor<O> {
         });
         (extra_weight, O::Scalar::of(along_center), overloaded)
     }
-}
 
-impl<O: RowStructured> RowFactor<O> {
     /// [`HessianApprox::build`] from a sample of the rows.
     fn build_sampled(
         &mut self,
         objective: &O,
         at: &O::Evaluation,
-        mut sampling: Sampling<O::Scalar>,
+        mut sampling: Sampling<O::Scalar, I>,
     ) -> usize {
-        let d = objective.dimension();
         objective.curvature(at, self.kind, &mut self.curvature);
         let zero = O::Scalar::zero();
-        let Curvature {
-            center,
-            row_weights,
-            uncentered_weights,
-        } = &self.curvature;
-        let omega = |i: usize| uncentered_weights.get(i).copied().unwrap_or(zero);
         let Sampling {
+            importance,
             sample,
             weights,
+            shift,
+            importances,
             scratch,
         } = &mut sampling;
-        for (i, (weight, &beta)) in weights.iter_mut().zip(row_weights).enumerate() {
-            *weight = beta + omega(i);
-        }
-        sample.draw(weights);
+        let extra_weight = weigh(&self.curvature, weights, shift);
+        let center = &self.curvature.center;
+        objective.jacobian_transposed_vec(at, center, scratch, &mut self.center);
+        let rows = WeightedRows {
+            weights,
+            shift,
+            center: &self.center,
+        };
+        importance.assess(objective, at, &rows, importances);
+        sample.draw(importances);
         let drawn = sample.rows.len();
         // Rows that only fill the matrix up weigh nothing.
         self.scale.fill(zero);
         self.shift.fill(zero);
         for (j, (&i, &multiplicity)) in sample.rows.iter().zip(&sample.multiplicity).enumerate() {
-            self.shift[j] = row_weights[i] / weights[i];
+            self.shift[j] = shift[i];
             self.scale[j] = (weights[i] * multiplicity).sqrt();
         }
         sample.rows.resize(self.scale.len(), 0);
         let (jacobian, workspace) = (&mut self.jacobian, &mut self.workspace);
         objective.jacobian_rows(at, &sample.rows, jacobian, workspace);
-        objective.jacobian_transposed_vec(at, center, scratch, &mut self.center);
         let backend = &self.backend;
         backend.center_and_scale_rows(&self.shift, &self.center, &self.scale, jacobian);
         self.rows.fill(zero);
-        let (r, extra) = self.factor.split_at_mut(d * d);
-        backend.qr_reduce(jacobian, &mut self.rows, r, workspace);
-        let extra_weight = if uncentered_weights.is_empty() {
-            zero
-        } else {
-            let kappa = |i: usize| row_weights[i] * omega(i) / weights[i];
-            let finite = |v: O::Scalar| if v.is_finite() { v.to_f64() } else { 0.0 };
-            O::Scalar::of(reduce::sum_of(row_weights.len(), |i| finite(kappa(i))))
-        };
-        for (e, &c) in extra.iter_mut().zip(&self.center) {
-            *e = extra_weight.sqrt() * c;
-        }
-        self.reduced.fill(zero);
-        self.rest.copy_from_slice(at.gradient());
+        self.model.factor_rows(jacobian, &mut self.rows);
+        self.model.rest().copy_from_slice(at.gradient());
+        self.model
+            .set_extra_row(extra_weight.sqrt(), &self.center, zero);
         self.sampling = Some(sampling);
         drawn
     }
 }
 
-impl<O: RowStructured> HessianApprox<O> for RowFactor<O> {
+/// [`RowWeights::Exact`] weights may be negative; a factor has no such rows.
+pub(super) fn convex(kind: RowWeights) -> RowWeights {
+    match kind {
+        RowWeights::Exact => RowWeights::Convexified,
+        convex => convex,
+    }
+}
+
+/// `weights` ← β + ω, `shift` ← τ. Returns Σκ.
+pub(super) fn weigh<T: Scalar>(curvature: &Curvature<T>, weights: &mut [T], shift: &mut [T]) -> T {
+    let Curvature {
+        row_weights,
+        uncentered_weights,
+        ..
+    } = curvature;
+    let omega = |i: usize| uncentered_weights.get(i).copied().unwrap_or(T::zero());
+    for (i, &beta) in row_weights.iter().enumerate() {
+        weights[i] = beta + omega(i);
+        shift[i] = if weights[i] > T::zero() {
+            beta / weights[i]
+        } else {
+            T::zero()
+        };
+    }
+    if uncentered_weights.is_empty() {
+        return T::zero();
+    }
+    T::of(reduce::sum_of(row_weights.len(), |i| {
+        (shift[i] * omega(i)).to_f64()
+    }))
+}
+
+impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
     fn name(&self) -> &'static str {
-        match self.kind {
-            _ if self.sampling.is_some() => "sampled",
-            RowWeights::GaussNewton => "gauss-newton",
-            RowWeights::Secant => "secant",
-            RowWeights::Convexified | RowWeights::Exact => "convexified",
+        match (&self.sampling, self.kind) {
+            (Some(sampling), _) => sampling.importance.name(),
+            (None, RowWeights::GaussNewton) => "gauss-newton",
+            (None, RowWeights::Secant) => "secant",
+            (None, RowWeights::Convexified | RowWeights::Exact) => "convexified",
         }
     }
 
     fn begin_solve(&mut self) {
         if let Some(sampling) = &mut self.sampling {
             sampling.sample.rewind();
+            sampling.importance.begin_solve();
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.forget();
         }
     }
 
@@ -250,116 +305,44 @@ impl<O: RowStructured> HessianApprox<O> for RowFactor<O> {
         if let Some(sampling) = self.sampling.take() {
             return self.build_sampled(objective, at, sampling);
         }
-        let d = objective.dimension();
-        objective.jacobian(at, &mut self.jacobian, &mut self.workspace);
+        if let Some(kept) = &mut self.kept {
+            let jacobian = kept.bring_to(objective, at, &mut self.workspace);
+            self.backend.copy(jacobian, &mut self.jacobian);
+        }
         objective.curvature(at, self.kind, &mut self.curvature);
         let row_gradient = objective.row_gradient(at);
         let (extra_weight, along_center, overloaded) = self.weigh_rows(row_gradient);
         let backend = &self.backend;
         backend.mul_vec_transposed(&self.jacobian, &self.curvature.center, &mut self.center);
         if overloaded {
-            backend.mul_vec_transposed(&self.jacobian, &self.unweighted, &mut self.rest);
+            backend.mul_vec_transposed(&self.jacobian, &self.unweighted, self.model.rest());
         } else {
-            self.rest.fill(O::Scalar::zero());
+            self.model.rest().fill(O::Scalar::zero());
         }
         backend.center_and_scale_rows(&self.shift, &self.center, &self.scale, &mut self.jacobian);
-        let (r, extra) = self.factor.split_at_mut(d * d);
-        backend.qr_reduce(&mut self.jacobian, &mut self.rows, r, &mut self.workspace);
-        let carried = self.rows.len().min(d);
-        self.reduced.fill(O::Scalar::zero());
-        self.reduced[..carried].copy_from_slice(&self.rows[..carried]);
-        let length = extra_weight.sqrt();
-        for (e, &c) in extra.iter_mut().zip(&self.center) {
-            *e = length * c;
-        }
-        if length > O::Scalar::zero() {
-            self.reduced[d] = along_center / length;
-        } else {
-            reduce::axpy(along_center, &self.center, &mut self.rest);
-        }
+        self.model.factor_rows(&mut self.jacobian, &mut self.rows);
+        self.model
+            .set_extra_row(extra_weight.sqrt(), &self.center, along_center);
         objective.rows()
     }
 
     fn mean_eigenvalue(&self) -> O::Scalar {
-        let d = self.rest.len();
-        let norm = reduce::norm(&self.factor);
-        norm / O::Scalar::of(d as f64) * norm
+        self.model.mean_eigenvalue()
     }
 
     fn step(
         &mut self,
+        _: &O,
+        _: &O::Evaluation,
         damping: O::Scalar,
         pull: Option<(O::Scalar, &[O::Scalar])>,
         subspace: &Subspace<O::Scalar>,
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
-        let (d, pinned) = (step.len(), subspace.constraints());
-        let free = d - pinned;
-        let zero = O::Scalar::zero();
-        step.fill(zero);
-        if free == 0 {
-            return Ok(());
-        }
-        // The rows of [R; extra] in the coordinates of the subspace, then √ν I.
-        self.stacked.clear();
-        for row in self.factor.chunks_exact(d) {
-            step.copy_from_slice(row);
-            subspace.rotate(step);
-            self.stacked.extend_from_slice(&step[pinned..]);
-        }
-        let ridge = damping.sqrt();
-        let start = self.stacked.len();
-        self.stacked.resize(start + free * free, zero);
-        for j in 0..free {
-            self.stacked[start + j * free + j] = ridge;
-        }
-        self.stacked_rhs.clear();
-        self.stacked_rhs.extend_from_slice(&self.reduced);
-        match pull {
-            Some((multiplier, x)) => {
-                step.copy_from_slice(x);
-                subspace.rotate(step);
-                let scale = multiplier / ridge;
-                self.stacked_rhs
-                    .extend(step[pinned..].iter().map(|&x| scale * x));
-            }
-            None => self.stacked_rhs.resize(d + 1 + free, zero),
-        }
-        let backend = &self.backend;
-        if backend.ncols(&self.stack) != free {
-            self.stack = backend.zeros(d + 1 + free, free);
-        }
-        backend.copy_from_row_major(&self.stacked, &mut self.stack);
-        let factor = &mut self.damped_factor[..free * free];
-        backend.qr_reduce(
-            &mut self.stack,
-            &mut self.stacked_rhs,
-            factor,
-            &mut self.workspace,
-        );
-
-        // p = −R⁻¹ (Qᵀs + R⁻ᵀ rest)
-        step.copy_from_slice(&self.rest);
-        subspace.rotate(step);
-        step[..pinned].fill(zero);
-        let p = &mut step[pinned..];
-        solve_upper(factor, p, true);
-        reduce::axpy(O::Scalar::one(), &self.stacked_rhs[..free], p);
-        p.iter_mut().for_each(|p| *p = -*p);
-        solve_upper(factor, p, false);
-        if !reduce::all_finite(p) {
-            return Err(NotPositiveDefinite);
-        }
-        subspace.rotate_back(step);
-        Ok(())
+        self.model.step(damping, pull, subspace, step)
     }
 
-    fn apply(&mut self, p: &[O::Scalar], product: &mut [O::Scalar]) {
-        let d = p.len();
-        product.fill(O::Scalar::zero());
-        for row in self.factor.chunks_exact(d) {
-            let projection = reduce::dot(row, p);
-            reduce::axpy(projection, row, product);
-        }
+    fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {
+        self.model.apply(p, product);
     }
 }

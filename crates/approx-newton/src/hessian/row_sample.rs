@@ -39,6 +39,17 @@ impl<T: Scalar> RowSample<T> {
         self.random = ChaCha8Rng::seed_from_u64(self.seed);
     }
 
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Draws so many rows from now on.
+    pub(super) fn resize(&mut self, size: usize) {
+        self.size = size;
+        self.rows.reserve(size + 1);
+        self.multiplicity.reserve(size + 1);
+    }
+
     /// Draws anew. The importances are not negative.
     pub(super) fn draw(&mut self, importance: &[T]) {
         let scale = self.scale(importance);

@@ -12,8 +12,8 @@ use crate::{Observer, Stage, TraceEntry};
 use num_traits::Zero;
 use std::ops::ControlFlow;
 use twolayer_core::{
-    ClosedForm, HessianApprox, Inversion, LinearBackend, Objective, RowStructured, RowWeights,
-    Scalar, reduce,
+    ClosedForm, Curvature, HessianApprox, Inversion, LinearBackend, Objective, ProductScratch,
+    RowStructured, RowWeights, Scalar, reduce,
 };
 
 /// The contraction that the theorem promises.
@@ -201,8 +201,11 @@ fn lipschitz<B: LinearBackend>(problem: &Inversion<'_, B>, norm: f64, row_norm: 
 fn exact<B: LinearBackend>(problem: &Inversion<'_, B>, x: &[B::Scalar]) -> Vec<f64> {
     let mut at = problem.new_evaluation();
     problem.evaluate(x, &[], &mut at);
+    let mut curvature = Curvature::new(problem.rows());
+    problem.curvature(&at, RowWeights::Exact, &mut curvature);
+    let mut scratch = ProductScratch::default();
     symmetric(x.len(), |v, product| {
-        problem.hessian_vec(&mut at, RowWeights::Exact, v, product);
+        problem.hessian_vec(&at, &curvature, v, &mut scratch, product);
     })
 }
 
@@ -219,7 +222,7 @@ fn epsilon<'a, B: LinearBackend>(
     problem.evaluate(x, &[], &mut at);
     problem.differentiate(&mut at);
     hessian.build(problem, &at);
-    let mut model = symmetric(d, |v, product| hessian.apply(v, product));
+    let mut model = symmetric(d, |v, product| hessian.apply(problem, &at, v, product));
     spectrum::solve_both_sides(&lower, &mut model, d);
     let (eigenvalues, _) = spectrum::eigen(model, d);
     let gaps = eigenvalues.iter().map(|lambda| (lambda - 1.0).abs());

@@ -1,7 +1,7 @@
 //! The kinks of an [`Inversion`]: one for each ReLU, where A1 x + c1 changes sign.
 
 use super::{Inversion, InversionPoint, ray};
-use crate::{Crossing, Kinked, LinearBackend, RayMinimum, RowWeights, reduce};
+use crate::{Crossing, Kinked, LinearBackend, RayMinimum, RowStructured, RowWeights, reduce};
 use num_traits::{One, Zero};
 
 impl<B: LinearBackend> Kinked for Inversion<'_, B> {
@@ -46,9 +46,14 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         kinks: &[usize],
         jumps: &mut [B::Scalar],
     ) {
-        self.logit_change(at, step, 0);
-        self.logit_gradient_change(at, RowWeights::Exact, 0, 1);
-        let [_, gradient] = &mut at.outcome_scratch;
+        let mut curvature = std::mem::take(&mut at.curvature);
+        self.curvature(at, RowWeights::Exact, &mut curvature);
+        let [change, gradient] = &mut at.outcome_scratch;
+        let active = &at.pass.active;
+        self.network
+            .jacobian_vec(active, step, &mut at.hidden_scratch, change);
+        curvature.logit_product(change, gradient);
+        at.curvature = curvature;
         reduce::axpy(B::Scalar::one(), &at.row_gradient, gradient);
         // One column at a time: the kernel wants them in increasing order, the caller has its own.
         for (kink, jump) in kinks.iter().zip(jumps) {

@@ -1,7 +1,10 @@
 //! The Hessian of an [`Inversion`] in the rows of C.
 
 use super::{Inversion, InversionPoint};
-use crate::{Curvature, HiddenScratch, LinearBackend, RowStructured, RowWeights, Scalar, reduce};
+use crate::{
+    Curvature, HiddenScratch, LinearBackend, ProductScratch, RowStructured, RowWeights, Scalar,
+    reduce,
+};
 
 impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
     type Backend = B;
@@ -87,60 +90,86 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
 
     fn hessian_vec(
         &self,
-        at: &mut InversionPoint<B::Scalar>,
-        kind: RowWeights,
+        at: &InversionPoint<B::Scalar>,
+        curvature: &Curvature<B::Scalar>,
         v: &[B::Scalar],
+        scratch: &mut ProductScratch<B::Scalar>,
         product: &mut [B::Scalar],
     ) {
-        self.logit_change(at, v, 0);
-        self.logit_gradient_change(at, kind, 0, 1);
-        self.network.jacobian_transposed_vec(
-            &at.pass.active,
-            &at.outcome_scratch[1],
-            &mut at.hidden_scratch,
-            product,
-        );
+        let (network, active) = (self.network, &at.pass.active);
+        let (hidden, change, slope) = scratch.rows(network.outcomes());
+        network.jacobian_vec(active, v, hidden, change);
+        curvature.logit_product(change, slope);
+        network.jacobian_transposed_vec(active, slope, hidden, product);
+    }
+
+    fn cell<'a>(&self, at: &'a InversionPoint<B::Scalar>) -> Option<&'a [bool]> {
+        Some(&at.pass.pattern)
+    }
+
+    fn cross_kinks(
+        &self,
+        kinks: &[usize],
+        signs: &[B::Scalar],
+        jacobian: &mut B::Matrix,
+        workspace: &mut B::Workspace,
+    ) {
+        let (a1, a2) = (self.network.a1(), self.network.a2());
+        let backend = self.network.backend();
+        backend.add_inner(a2, kinks, signs, a1, jacobian, workspace);
+    }
+
+    fn combine_rows(
+        &self,
+        rows: usize,
+        buckets: &[usize],
+        factors: &[B::Scalar],
+        combined: &mut Option<B::Matrix>,
+    ) {
+        let (backend, n) = (self.network.backend(), self.network.hidden_units());
+        let combined = of_shape(backend, rows, n, combined);
+        backend.combine_rows(self.network.a2(), buckets, factors, combined);
+    }
+
+    fn combined_jacobian(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        combined: &B::Matrix,
+        jacobian: &mut B::Matrix,
+        workspace: &mut B::Workspace,
+    ) {
+        let (active, a1) = (&at.pass.active, self.network.a1());
+        let backend = self.network.backend();
+        backend.mul_inner(combined, active, a1, jacobian, workspace);
+    }
+
+    fn jacobian_matrix_product(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        v: &B::Matrix,
+        hidden: &mut Option<B::Matrix>,
+        product: &mut B::Matrix,
+        workspace: &mut B::Workspace,
+    ) {
+        let network = self.network;
+        let (backend, active) = (network.backend(), &at.pass.active);
+        let hidden = of_shape(backend, network.hidden_units(), backend.ncols(v), hidden);
+        let every_input: Vec<_> = (0..network.inputs()).collect();
+        backend.mul_inner(network.a1(), &every_input, v, hidden, workspace);
+        backend.mul_inner(network.a2(), active, hidden, product, workspace);
     }
 }
 
-impl<B: LinearBackend> Inversion<'_, B> {
-    /// Scratch number `to` ← C v.
-    pub(super) fn logit_change(
-        &self,
-        at: &mut InversionPoint<B::Scalar>,
-        v: &[B::Scalar],
-        to: usize,
-    ) {
-        let InversionPoint {
-            pass,
-            hidden_scratch,
-            outcome_scratch,
-            ..
-        } = at;
-        self.network
-            .jacobian_vec(&pass.active, v, hidden_scratch, &mut outcome_scratch[to]);
-    }
-
-    /// Scratch number `to` ← B y, y scratch number `from` and B the Hessian in the logits,
-    /// regulariser included.
-    pub(super) fn logit_gradient_change(
-        &self,
-        at: &mut InversionPoint<B::Scalar>,
-        kind: RowWeights,
-        from: usize,
-        to: usize,
-    ) {
-        let mut curvature = std::mem::take(&mut at.curvature);
-        self.curvature(at, kind, &mut curvature);
-        let [first, second] = &mut at.outcome_scratch;
-        let (y, product) = if from < to {
-            (first, second)
-        } else {
-            (second, first)
-        };
-        curvature.logit_product(y, product);
-        at.curvature = curvature;
-    }
+/// The matrix in `place`, made anew where there is none or one of another shape.
+fn of_shape<'m, B: LinearBackend>(
+    backend: &B,
+    nrows: usize,
+    ncols: usize,
+    place: &'m mut Option<B::Matrix>,
+) -> &'m mut B::Matrix {
+    let fits = |a: &B::Matrix| backend.nrows(a) == nrows && backend.ncols(a) == ncols;
+    let kept = place.take().filter(fits);
+    place.insert(kept.unwrap_or_else(|| backend.zeros(nrows, ncols)))
 }
 
 impl<T: Scalar> Curvature<T> {
