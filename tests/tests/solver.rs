@@ -306,6 +306,43 @@ fn one_seed_gives_the_same_bits() {
     assert_ne!(solve(1, false).trace[0].loss, solve(2, false).trace[0].loss);
 }
 
+/// z = (5 + x, 5 − x, 5 + ln 8) and b = (½, ½, 0): x = 0 is stationary by symmetry, and the third
+/// outcome, which b has not, is at its most likely there. A step of Newton's method on a convex model
+/// stays.
+#[test]
+fn a_maximum_by_symmetry_is_left() {
+    let backend = Faer::<f64>::sequential();
+    let mut a1 = backend.zeros(2, 1);
+    backend.copy_from_row_major(&[1.0, -1.0], &mut a1);
+    let mut a2 = backend.zeros(3, 2);
+    backend.copy_from_row_major(&[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], &mut a2);
+    let network = TwoLayer::new(backend, a1, a2)
+        .unwrap()
+        .with_biases(vec![5.0; 2], vec![0.0, 0.0, 5.0 + 8.0_f64.ln()])
+        .unwrap();
+    let target = Target::new(vec![0.5, 0.5, 0.0]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let mut at = problem.new_evaluation();
+    problem.evaluate(&[0.0], &[], &mut at);
+    let solver = Solver::new().with_warm_start(false);
+    let solution = solver.solve(&problem, &[0.0]).unwrap();
+    assert!(solution.status.is_converged(), "{}", solution.status);
+    assert!(
+        solution.loss < 0.9 * at.value(),
+        "{} at {:?}",
+        solution.loss,
+        solution.x
+    );
+    // What bends up there is a minimum.
+    let value = |x: f64| {
+        let mut at = problem.new_evaluation();
+        problem.evaluate(&[x], &[], &mut at);
+        at.value()
+    };
+    let x = solution.x[0];
+    assert!(solution.loss <= value(x + 1e-3) && solution.loss <= value(x - 1e-3));
+}
+
 /// (1 − x)² + 100 (y − x²)² + 1: smooth, and not made of rows.
 struct Rosenbrock;
 

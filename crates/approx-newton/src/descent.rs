@@ -29,6 +29,8 @@ pub(crate) struct Descent<O: Kinked> {
     largest_mean_eigenvalue: O::Scalar,
     /// Iterations in a row that gained little.
     idle: usize,
+    /// Stationary points left along negative curvature.
+    escapes: usize,
     /// Kinks crossed by the last move.
     pub(crate) flips: usize,
 }
@@ -90,6 +92,10 @@ const LITTLE_PROMISED: f64 = 1e-3;
 const LIGHT_DAMPING: f64 = 1e-4;
 /// An iteration is idle where it gains less than this part of the value.
 const IDLE_GAIN: f64 = 0.03;
+/// Stationary points that a descent leaves along negative curvature.
+const MOST_ESCAPES: usize = 8;
+/// How far it looks, in units of ‖x‖.
+const LONGEST_ESCAPE: f64 = 0.1;
 /// A descent without patience ends after so many idle iterations in a row.
 const PATIENCE: usize = 5;
 
@@ -122,6 +128,7 @@ impl<O: Kinked> Descent<O> {
             first_gradient_norm: None,
             largest_mean_eigenvalue: O::Scalar::zero(),
             idle: 0,
+            escapes: 0,
             flips: 0,
         }
     }
@@ -152,10 +159,30 @@ impl<O: Kinked> Descent<O> {
         self.first_gradient_norm = None;
         self.largest_mean_eigenvalue = O::Scalar::zero();
         self.idle = 0;
+        self.escapes = 0;
     }
 
-    /// One iteration on `problem`. Without patience the descent also ends where it only creeps.
+    /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with
+    /// it, it does not end in a saddle that it sees a way out of.
     pub(crate) fn iterate<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        patient: bool,
+    ) -> Iteration<O::Scalar> {
+        let mut iteration = self.iterate_once(problem, hessian, patient);
+        let stationary = matches!(
+            iteration.end,
+            Some(Status::Flat | Status::GradientSmall | Status::DecrementSmall | Status::StepSmall)
+        );
+        if patient && stationary && self.escapes < MOST_ESCAPES && self.escape(problem, hessian) {
+            self.escapes += 1;
+            iteration.end = None;
+        }
+        iteration
+    }
+
+    fn iterate_once<H: HessianApprox<O>>(
         &mut self,
         problem: &O,
         hessian: &mut H,
@@ -227,6 +254,40 @@ impl<O: Kinked> Descent<O> {
             None => self.damping.punish(),
         }
         iteration
+    }
+
+    /// Leaves a stationary point that is not a minimum along a direction of negative curvature.
+    /// Returns false, and stays, where there is none or the objective does not fall along it.
+    fn escape<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> bool {
+        problem.differentiate(&mut self.current);
+        let subspace = self.active_set.subspace();
+        let found = hessian.negative_curvature(problem, &self.current, subspace);
+        let Some((direction, bend)) = found else {
+            return false;
+        };
+        let zero = O::Scalar::zero();
+        let size = reduce::norm(self.current.point()).max(O::Scalar::one());
+        let slope = reduce::dot(&direction, self.current.gradient());
+        let mut length = O::Scalar::of(LONGEST_ESCAPE) * size;
+        if slope > zero {
+            length = -length;
+        }
+        for (step, &v) in self.buffers.step.iter_mut().zip(&direction) {
+            *step = length * v;
+        }
+        let step = ModelStep {
+            predicted: -O::Scalar::of(0.5) * bend * length * length - slope * length,
+            norm: length.abs(),
+            multiplier: zero,
+            is_newton: false,
+        };
+        let (before, noise) = (self.current.value(), problem.rounding_error(&self.current));
+        let moved = self.search(problem, &step).is_some();
+        self.model = Model::Outdated;
+        // A convex model sees nothing of the bend that it is to go on from.
+        self.damping = Damping::new(1.0, self.damping.value().max(-bend));
+        // A fall that rounding could have made is no way out.
+        moved && before - self.current.value() > noise
     }
 
     /// Gradient and H̃ at the present point. Returns the rows used.

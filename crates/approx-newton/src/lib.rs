@@ -71,6 +71,7 @@ mod run;
 mod search;
 mod solution;
 mod solver;
+mod spectrum;
 mod termination;
 pub mod theory;
 mod warm_start;

@@ -41,6 +41,18 @@ pub trait HessianApprox<O: Objective> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite>;
 
+    /// A direction v (d), ‖v‖ = 1, in `subspace` along which the exact Hessian at a differentiated
+    /// point is clearly negative, with vᵀHv; `None` where none is found, or none is looked for. Asked
+    /// for where a solve would end.
+    fn negative_curvature(
+        &mut self,
+        _objective: &O,
+        _at: &O::Evaluation,
+        _subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        None
+    }
+
     /// product = H̃ p, without the ridge, at the point of the last [`build`](HessianApprox::build),
     /// with the same `objective` and `at`.
     fn apply(

@@ -133,6 +133,15 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
         Ok(())
     }
 
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        self.model.negative_curvature(objective, at, subspace)
+    }
+
     fn apply(
         &mut self,
         objective: &O,

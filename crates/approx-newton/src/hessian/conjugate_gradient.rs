@@ -1,6 +1,7 @@
 //! Steps of the true Hessian by conjugate gradients, a sampled factor as preconditioner.
 
 use super::RowFactor;
+use super::negative_curvature::negative_curvature;
 use num_traits::{Float, Zero};
 use twolayer_core::{
     Curvature, Evaluation, HessianApprox, NotPositiveDefinite, ProductScratch, RowStructured,
@@ -250,6 +251,15 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         }
         subspace.rotate_back(step);
         Ok(())
+    }
+
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        negative_curvature(objective, at, subspace)
     }
 
     fn apply(

@@ -1,6 +1,7 @@
 //! H̃ as a d×d matrix, with the exact row weights, negative ones included.
 
 use super::kept_jacobian::KeptJacobian;
+use super::negative_curvature::negative_curvature;
 use num_traits::{Float, Zero};
 use twolayer_core::{
     Curvature, HessianApprox, LinearBackend, NotPositiveDefinite, RowStructured, RowWeights,
@@ -208,6 +209,15 @@ impl<O: RowStructured> HessianApprox<O> for DenseHessian<O> {
         }
         subspace.rotate_back(step);
         Ok(())
+    }
+
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        negative_curvature(objective, at, subspace)
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {

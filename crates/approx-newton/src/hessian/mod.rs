@@ -6,6 +6,7 @@ mod dense;
 mod importance;
 mod kept_jacobian;
 mod leverage;
+mod negative_curvature;
 mod row_factor;
 mod row_sample;
 mod row_sketch;

@@ -2,6 +2,7 @@
 
 use super::importance::{ByWeight, Importance, WeightedRows};
 use super::kept_jacobian::KeptJacobian;
+use super::negative_curvature::negative_curvature;
 use super::row_sample::RowSample;
 use super::triangular::Triangular;
 use num_traits::{Float, Zero};
@@ -340,6 +341,15 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
         self.model.step(damping, pull, subspace, step)
+    }
+
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        negative_curvature(objective, at, subspace)
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {

@@ -1,6 +1,7 @@
 //! H̃ from a sketch of A2 that is made once and valid under every pattern.
 
 use super::importance::WeightedRows;
+use super::negative_curvature::negative_curvature;
 use super::row_factor::{convex, weigh};
 use super::row_sketch::RowSketch;
 use super::triangular::Triangular;
@@ -90,6 +91,15 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
         self.model.step(damping, pull, subspace, step)
+    }
+
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        negative_curvature(objective, at, subspace)
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {

@@ -6,9 +6,7 @@
 //! [`examine`] says which of this held. The numbers are estimates in working precision, not the
 //! bounds of a [`Certificate`](crate::Certificate); x* is the last iterate.
 
-mod spectrum;
-
-use crate::{Observer, Stage, TraceEntry};
+use crate::{Observer, Stage, TraceEntry, spectrum};
 use num_traits::Zero;
 use std::ops::ControlFlow;
 use twolayer_core::{

@@ -5,7 +5,7 @@ const SWEEPS: usize = 30;
 
 /// Λ (d) and V (d×d, the eigenvectors in its columns) with S = V Λ Vᵀ for a symmetric S, all of it
 /// given row after row.
-pub(super) fn eigen(mut s: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn eigen(mut s: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
     let mut vectors = vec![0.0; d * d];
     for j in 0..d {
         vectors[j * d + j] = 1.0;
@@ -43,7 +43,7 @@ pub(super) fn eigen(mut s: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
 
 /// The singular values of a d×d matrix, increasing, by Jacobi's rotations of its columns
 /// (Hestenes): small ones are as accurate as large ones.
-pub(super) fn singular_values(matrix: Vec<f64>, d: usize) -> Vec<f64> {
+pub(crate) fn singular_values(matrix: Vec<f64>, d: usize) -> Vec<f64> {
     // Columns as rows, to have each in one piece.
     let mut columns: Vec<Vec<f64>> = (0..d)
         .map(|j| (0..d).map(|i| matrix[i * d + j]).collect())
@@ -76,7 +76,7 @@ pub(super) fn singular_values(matrix: Vec<f64>, d: usize) -> Vec<f64> {
 }
 
 /// L with L Lᵀ = S (row after row); `None` where S is not positive definite.
-pub(super) fn cholesky(mut s: Vec<f64>, d: usize) -> Option<Vec<f64>> {
+pub(crate) fn cholesky(mut s: Vec<f64>, d: usize) -> Option<Vec<f64>> {
     for j in 0..d {
         for l in 0..=j {
             let known: f64 = (0..l).map(|i| s[j * d + i] * s[l * d + i]).sum();
@@ -94,7 +94,7 @@ pub(super) fn cholesky(mut s: Vec<f64>, d: usize) -> Option<Vec<f64>> {
 }
 
 /// S ← L⁻¹ S L⁻ᵀ.
-pub(super) fn solve_both_sides(lower: &[f64], s: &mut [f64], d: usize) {
+pub(crate) fn solve_both_sides(lower: &[f64], s: &mut [f64], d: usize) {
     for _ in 0..2 {
         // L⁻¹ from the left, then the transpose: S is symmetric.
         for column in 0..d {
