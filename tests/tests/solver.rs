@@ -1,7 +1,8 @@
 //! What the solver promises, on every backend and precision.
 
 use approx_newton::{
-    DenseHessian, LimitPoint, RowFactor, Run, Silent, Solution, Solver, Stage, Status, TraceEntry,
+    DenseHessian, LimitPoint, MixedPrecision, RowFactor, Run, Silent, Solution, Solver, Stage,
+    Status, TraceEntry,
 };
 use std::ops::ControlFlow;
 use twolayer_core::{
@@ -304,6 +305,37 @@ fn one_seed_gives_the_same_bits() {
     // Zero is on every kink here, so that without a warm start the first move is random.
     assert_eq!(solve(1, false).x, solve(1, false).x);
     assert_ne!(solve(1, false).trace[0].loss, solve(2, false).trace[0].loss);
+}
+
+/// The model in single precision, all else in double: as exact as a model in double precision, and in
+/// as many iterations, give or take a few.
+#[test]
+fn a_model_in_single_precision_reaches_double_precision() {
+    for (shape, seed) in [((8, 40, 300), 1), ((16, 64, 600), 2), ((24, 96, 900), 3)] {
+        let planted = Planted::new(shape, false, seed);
+        let network = planted.network(&Faer::<f64>::sequential()).unwrap();
+        let narrow = planted.network(&Faer::<f32>::sequential()).unwrap();
+        let target = planted.target(&network).unwrap();
+        let narrow_target = Target::new(rounded(target.probabilities())).unwrap();
+        let problem = Inversion::new(&network, &target).unwrap();
+        let low = Inversion::new(&narrow, &narrow_target).unwrap();
+        let (kind, rows) = (RowWeights::Secant, 8 * shape.0);
+        let solver = Solver::new().with_warm_start(false);
+        let mut mixed = MixedPrecision::sampled(&low, kind, rows, 0);
+        let mut double = RowFactor::sampled(&problem, kind, rows, 0);
+        // Near enough for both to come to the same solution.
+        let pairs = planted.solution.iter().zip(&planted.start);
+        let start: Vec<f64> = pairs.map(|(x, far)| x + 0.1 * (far - x)).collect();
+        let by_mixed = solver
+            .solve_with(&problem, &mut mixed, &start, &mut Silent)
+            .unwrap();
+        let by_double = solver
+            .solve_with(&problem, &mut double, &start, &mut Silent)
+            .unwrap();
+        assert_eq!(by_double.status, Status::PerfectFit);
+        assert_eq!(by_mixed.status, Status::PerfectFit, "{shape:?}");
+        assert!(by_mixed.iterations <= by_double.iterations + 5);
+    }
 }
 
 /// z = (5 + x, 5 − x, 5 + ln 8) and b = (½, ½, 0): x = 0 is stationary by symmetry, and the third

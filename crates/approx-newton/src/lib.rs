@@ -78,8 +78,8 @@ mod warm_start;
 
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
 pub use hessian::{
-    Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, RowFactor, Scores,
-    Sketched, Uniform, WeightedRows,
+    Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, MixedPrecision,
+    RowFactor, Scores, Sketched, Uniform, WeightedRows,
 };
 pub use observer::{Observer, Silent};
 pub use run::Run;

@@ -6,6 +6,7 @@ mod dense;
 mod importance;
 mod kept_jacobian;
 mod leverage;
+mod mixed_precision;
 mod negative_curvature;
 mod row_factor;
 mod row_sample;
@@ -18,6 +19,7 @@ pub use conjugate_gradient::ConjugateGradient;
 pub use dense::DenseHessian;
 pub use importance::{ByWeight, Importance, Uniform, WeightedRows};
 pub use leverage::{Leverage, Scores};
+pub use mixed_precision::MixedPrecision;
 pub use row_factor::RowFactor;
 pub use sketched::Sketched;
 

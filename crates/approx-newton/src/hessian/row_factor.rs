@@ -153,6 +153,11 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         }
     }
 
+    /// Where the gradient is to be written (d), for a model that has it from elsewhere.
+    pub(super) fn replace_gradient(&mut self) -> &mut [O::Scalar] {
+        self.model.replace_gradient()
+    }
+
     /// The triangular factor, for a model that refines this one.
     pub(super) fn triangular(&mut self) -> &mut Triangular<O::Backend> {
         &mut self.model

@@ -74,6 +74,12 @@ impl<B: LinearBackend> Triangular<B> {
         }
     }
 
+    /// Forgets the gradient; what is written here takes its place.
+    pub(super) fn replace_gradient(&mut self) -> &mut [B::Scalar] {
+        self.reduced.fill(B::Scalar::zero());
+        &mut self.rest
+    }
+
     pub(super) fn rest(&mut self) -> &mut [B::Scalar] {
         &mut self.rest
     }
