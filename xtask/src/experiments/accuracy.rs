@@ -376,8 +376,11 @@ fn panels(settings: &Accuracy, rows: &[Row]) -> Vec<Panel> {
             for (index, sampler) in settings.samplers.iter().enumerate() {
                 let name = format!("{}{word}", sampler.name());
                 let points = points(rows, settings, weight, sampler.name(), of);
-                let color = index + shift * settings.samplers.len();
-                series.push(Series::line(name, color, points));
+                // A colour for a sampler, dashes for the second weight.
+                series.push(match shift {
+                    0 => Series::line(name, index, points),
+                    _ => Series::dashes(name, index, points),
+                });
             }
         }
         let ends = [
