@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod detector;
 mod error;
+mod experiments;
 mod mutate;
 mod tables;
 
@@ -30,6 +31,8 @@ enum Chore {
     /// Certifies solves of synthetic problems and of the language detector, and prints the table
     /// of docs/certificates.md.
     Certificates(certificates::Args),
+    /// Answers seven questions about the method, with plots, in docs/experiments/.
+    Experiments(experiments::Args),
     /// Tries the reader of problem files on mutants of valid and damaged files.
     Mutate(mutate::Args),
     /// Checks dependencies, documentation, coverage and the like; CONTRIBUTING.md explains each.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Detector(args) => detector::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Certificates(args) => certificates::run(&args),
+        Chore::Experiments(args) => experiments::run(&args),
         Chore::Mutate(args) => mutate::run(&args),
         Chore::Check(args) => check::run(&args),
     };

@@ -47,7 +47,8 @@ pub(crate) fn save(name: &str, content: &str) -> Result<PathBuf, Error> {
     }
 }
 
-fn write(folder: &Path, path: &Path, content: &str) -> io::Result<()> {
+/// Writes a file of a folder, or leaves what was there.
+pub(crate) fn write(folder: &Path, path: &Path, content: &str) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().make_in(folder, |path| File::create_new(path))?;
     file.write_all(content.as_bytes())?;

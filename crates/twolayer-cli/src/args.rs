@@ -215,9 +215,11 @@ pub(crate) struct ProblemArgs {
     pub(crate) loss: LossName,
 
     /// Add ½‖W A2 relu(A1 x + c1)‖² with this weight for every outcome, instead of the problem's
-    /// w.
-    #[arg(long, value_name = "W", value_parser = not_negative, allow_negative_numbers = true)]
-    pub(crate) regularizer: Option<f64>,
+    /// w; 0 is none. `auto` is the choice for whoever wants the x whose output is b: none, also
+    /// where the problem has a w (docs/experiments has the evidence: every weight moves the output
+    /// away from b, and none makes the answer unique where it is not).
+    #[arg(long, value_name = "auto|W", value_parser = weight, allow_negative_numbers = true)]
+    pub(crate) regularizer: Option<Weight>,
 
     /// Refuse a problem that needs more memory than this, such as 512MiB or 8GB [default: what the
     /// machine has free].
@@ -283,6 +285,15 @@ pub(crate) enum ReportFormat {
     Json,
 }
 
+/// A regulariser that overrides the problem's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Weight {
+    /// What serves the user best, by the experiments.
+    Auto,
+    /// One weight for all outcomes.
+    Uniform(f64),
+}
+
 /// A start that overrides the problem's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -309,10 +320,14 @@ fn positive(text: &str) -> Result<f64, String> {
         .ok_or("expected a number greater than 0".into())
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+fn weight(text: &str) -> Result<Weight, String> {
+    if text == "auto" {
+        return Ok(Weight::Auto);
+    }
     finite(text)
         .filter(|&value| value >= 0.0)
-        .ok_or("expected a number of at least 0".into())
+        .map(Weight::Uniform)
+        .ok_or("expected a number of at least 0, or auto".into())
 }
 
 fn finite(text: &str) -> Option<f64> {

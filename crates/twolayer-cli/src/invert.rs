@@ -1,6 +1,6 @@
 //! `twolayer invert`: read, solve, write, report.
 
-use crate::args::{Hessian, InvertArgs, LossName, ProblemArgs};
+use crate::args::{Hessian, InvertArgs, LossName, ProblemArgs, Weight};
 use crate::checkpoint::{Checkpoint, Fingerprint, Log};
 use crate::dispatch::{Work, dispatch, network};
 use crate::error::{Error, in_file};
@@ -135,13 +135,16 @@ pub(crate) fn loss<T: Scalar>(name: LossName) -> &'static dyn Loss<T> {
     }
 }
 
-/// The regulariser that was asked for: the option, else the problem's w, else none.
+/// The regulariser that was asked for: the option, else the problem's w, else none. A weight of 0 is
+/// none too: the solver's warm start can do more without.
 pub(crate) fn regularizer<T: Scalar>(
     args: &ProblemArgs,
     problem: &Problem<T>,
 ) -> Result<Option<Regularizer<T>>, Error> {
     let weights = match args.regularizer {
-        Some(weight) => Some(vec![T::of(weight); problem.outcomes()]),
+        Some(Weight::Auto) => return Ok(Regularizer::automatic()),
+        Some(Weight::Uniform(0.0)) => None,
+        Some(Weight::Uniform(weight)) => Some(vec![T::of(weight); problem.outcomes()]),
         None => problem.weights.clone(),
     };
     weights

@@ -176,6 +176,7 @@ fn options_out_of_range_are_refused() {
         ["--radius", "inf"],
         ["--max-iterations", "0"],
         ["--regularizer", "-1"],
+        ["--regularizer", "automatic"],
         ["--seed", "x"],
         ["--backend", "blas"],
     ] {

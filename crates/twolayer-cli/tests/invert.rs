@@ -220,6 +220,18 @@ fn the_regulariser_pulls_the_logits_towards_zero() {
     let by_file = Desk::new(&problem);
     assert_code(&by_file.invert(&[]), 0);
     assert_eq!(by_file.result().values::<f64>("loss"), pulled);
+    // None was the best choice: then the file's array counts no more.
+    let without = desk.invert(&[]);
+    assert_code(&without, 0);
+    let x = desk.result().values::<f64>("x");
+    for choice in ["auto", "0"] {
+        assert_code(&by_file.invert(&["--regularizer", choice]), 0);
+        assert_eq!(by_file.result().values::<f64>("x"), x, "{choice}");
+    }
+    for command in ["invert", "evaluate", "certify"] {
+        let help = stdout(&by_file.run(&[command, "--help"]));
+        assert!(help.contains("--regularizer <auto|W>"), "{help}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod head;
 mod kernels;
-mod machine;
+pub(crate) mod machine;
 mod matrix;
 mod peer;
 mod plots;

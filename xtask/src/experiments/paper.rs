@@ -1,0 +1,180 @@
+//! The paper's iteration, with nothing added, and its Hessian's ends.
+
+use num_traits::Float;
+use twolayer_core::{
+    Curvature, Evaluation, HessianApprox, Inversion, LinearBackend, Objective, ProductScratch,
+    RowStructured, RowWeights, Scalar, Subspace, reduce,
+};
+
+/// One iterate.
+pub(super) struct Iterate<T> {
+    pub(super) x: Vec<T>,
+    pub(super) loss: T,
+    /// ReLUs that switched on the way to it.
+    pub(super) flips: usize,
+}
+
+/// How an iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The last step was below u^⅔ ‖x‖, u the roundoff.
+    Settled,
+    /// H̃ was not positive definite.
+    Indefinite,
+    /// Something overflowed.
+    NonFinite,
+    /// So many steps were taken.
+    Limit,
+}
+
+/// x ← x − H̃⁻¹∇L from `x0` (d): the start, and every iterate that followed.
+pub(super) fn iterate<'a, B: LinearBackend>(
+    problem: &Inversion<'a, B>,
+    hessian: &mut impl HessianApprox<Inversion<'a, B>>,
+    x0: &[B::Scalar],
+    most: usize,
+) -> (Vec<Iterate<B::Scalar>>, End) {
+    hessian.begin_solve();
+    let d = x0.len();
+    let whole = Subspace::whole(d);
+    let zero = B::Scalar::of(0.0);
+    let mut step = vec![zero; d];
+    let (mut at, mut before) = (problem.new_evaluation(), problem.new_evaluation());
+    problem.evaluate(x0, &[], &mut at);
+    let iterate = |at: &<Inversion<'a, B> as Objective>::Evaluation, flips| Iterate {
+        x: at.point().to_vec(),
+        loss: at.value(),
+        flips,
+    };
+    let mut iterates = vec![iterate(&at, 0)];
+    let mut end = End::Limit;
+    while iterates.len() <= most {
+        problem.differentiate(&mut at);
+        hessian.build(problem, &at);
+        let built = hessian.step(problem, &at, zero, None, &whole, &mut step);
+        if built.is_err() {
+            return (iterates, End::Indefinite);
+        }
+        let mut x = at.point().to_vec();
+        reduce::axpy(B::Scalar::of(1.0), &step, &mut x);
+        std::mem::swap(&mut at, &mut before);
+        problem.evaluate(&x, &[], &mut at);
+        if !at.value().is_finite() {
+            return (iterates, End::NonFinite);
+        }
+        iterates.push(iterate(&at, at.flips_from(&before)));
+        // Where C is badly conditioned steps stay well above roundoff for ever.
+        let relative = (reduce::norm(&step) / reduce::norm(&x)).to_f64();
+        let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
+        end = if relative <= roundoff.powf(2.0 / 3.0) {
+            End::Settled
+        } else {
+            End::Limit
+        };
+        if relative <= 4.0 * roundoff {
+            break;
+        }
+    }
+    (iterates, end)
+}
+
+/// The least and the largest eigenvalue of the exact Hessian at x (d), in double precision.
+pub(super) fn extreme_eigenvalues<B: LinearBackend>(
+    problem: &Inversion<'_, B>,
+    x: &[B::Scalar],
+) -> [f64; 2] {
+    let mut at = problem.new_evaluation();
+    problem.evaluate(x, &[], &mut at);
+    let d = x.len();
+    let mut curvature = Curvature::new(problem.rows());
+    problem.curvature(&at, RowWeights::Exact, &mut curvature);
+    let mut scratch = ProductScratch::default();
+    let mut columns = vec![vec![B::Scalar::of(0.0); d]; d];
+    for (j, column) in columns.iter_mut().enumerate() {
+        let mut unit = vec![B::Scalar::of(0.0); d];
+        unit[j] = B::Scalar::of(1.0);
+        problem.hessian_vec(&at, &curvature, &unit, &mut scratch, column);
+    }
+    let matrix = twolayer_faer::faer::Mat::from_fn(d, d, |i, j| {
+        0.5 * (columns[j][i].to_f64() + columns[i][j].to_f64())
+    });
+    // In increasing order; NaN where the matrix has entries that are not finite.
+    let values = matrix.self_adjoint_eigenvalues(twolayer_faer::faer::Side::Lower);
+    values.map_or([f64::NAN; 2], |values| [values[0], values[d - 1]])
+}
+
+/// Whether the exact Hessian at x (d) is positive definite above rounding: eigenvalues of a d×d matrix
+/// carry errors of about d roundoffs of the largest.
+pub(super) fn is_definite<B: LinearBackend>(problem: &Inversion<'_, B>, x: &[B::Scalar]) -> bool {
+    strong_convexity(problem, x) > 0.0
+}
+
+/// l: the least eigenvalue of the exact Hessian at x (d); 0 where it is not positive above rounding.
+pub(super) fn strong_convexity<B: LinearBackend>(
+    problem: &Inversion<'_, B>,
+    x: &[B::Scalar],
+) -> f64 {
+    let [least, largest] = extreme_eigenvalues(problem, x);
+    let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
+    if least > 2.0 * x.len() as f64 * roundoff * largest {
+        least
+    } else {
+        0.0
+    }
+}
+
+/// ‖x − y‖ in double precision.
+pub(super) fn distance<T: Scalar>(x: &[T], y: &[f64]) -> f64 {
+    let squares = x.iter().zip(y).map(|(&x, y)| (x.to_f64() - y).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// ‖x‖ in double precision.
+pub(super) fn length(x: &[f64]) -> f64 {
+    reduce::norm(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problems::{Problem, away};
+    use super::*;
+    use approx_newton::DenseHessian;
+    use approx_newton::theory::{Recorder, examine};
+    use twolayer_tests::problems::Planted;
+
+    #[test]
+    fn near_a_planted_input_the_iteration_finds_it_and_the_eigenvalues_are_those_of_the_theory() {
+        let planted = Planted::new((6, 24, 40), true, 4);
+        let problem = Problem::<f64>::reachable(&planted).unwrap();
+        let objective = problem.objective().unwrap();
+        let x = &planted.solution;
+        let size = length(x);
+        let start = away(x, 0.1 * problem.kink_distance(x) / size, 7);
+        let mut model = DenseHessian::new(&objective, RowWeights::Exact);
+        let (iterates, end) = iterate(&objective, &mut model, &start, 50);
+        assert_eq!(end, End::Settled);
+        let last = &iterates[iterates.len() - 1];
+        // The gradient's rounding, u‖C‖² of f, over l: a condition number of 1e5.
+        assert!(distance(&last.x, x) < 1e-10 * size);
+        assert!(iterates.iter().all(|iterate| iterate.flips == 0));
+        let theory = examine(&objective, &mut model, &Recorder::new(x), x);
+        let [least, largest] = extreme_eigenvalues(&objective, x);
+        let gap = (least - theory.strong_convexity).abs();
+        assert!(gap <= 100.0 * f64::EPSILON * largest, "{least} {theory:?}");
+        assert_eq!(strong_convexity(&objective, x), least);
+    }
+
+    #[test]
+    fn where_every_unit_is_off_nothing_is_definite() {
+        let planted = Planted::new((3, 8, 12), false, 1);
+        let problem = Problem::<f64>::reachable(&planted).unwrap();
+        let objective = problem.objective().unwrap();
+        // Without biases all units are on their kinks at 0, and count as off.
+        let zero = [0.0; 3];
+        assert_eq!(extreme_eigenvalues(&objective, &zero), [0.0, 0.0]);
+        assert!(!is_definite(&objective, &zero));
+        let mut model = DenseHessian::new(&objective, RowWeights::Exact);
+        let (iterates, end) = iterate(&objective, &mut model, &zero, 5);
+        assert_eq!((iterates.len(), end), (1, End::Indefinite));
+    }
+}
