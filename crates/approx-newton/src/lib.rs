@@ -61,7 +61,9 @@
 
 mod active_set;
 mod ball;
+mod batch;
 pub mod certificate;
+mod crew;
 mod crossings;
 mod damping;
 mod descent;
@@ -71,11 +73,14 @@ mod run;
 mod search;
 mod solution;
 mod solver;
+mod starts;
 mod termination;
 pub mod theory;
 mod warm_start;
 
+pub use batch::BatchResult;
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
+pub use crew::{Crew, Seat};
 pub use hessian::{
     Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, RowFactor, Scores,
     Sketched, Uniform, WeightedRows,
@@ -84,5 +89,6 @@ pub use observer::{Observer, Silent};
 pub use run::Run;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
+pub use starts::{Cloud, Neighbours, Solved};
 pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;

@@ -108,5 +108,6 @@ fn on_outcomes<'p, B: LinearBackend>(
         loss: &LogRatio,
         regularizer: None,
         radius: problem.radius(),
+        known: None,
     })
 }
