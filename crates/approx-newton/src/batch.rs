@@ -97,11 +97,16 @@ impl<T: Scalar> Solver<T> {
                 let index = open[which];
                 let objective = problems.inversion(rows.target(index)?)?;
                 let hessian = hessian.get_or_insert_with(|| solver.default_hessian(&objective));
-                let first = solved[index].clone()?.solution;
+                let mut best = solved[index].clone()?;
                 let near = neighbours.of(which).filter_map(solution).map(<[T]>::to_vec);
                 let random = (0..further).map(|number| cloud.draw(index, number));
                 let starts = near.chain(random).take(further);
-                Ok(solver.solve_from_others(&objective, hessian, first, starts, &mut Silent))
+                let loss = best.solution.loss;
+                let further =
+                    solver.solve_from_others(&objective, hessian, loss, starts, &mut Silent);
+                best.starts += further.starts;
+                best.solution = further.lower.unwrap_or(best.solution);
+                Ok(best)
             },
             |which, result| improved.push((open[which], result)),
         );

@@ -1,9 +1,10 @@
 //! Many solves shared out over threads.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 /// How many targets are worked on at a time, and with how many threads each.
@@ -47,81 +48,132 @@ impl Crew {
     /// results handed to `deliver`, on the calling thread and in the order of the items. `Break`
     /// ends the work: what is under way is finished and dropped.
     ///
-    /// `work` is called once by each worker, so that it can keep what serves all of its items.
+    /// `work` is called once by each worker, so that it can keep what serves all of its items. One
+    /// worker works on the calling thread.
     pub fn share_out<R: Send>(
         &self,
         items: Range<usize>,
-        work: impl Fn(&Seat<'_, R>) + Sync,
-        mut deliver: impl FnMut(usize, R) -> ControlFlow<()>,
+        work: impl Fn(&dyn Seat<R>) + Sync,
+        deliver: impl FnMut(usize, R) -> ControlFlow<()>,
     ) {
-        let (next, end) = (AtomicUsize::new(items.start), items.end);
+        let queue = Queue {
+            next: AtomicUsize::new(items.start),
+            end: items.end,
+            threads: self.threads,
+        };
+        if self.workers == 1 {
+            let deliver = RefCell::new(deliver);
+            return work(&Alone { queue, deliver });
+        }
         thread::scope(|scope| {
             let (results, received) = mpsc::channel();
-            let seat = Seat {
-                next: &next,
-                end,
-                threads: self.threads,
-                results,
-            };
-            let work = &work;
+            let (queue, work) = (&queue, &work);
             for number in 0..self.workers {
-                let own = seat.clone();
-                let started = thread::Builder::new().spawn_scoped(scope, move || work(&own));
-                // A system that has no more threads has this one.
+                let own = results.clone();
+                let seat = Among {
+                    queue,
+                    results: own,
+                };
+                let started = thread::Builder::new().spawn_scoped(scope, move || work(&seat));
                 if started.is_err() && number == 0 {
-                    work(&seat);
+                    // A system that has no more threads has this one.
+                    let results = results.clone();
+                    work(&Among { queue, results });
                 }
             }
-            drop(seat);
-            let mut early = BTreeMap::new();
-            let mut due = items.start;
-            for (item, result) in received {
-                early.insert(item, result);
-                while let Some(result) = early.remove(&due) {
-                    if deliver(due, result).is_break() {
-                        next.store(end, Ordering::Relaxed);
-                        return;
-                    }
-                    due += 1;
-                }
-            }
+            drop(results);
+            deliver_in_order(queue, items.start, received, deliver);
         });
     }
 }
 
-/// A worker's place: where it takes items from and hands results to.
-#[derive(Debug)]
-pub struct Seat<'s, R> {
-    next: &'s AtomicUsize,
-    end: usize,
-    threads: usize,
-    results: Sender<(usize, R)>,
-}
-
-// Not derived: a clone asks nothing of a result.
-impl<R> Clone for Seat<'_, R> {
-    fn clone(&self) -> Self {
-        Self {
-            results: self.results.clone(),
-            ..*self
+fn deliver_in_order<R>(
+    queue: &Queue,
+    first: usize,
+    received: Receiver<(usize, R)>,
+    mut deliver: impl FnMut(usize, R) -> ControlFlow<()>,
+) {
+    let mut early = BTreeMap::new();
+    let mut due = first;
+    for (item, result) in received {
+        early.insert(item, result);
+        while let Some(result) = early.remove(&due) {
+            if deliver(due, result).is_break() {
+                return queue.close();
+            }
+            due += 1;
         }
     }
 }
 
-impl<R> Seat<'_, R> {
+/// A worker's place: where it takes items from and hands results to.
+pub trait Seat<R> {
     /// How many threads the worker may use.
-    pub fn threads(&self) -> usize {
-        self.threads
-    }
+    fn threads(&self) -> usize;
 
     /// The next item, if one is left.
-    pub fn take(&self) -> Option<usize> {
+    fn take(&self) -> Option<usize>;
+
+    /// Hands over the result of an item that was taken.
+    fn hand_over(&self, item: usize, result: R);
+}
+
+/// The items that nobody has taken.
+struct Queue {
+    next: AtomicUsize,
+    end: usize,
+    threads: usize,
+}
+
+impl Queue {
+    fn take(&self) -> Option<usize> {
         let item = self.next.fetch_add(1, Ordering::Relaxed);
         (item < self.end).then_some(item)
     }
 
-    /// Hands over the result of an item that was taken.
-    pub fn hand_over(&self, item: usize, result: R) {
+    fn close(&self) {
+        self.next.store(self.end, Ordering::Relaxed);
+    }
+}
+
+/// The seat of a worker on the calling thread.
+struct Alone<D> {
+    queue: Queue,
+    deliver: RefCell<D>,
+}
+
+impl<R, D: FnMut(usize, R) -> ControlFlow<()>> Seat<R> for Alone<D> {
+    fn threads(&self) -> usize {
+        self.queue.threads
+    }
+
+    fn take(&self) -> Option<usize> {
+        self.queue.take()
+    }
+
+    fn hand_over(&self, item: usize, result: R) {
+        if (self.deliver.borrow_mut())(item, result).is_break() {
+            self.queue.close();
+        }
+    }
+}
+
+/// The seat of one of several workers.
+struct Among<'q, R> {
+    queue: &'q Queue,
+    results: Sender<(usize, R)>,
+}
+
+impl<R> Seat<R> for Among<'_, R> {
+    fn threads(&self) -> usize {
+        self.queue.threads
+    }
+
+    fn take(&self) -> Option<usize> {
+        self.queue.take()
+    }
+
+    fn hand_over(&self, item: usize, result: R) {
         // Nobody receives after a `Break`.
         let _ = self.results.send((item, result));
     }
@@ -148,7 +200,7 @@ mod tests {
     fn results_come_in_order_and_stop_at_a_break() {
         for workers in [1, 2, 5] {
             let crew = Crew::new(workers, 100);
-            let squares = |seat: &Seat<'_, usize>| {
+            let squares = |seat: &dyn Seat<usize>| {
                 while let Some(item) = seat.take() {
                     // The even ones late.
                     if item.is_multiple_of(2) {

@@ -89,6 +89,6 @@ pub use observer::{Observer, Silent};
 pub use run::Run;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
-pub use starts::{Cloud, Neighbours, Solved};
+pub use starts::{Cloud, Further, Neighbours, Solved};
 pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;

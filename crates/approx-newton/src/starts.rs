@@ -115,43 +115,62 @@ pub struct Solved<T> {
     pub starts: usize,
 }
 
+/// What came out of further starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Further<T> {
+    /// The best of them, where it is lower than what was there before.
+    pub lower: Option<Solution<T>>,
+    /// How many were tried to the end.
+    pub starts: usize,
+    /// Whether the observer ended it.
+    pub is_stopped: bool,
+}
+
 impl<T: Scalar> Solver<T> {
-    /// Goes on from a first solution to solves from other `starts`, until one is a perfect fit or
-    /// the observer stops it, and keeps the lowest. Starts outside the ball are moved into it; those
-    /// that are no good, at which the objective overflows for one, count and are passed over.
+    /// Solves from each of `starts` until one is a perfect fit or the observer stops it, and keeps
+    /// what is lower than `loss`. Starts outside the ball are moved into it; those that are no
+    /// good, at which the objective overflows for one, count and are passed over.
     pub fn solve_from_others<O, H>(
         &self,
         objective: &O,
         hessian: &mut H,
-        first: Solution<T>,
+        loss: T,
         starts: impl IntoIterator<Item = Vec<T>>,
         observer: &mut impl Observer<T>,
-    ) -> Solved<T>
+    ) -> Further<T>
     where
         O: RowStructured<Scalar = T> + Kinked,
         H: HessianApprox<O>,
     {
-        let mut best = Solved {
-            solution: first,
-            starts: 1,
+        let mut further = Further {
+            lower: None,
+            starts: 0,
+            is_stopped: false,
         };
+        let mut lowest = loss;
         for mut start in starts {
-            if matches!(best.solution.status, Status::PerfectFit | Status::Stopped) {
-                break;
-            }
             if let Some(radius) = objective.radius() {
                 ball::retract(radius, &mut start);
             }
-            best.starts += 1;
-            let Ok(solution) = self.solve_with(objective, hessian, &start, observer) else {
-                continue;
-            };
-            let is_lower = solution.loss < best.solution.loss;
-            if is_lower || solution.status == Status::Stopped {
-                best.solution = solution;
+            let solved = self.solve_with(objective, hessian, &start, observer);
+            if let Ok(solution) = &solved
+                && solution.status == Status::Stopped
+            {
+                further.is_stopped = true;
+                break;
+            }
+            further.starts += 1;
+            let Ok(solution) = solved else { continue };
+            let fits = solution.status == Status::PerfectFit;
+            if solution.loss < lowest {
+                lowest = solution.loss;
+                further.lower = Some(solution);
+            }
+            if fits {
+                break;
             }
         }
-        best
+        further
     }
 }
 

@@ -89,6 +89,16 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
 
+    /// Try up to so many starts for a target that is no perfect fit: its own, then the solutions of
+    /// the targets nearest to it, then random ones; the lowest loss is kept.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(allow_negative_numbers = true, conflicts_with = "theory")]
+    pub(crate) starts: usize,
+
+    /// How many threads to use [default: one for each core]. Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) threads: Option<usize>,
+
     /// Write a table of every iteration of every target.
     #[arg(long, value_name = "TRACE.csv")]
     pub(crate) trace: Option<PathBuf>,
@@ -122,6 +132,14 @@ pub(crate) struct InvertArgs {
     /// No progress bar and no advice on standard error; errors are still told.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+impl InvertArgs {
+    /// How many threads to use.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
+    }
 }
 
 const CERTIFY_HELP: &str = "\
@@ -200,6 +218,11 @@ pub(crate) struct ProblemArgs {
     /// The network and its targets.
     #[arg(value_name = "PROBLEM.npz")]
     pub(crate) path: PathBuf,
+
+    /// Take the targets (K, m) from this file, instead of b of the problem. They are read one at a
+    /// time: there may be more of them than fit in memory.
+    #[arg(long, value_name = "B.npy")]
+    pub(crate) targets: Option<PathBuf>,
 
     /// The linear algebra library.
     #[arg(long, value_enum, default_value_t = Backend::Faer)]
