@@ -104,6 +104,8 @@ struct TargetReport {
     loss: f64,
     gradient_norm: f64,
     iterations: usize,
+    /// How many starts were tried; the iterations are those from the best.
+    starts: usize,
     status: &'static str,
     converged: bool,
     /// `smooth`, `at-kinks` or `undetermined`.
@@ -123,6 +125,7 @@ impl TargetReport {
             loss: outcome.loss,
             gradient_norm: outcome.gradient_norm,
             iterations: outcome.iterations,
+            starts: outcome.starts,
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
             limit: outcome.limit.name(),
@@ -254,6 +257,17 @@ fn summary(outcomes: &[Outcome]) -> String {
         p90,
         max,
     } = totals.loss;
+    let tried_again = outcomes.iter().filter(|o| o.starts > 1);
+    let starts = match tried_again.clone().count() {
+        0 => String::new(),
+        count => format!(
+            "{count} were tried from {} starts in all; {} of them ended in a perfect fit\n",
+            tried_again.clone().map(|o| o.starts).sum::<usize>(),
+            tried_again
+                .filter(|o| o.status == Status::PerfectFit)
+                .count(),
+        ),
+    };
     let reached: Vec<_> = LEVELS
         .iter()
         .map(|level| {
@@ -267,7 +281,7 @@ fn summary(outcomes: &[Outcome]) -> String {
         .collect();
     format!(
         "{} of {} converged in {} iterations and {:.2} s of solving\n\
-         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n",
+         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n{starts}",
         totals.converged,
         totals.targets,
         totals.iterations,
