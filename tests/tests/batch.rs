@@ -119,6 +119,28 @@ fn a_batch_is_as_many_single_solves_bit_by_bit() {
     same_as_alone(&Ndarray::<f64>::default());
 }
 
+/// What is made once for many targets leads each to the same answer in another way.
+#[test]
+fn one_of_many_has_the_answer_of_a_single_solve() {
+    let (network, targets, starts) = problem(&Faer::<f64>::default());
+    let plain = Problems::new(&network);
+    let many = plain.clone().for_many();
+    let together = Solver::new().solve_batch(&many, &targets, &starts).unwrap();
+    // As alone, with the same setting.
+    assert!(answers(&together) == alone(&many, &targets, &starts));
+    let expected = alone(&plain, &targets, &starts);
+    for (found, expected) in answers(&together).iter().zip(&expected).take(TARGETS) {
+        assert!(found.3 == Status::PerfectFit && expected.3 == Status::PerfectFit);
+        let apart = found
+            .0
+            .iter()
+            .zip(&expected.0)
+            .map(|(a, b)| (a - b).powi(2));
+        // Both lie within rounding of the same point, seen through C and its inverse.
+        assert!(apart.sum::<f64>().sqrt() < 1e-11);
+    }
+}
+
 /// Products large enough for faer to share out: one target has all threads in a batch of one, and
 /// one thread in a batch of two.
 #[test]

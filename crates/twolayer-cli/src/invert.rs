@@ -204,6 +204,9 @@ impl Work for Inverting<'_> {
     }
 }
 
+/// So many targets are worth what is made once for all of them.
+const MANY: usize = 16;
+
 /// What all targets share.
 fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
@@ -218,6 +221,9 @@ fn problems<'a, B: LinearBackend>(
     }
     if let Some(radius) = args.radius {
         problems = problems.with_radius(B::Scalar::of(radius))?;
+    }
+    if count >= MANY {
+        problems = problems.for_many();
     }
     if starts.count.is_none() && count > 1 {
         problems = problems.with_shared_start(starts.get(0))?;

@@ -158,20 +158,30 @@ fn files_of_targets_that_are_no_good_are_refused() {
     );
 }
 
-fn report(desk: &Desk, options: &[&str], code: i32) -> Value {
+fn report(desk: &Desk, options: &[&str]) -> Value {
     let output = desk.invert(&[options, &FROM_FILE, &["--report", "json"]].concat());
-    assert_code(&output, code);
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{}",
+        stderr(&output)
+    );
     serde_json::from_str(&stdout(&output)).unwrap()
 }
 
-/// Too few iterations for all targets to be met at once.
+/// Means of two outputs are none themselves: which local minimum is found depends on the start.
 #[test]
 fn other_starts_are_tried_and_counted() {
     let desk = desk();
-    let few = ["--max-iterations", "8"];
-    let once = report(&desk, &few, 1);
-    let more = [&few[..], &["--starts", "5"]].concat();
-    let often = report(&desk, &more, 0);
+    let mut b = targets();
+    for k in TARGETS - 6..TARGETS {
+        for i in 0..M {
+            b[k * M + i] = 0.5 * (b[k * M + i] + b[(k - 12) * M + i]);
+        }
+    }
+    desk.write("b.npy", &npy(&SHAPE, b, Order::C));
+    let once = report(&desk, &[]);
+    let more = ["--starts", "5"];
+    let often = report(&desk, &more);
     let rows = |report: &Value| -> Vec<(f64, String, u64)> {
         let targets = report["targets"].as_array().unwrap().iter();
         let row = |t: &Value| {
@@ -212,12 +222,12 @@ fn other_starts_are_tried_and_counted() {
         assert!(apart.fold(0.0, f64::max) < 1e-13);
     }
     let result = desk.read("result.npz");
-    let threads = report(&desk, &[&more[..], &["--threads", "1"]].concat(), 0);
+    let threads = report(&desk, &[&more[..], &["--threads", "1"]].concat());
     assert!(rows(&threads) == rows(&often) && desk.read("result.npz") == result);
     // Resumed from the end, and from a checkpoint that other starts were not yet tried in.
     let kept = ["--checkpoint", "c", "--resume"];
     for _ in 0..2 {
-        report(&desk, &[&more[..], &kept].concat(), 0);
+        report(&desk, &[&more[..], &kept].concat());
         assert!(desk.read("result.npz") == result);
     }
 }

@@ -24,6 +24,8 @@ pub struct Inversion<'a, B: LinearBackend> {
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
+    /// See [`Problems::for_many`].
+    is_one_of_many: bool,
 }
 
 /// A point at which the network was run before, and what it put out.
@@ -43,6 +45,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             regularizer: self.regularizer,
             radius: self.radius,
             known: self.known.clone(),
+            is_one_of_many: self.is_one_of_many,
         }
     }
 }
@@ -61,6 +64,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             regularizer: None,
             radius: None,
             known: None,
+            is_one_of_many: false,
         })
     }
 
@@ -73,6 +77,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             regularizer: problems.regularizer(),
             radius: problems.radius(),
             known: problems.known(),
+            is_one_of_many: problems.are_many(),
         }
     }
 

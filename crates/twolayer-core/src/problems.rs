@@ -18,6 +18,7 @@ pub struct Problems<'a, B: LinearBackend> {
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
+    are_many: bool,
 }
 
 // Not derived: a copy of the references asks nothing of the backend.
@@ -39,6 +40,18 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             regularizer: None,
             radius: None,
             known: None,
+            are_many: false,
+        }
+    }
+
+    /// Says that the targets are so many that what is made once for all of them costs nothing: each
+    /// solve then begins from where a splitting of the two layers leads, for which a single one
+    /// would not factor their Gram matrices before it has tried without. A target that the network
+    /// can produce is met either way, and in fewer iterations this way.
+    pub fn for_many(self) -> Self {
+        Self {
+            are_many: true,
+            ..self
         }
     }
 
@@ -132,6 +145,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// R, where there is one.
     pub fn radius(&self) -> Option<B::Scalar> {
         self.radius
+    }
+
+    pub(crate) fn are_many(&self) -> bool {
+        self.are_many
     }
 
     pub(crate) fn known(&self) -> Option<Arc<KnownPoint<B::Scalar>>> {
