@@ -55,6 +55,8 @@ pub(crate) struct Outcomes {
     pub(crate) targets: usize,
     /// Targets that were to be tried from other starts and were not, where a signal came first.
     pub(crate) untried: usize,
+    /// From the first solve to the end of the last.
+    pub(crate) wall_seconds: f64,
     /// The network's output for each, in the order of `solved`.
     pub(crate) probabilities: Spill,
 }

@@ -15,6 +15,7 @@ use approx_newton::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
+use std::time::Instant;
 use twolayer_core::{
     HessianApprox, Inversion, LinearBackend, Objective, Problems, RowWeights, Scalar,
 };
@@ -49,6 +50,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
     pub(crate) fn run(self, mut log: Kept<'_>) -> Result<Outcomes, Error> {
+        let clock = Instant::now();
         let finished = log.as_mut().map_or_else(Vec::new, Log::take_finished);
         let mut solved = self.solve_all(&finished, &mut log)?;
         drop(finished);
@@ -63,6 +65,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
             solved,
             targets: self.count,
             untried,
+            wall_seconds: clock.elapsed().as_secs_f64(),
             probabilities: self.probabilities,
         })
     }
