@@ -28,6 +28,11 @@
 //! # }
 //! ```
 //!
+//! # Many targets
+//!
+//! [`Solver::solve_batch`] solves the problems of many targets of one network, each thread one of its
+//! own, to the bits of single solves; [`Crew`] shares any work out in that way.
+//!
 //! # The method
 //!
 //! * **Steps.** The Hessian is C̄ᵀ diag(β) C̄ plus the regulariser's, C the Jacobian of the logits

@@ -207,7 +207,7 @@ impl Work for Inverting<'_> {
 }
 
 /// So many targets are worth what is made once for all of them.
-const MANY: usize = 16;
+const MANY: usize = 8;
 
 /// What all targets share.
 fn problems<'a, B: LinearBackend>(

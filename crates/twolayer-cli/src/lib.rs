@@ -16,6 +16,7 @@ mod memory;
 mod output;
 mod plot;
 mod problem_file;
+mod ranking;
 mod report;
 mod result_file;
 mod solve;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
+#[group(skip)] // The name of its group is that of the command's own.
 pub(crate) struct Args {
     /// Some minutes instead of hours: the small problems, once each.
     #[arg(long)]
