@@ -28,7 +28,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
     } else {
         (-1.0, 0.0)
     };
-    let last = (outcomes.len() as f64).log10();
+    let last = outcomes.len() as f64;
     let mut chart = ChartBuilder::on(&panel)
         .margin(14)
         .caption(
@@ -37,7 +37,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
         )
         .x_label_area_size(46)
         .y_label_area_size(64)
-        .build_cartesian_2d(-0.03..1.03 * last.max(0.1), bottom..top)?;
+        .build_cartesian_2d((0.95..1.1 * last).log_scale(), bottom..top)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -45,7 +45,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
         .axis_style(INK)
         .y_labels(9)
         .x_desc("rank")
-        .x_label_formatter(&|log| format!("{:.0}", 10_f64.powf(*log)))
+        .x_label_formatter(&|rank| format!("{rank:.0}"))
         .y_label_formatter(&|exponent| power_of_ten(*exponent))
         .label_style((FONT, 14).into_font().color(&INK))
         .axis_desc_style((FONT, 15).into_font().color(&INK))
@@ -59,7 +59,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
         }
         // A loss of 0 has no logarithm and lies on the axis.
         let log = outcome.loss.log10().max(bottom);
-        let place = ((rank as f64 + 1.0).log10(), log);
+        let place = (rank as f64 + 1.0, log);
         let color = color(outcome.status);
         if outcome.status.is_converged() {
             chart.draw_series([Circle::new(place, 4, color.mix(0.8).filled())])?;
@@ -67,8 +67,8 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
             chart.draw_series([Cross::new(place, 4, color.stroke_width(2))])?;
         }
         if rank < NAMED {
-            let text = Text::new(format!("  {target}"), place, name.clone());
-            chart.draw_series([text])?;
+            let text = Text::new(target.to_string(), (6, -3), name.clone());
+            chart.draw_series([EmptyElement::at(place) + text])?;
         }
     }
     draw_legend(&legend, outcomes)
