@@ -85,7 +85,7 @@ fn draw_legend(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
             None => counts.push((outcome.status, 1)),
         }
     }
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let text = (FONT, 15).into_font().color(&INK);
     let text = text.pos(Pos::new(HPos::Left, VPos::Center));
     for (line, (status, count)) in (0..).zip(counts) {

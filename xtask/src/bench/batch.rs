@@ -396,9 +396,11 @@ fn comparisons(rows: &[Row]) -> String {
             .iter()
             .filter(|row| row.problem == problem && row.is_peer());
         // One that solved none is given the rate of one solved at the end of its time.
-        let rate = |row: &Row| (row.per_second.max(1.0 / row.seconds), row.solver.clone());
-        if let Some((rate, name)) = peers.map(rate).max_by(|a, b| a.0.total_cmp(&b.0)) {
-            text += &format!(", and {:.1} times that of {name}", batch.per_second / rate);
+        let rated = peers.map(|row| (row.per_second.max(1.0 / row.seconds), row));
+        if let Some((rate, peer)) = rated.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            let more = if peer.solved == 0 { "more than " } else { "" };
+            let times = batch.per_second / rate;
+            text += &format!(", and {more}{times:.0} times that of {}", peer.solver);
         }
         text += ".\n";
     }

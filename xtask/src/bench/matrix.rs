@@ -124,12 +124,16 @@ fn ours(
         for backend in &args.backends {
             for hessian in &args.hessians {
                 let x0 = start.file.to_string_lossy();
-                let options = [
+                let mut options = vec![
                     ["--backend", backend],
                     ["--precision", precision],
                     ["--hessian", hessian],
                     ["--start", &x0],
                 ];
+                if problem.targets > 1 {
+                    // One solve at a time: their times are added up.
+                    options.push(["--threads", "1"]);
+                }
                 let row = Row {
                     backend: backend.clone(),
                     precision: precision.clone(),
