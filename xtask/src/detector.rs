@@ -76,6 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
                             .arg(&out);
                         command.args(["--backend", backend, "--precision", precision]);
                         command.args(["--loss", loss, "--report", "json", "--quiet"]);
+                        // One solve at a time: their times are added up.
+                        command.args(["--threads", "1"]);
                         if start == "zero" {
                             command.args(["--start", "zero"]);
                         }

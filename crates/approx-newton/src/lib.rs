@@ -28,6 +28,11 @@
 //! # }
 //! ```
 //!
+//! # Many targets
+//!
+//! [`Solver::solve_batch`] solves the problems of many targets of one network, each thread one of its
+//! own, to the bits of single solves; [`Crew`] shares any work out in that way.
+//!
 //! # The method
 //!
 //! * **Steps.** The Hessian is C̄ᵀ diag(β) C̄ plus the regulariser's, C the Jacobian of the logits
@@ -61,7 +66,9 @@
 
 mod active_set;
 mod ball;
+mod batch;
 pub mod certificate;
+mod crew;
 mod crossings;
 mod damping;
 mod descent;
@@ -72,11 +79,14 @@ mod search;
 mod solution;
 mod solver;
 mod spectrum;
+mod starts;
 mod termination;
 pub mod theory;
 mod warm_start;
 
+pub use batch::BatchResult;
 pub use certificate::{Certificate, Certifier, Refusal, Verdict};
+pub use crew::{Crew, Seat};
 pub use hessian::{
     Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, MixedPrecision,
     RowFactor, Scores, Sketched, Uniform, WeightedRows,
@@ -85,5 +95,6 @@ pub use observer::{Observer, Silent};
 pub use run::Run;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
+pub use starts::{Cloud, Further, Neighbours, Solved};
 pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;

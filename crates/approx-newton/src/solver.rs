@@ -12,6 +12,8 @@ pub struct Solver<T> {
     pub(crate) tolerances: Tolerances<T>,
     pub(crate) warm_start: bool,
     pub(crate) restarts: usize,
+    pub(crate) starts: usize,
+    pub(crate) threads: usize,
     pub(crate) seed: u64,
 }
 
@@ -22,6 +24,8 @@ impl<T: Scalar> Default for Solver<T> {
             tolerances: Tolerances::default(),
             warm_start: true,
             restarts: 16,
+            starts: 1,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: 0,
         }
     }
@@ -55,6 +59,18 @@ impl<T: Scalar> Solver<T> {
     /// within reach of a perfect fit; 16 by default.
     pub fn with_restarts(self, restarts: usize) -> Self {
         Self { restarts, ..self }
+    }
+
+    /// How many starts a batch tries for a target that is no perfect fit: the one given, then those
+    /// of [`Solver::solve_batch`]; 1 by default.
+    pub fn with_starts(self, starts: usize) -> Self {
+        Self { starts, ..self }
+    }
+
+    /// How many threads a batch uses; by default the cores that the system grants this process. A
+    /// single solve uses those of its network's backend.
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// The seed of everything random; 0 by default. One seed gives the same result on every run.

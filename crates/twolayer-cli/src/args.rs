@@ -34,7 +34,13 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
   c1 (n), c2 (m)          biases (optional, else 0)
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0)
-One b serves K starts, and one start serves K targets.
+One b serves K starts, and one start serves K targets. --targets takes b from a file of its own, which
+may be larger than memory: targets are read, solved and their outputs put aside one by one.
+
+Every core has a target of its own. Answers do not depend on the number of threads nor on the order of
+the targets. Eight targets or more are worth factorisations that a single one is tried without, and
+begin from where these lead: where b can be attained, at the same answer to rounding; where it cannot,
+perhaps in another local minimum. --starts tries more starts where b was not met.
 
 RESULT.npz holds x (K, d), probabilities (K, m), loss (K), gradient_norm (K), iterations (K) and
 converged (K), which is 0 or 1. The loss includes the regulariser. With --certify also certified
@@ -45,6 +51,7 @@ Examples:
   twolayer invert data/cld3.npz --out result.npz --loss kl --start zero --report json
   twolayer invert data/cld3.npz --out result.npz --backend ndarray --precision f32
   twolayer invert data/cld3.npz --out result.npz --trace trace.csv --plot plot.svg
+  twolayer invert network.npz --targets b.npy --out result.npz --starts 8 --checkpoint run
 
 An interrupted run (Ctrl-C, SIGTERM) writes the rows of the targets so far, in their order; the last \
 may be the one that was stopped, and is not converged. With --checkpoint, --resume then goes on from \
@@ -89,11 +96,22 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
 
+    /// Try up to so many starts for a target that is no perfect fit: its own, then the solutions of
+    /// the targets nearest to it, then random ones; the lowest loss is kept.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(allow_negative_numbers = true, conflicts_with = "theory")]
+    pub(crate) starts: usize,
+
+    /// How many threads to use [default: one for each core]. Results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) threads: Option<usize>,
+
     /// Write a table of every iteration of every target.
     #[arg(long, value_name = "TRACE.csv")]
     pub(crate) trace: Option<PathBuf>,
 
-    /// Draw loss and gradient norm against iteration and against time.
+    /// Draw the losses of all targets, the hardest first, and loss and gradient norm against
+    /// iteration and against time.
     #[arg(long, value_name = "PLOT.svg")]
     pub(crate) plot: Option<PathBuf>,
 
@@ -122,6 +140,14 @@ pub(crate) struct InvertArgs {
     /// No progress bar and no advice on standard error; errors are still told.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+impl InvertArgs {
+    /// How many threads to use.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
+    }
 }
 
 const CERTIFY_HELP: &str = "\
@@ -200,6 +226,11 @@ pub(crate) struct ProblemArgs {
     /// The network and its targets.
     #[arg(value_name = "PROBLEM.npz")]
     pub(crate) path: PathBuf,
+
+    /// Take the targets (K, m) from this file, instead of b of the problem. They are read one at a
+    /// time: there may be more of them than fit in memory.
+    #[arg(long, value_name = "B.npy")]
+    pub(crate) targets: Option<PathBuf>,
 
     /// The linear algebra library.
     #[arg(long, value_enum, default_value_t = Backend::Faer)]

@@ -71,6 +71,18 @@ pub(crate) fn read_npy<T: Scalar>(path: &Path, expected: &Expected) -> Result<Ar
     decode(&mut BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
 }
 
+/// Opens an `.npy` file whose array is to be read piece by piece.
+pub(crate) fn open_npy(path: &Path, expected: &Expected) -> Result<(File, Header), Error> {
+    let unreadable = |source| Error::Read {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let header = inspect(&mut BufReader::new(&file), size, expected);
+    Ok((file, header.map_err(|defect| defect.in_file(path))?))
+}
+
 /// The shape of each array of a file, where it is there.
 pub(crate) type ArrayShapes = Vec<Option<Vec<u64>>>;
 
@@ -222,10 +234,12 @@ fn entry<R: Read + Seek, D>(
 }
 
 /// A header that fits both what is expected and the length of the data.
-struct Header {
-    npy: NpyHeader,
+pub(crate) struct Header {
+    pub(crate) npy: NpyHeader,
     /// Bytes of one number.
-    item_size: u64,
+    pub(crate) item_size: u64,
+    /// Bytes before the data.
+    pub(crate) start: u64,
 }
 
 /// Reads the header of an array that is stored in `size` bytes, header included.
@@ -259,6 +273,7 @@ fn inspect(reader: &mut dyn Read, size: u64, expected: &Expected) -> Result<Head
     Ok(Header {
         npy: header,
         item_size,
+        start: header_size,
     })
 }
 
@@ -269,7 +284,7 @@ fn decode<T: Scalar>(
     expected: &Expected,
 ) -> Result<Array<T>, Defect> {
     let name = expected.name;
-    let Header { npy, item_size } = inspect(reader, size, expected)?;
+    let Header { npy, item_size, .. } = inspect(reader, size, expected)?;
     let (shape, order) = (npy.shape().to_vec(), npy.order());
     let file = NpyFile::with_header(npy, &mut reader);
     let values = if item_size == 4 {

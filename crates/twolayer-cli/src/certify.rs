@@ -50,7 +50,7 @@ impl Work for Certifying<'_> {
         let limit = args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
-        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
+        let mut problem = read_problem::<B::Scalar>(&args.problem, &admit)?;
         // In double precision: an answer may be finer than its problem.
         let points = Vectors::<f64>::new(read_x(&args.result)?);
         problem.check_points(&args.result, "x", problem.inputs(), &points)?;
@@ -60,7 +60,8 @@ impl Work for Certifying<'_> {
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
-            let mut objective = Inversion::new(&network, problem.target(index))
+            let target = problem.targets.get(index)?;
+            let mut objective = Inversion::new(&network, &target)
                 .map_err(in_file())?
                 .with_loss(loss(args.problem.loss));
             if let Some(regularizer) = &regularizer {

@@ -14,13 +14,13 @@ use crate::problem_file::{Problem, Vectors};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use twolayer_core::{Regularizer, Scalar};
 
 /// The first bytes, with the format's version.
-const MAGIC: &[u8] = b"twolayer checkpoint 1\n";
+const MAGIC: &[u8] = b"twolayer checkpoint 2\n";
 const DIGEST: usize = 32;
 
 /// Everything that a result depends on, by name.
@@ -35,11 +35,12 @@ impl Fingerprint {
         problem: &Problem<T>,
         starts: &Vectors<T>,
         regularizer: Option<&Regularizer<T>>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let option = |value: &dyn Debug| format!("{value:?}").to_lowercase();
         let numbers = |values: &[T]| digest::of_numbers(values);
-        let targets = problem.targets.iter().map(|b| numbers(b.probabilities()));
-        let targets: String = targets.collect();
+        let rows = (0..problem.targets.len()).map(|index| problem.targets.row(index));
+        let targets = rows.map(|row| Ok(numbers(&row?)));
+        let targets = targets.collect::<Result<String, Error>>()?;
         let weights = regularizer.map_or("none".into(), |w| numbers(w.weights()));
         let shape = format!(
             "{} inputs, {} units, {} outcomes",
@@ -56,6 +57,7 @@ impl Fingerprint {
             ("--seed", args.seed.to_string()),
             ("--max-iterations", option(&args.max_iterations)),
             ("--radius", option(&args.radius)),
+            ("--starts", args.starts.to_string()),
             (
                 "--trace or --plot",
                 option(&(args.trace.is_some() || args.plot.is_some())),
@@ -70,9 +72,9 @@ impl Fingerprint {
             ("the start", numbers(starts.all())),
         ];
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
-        Self {
+        Ok(Self {
             settings: settings.into_iter().map(owned).collect(),
-        }
+        })
     }
 
     /// The first setting that differs: its name, its value here and its value there.
@@ -190,7 +192,8 @@ impl Log<'_> {
         };
         let content = encode(&self.record.fingerprint, finished)
             .map_err(|error| self.file.failed(io::Error::other(error)))?;
-        self.file.stage(&content)?.publish()?;
+        let staged = self.file.stage(|file| file.write_all(&content))?;
+        staged.publish()?;
         self.saved = Instant::now();
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Work for Evaluating<'_> {
         let limit = self.args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
-        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
+        let mut problem = read_problem::<B::Scalar>(&self.args.problem, &admit)?;
         let points = problem.read_points(&self.args.at, "X")?;
         self.check_labels(problem.outcomes())?;
         let regularizer = regularizer(&self.args.problem, &problem)?;
@@ -72,8 +72,8 @@ impl Work for Evaluating<'_> {
         let mut reports = Vec::new();
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
-            let target = problem.target(index);
-            let mut objective = Inversion::new(&network, target)
+            let target = problem.targets.get(index)?;
+            let mut objective = Inversion::new(&network, &target)
                 .map_err(in_file())?
                 .with_loss(loss(self.args.problem.loss));
             if let Some(regularizer) = &regularizer {

@@ -1,27 +1,25 @@
 //! `twolayer invert`: read, solve, write, report.
 
-use crate::args::{Hessian, InvertArgs, LossName, ProblemArgs, Weight};
-use crate::checkpoint::{Checkpoint, Fingerprint, Log};
+use crate::args::{InvertArgs, LossName, ProblemArgs, Weight};
+use crate::checkpoint::{Checkpoint, Fingerprint};
 use crate::dispatch::{Work, dispatch, network};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
-use crate::output::{OutputFile, refuse_shared_paths};
+use crate::output::{OutputFile, folder, refuse_shared_paths};
 use crate::problem_file::{Problem, Vectors, read_problem};
+use crate::solve::Campaign;
+use crate::spill::Spill;
 use crate::{plot, report, result_file, trace};
-use approx_newton::theory::{Recorder, Theory, examine};
-use approx_newton::{
-    Adaptive, Certifier, ConjugateGradient, DenseHessian, Leverage, LimitPoint, Observer,
-    RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform, Verdict,
-};
-use indicatif::{ProgressBar, ProgressStyle};
+use approx_newton::theory::Theory;
+use approx_newton::{Crew, LimitPoint, Solution, Status, TraceEntry, Verdict};
 use serde::{Deserialize, Serialize};
-use std::io;
-use std::ops::ControlFlow;
+use std::cell::Cell;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use twolayer_core::{
-    Error as CoreError, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss, Objective,
-    Regularizer, RowWeights, Scalar, SquaredError, TwoLayer,
+    Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar,
+    SquaredError, TwoLayer,
 };
 
 /// What came out for one target. In double precision whatever the precision of the solve, so that
@@ -29,9 +27,6 @@ use twolayer_core::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) x: Vec<f64>,
-    /// Follows from x, and is computed again where it was not kept.
-    #[serde(skip)]
-    pub(crate) probabilities: Vec<f64>,
     /// The kinks that x lies on.
     pub(crate) pinned: Vec<usize>,
     pub(crate) loss: f64,
@@ -39,7 +34,9 @@ pub(crate) struct Outcome {
     pub(crate) iterations: usize,
     pub(crate) status: Status,
     pub(crate) limit: LimitPoint,
-    /// The solver alone.
+    /// How many starts were tried.
+    pub(crate) starts: usize,
+    /// The solver alone, from the start that led here.
     pub(crate) seconds: f64,
     /// Empty where neither trace nor plot was asked for.
     pub(crate) trace: Vec<TraceEntry<f64>>,
@@ -56,18 +53,31 @@ pub(crate) struct Outcomes {
     pub(crate) solved: Vec<Outcome>,
     /// K, of which fewer are solved where a signal came first.
     pub(crate) targets: usize,
+    /// Targets that were to be tried from other starts and were not, where a signal came first.
+    pub(crate) untried: usize,
+    /// From the first solve to the end of the last.
+    pub(crate) wall_seconds: f64,
+    /// The network's output for each, in the order of `solved`.
+    pub(crate) probabilities: Spill,
 }
 
 impl Outcomes {
     fn is_interrupted(&self) -> bool {
         let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
-        self.solved.len() < self.targets || self.solved.last().is_some_and(stopped)
+        let is_cut_short = self.solved.len() < self.targets;
+        is_cut_short || self.untried > 0 || self.solved.last().is_some_and(stopped)
     }
 
     /// A statement of what is missing, if something is.
     fn interruption(&self) -> String {
         if !self.is_interrupted() {
             return String::new();
+        }
+        if self.untried > 0 {
+            return format!(
+                "interrupted: {} targets were not tried from other starts\n",
+                self.untried
+            );
         }
         let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
         let on_its_way = usize::from(self.solved.last().is_some_and(stopped));
@@ -97,16 +107,17 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     let all = dispatch(&args.problem, Inverting { args, checkpoint })?;
     let outcomes = &all.solved;
 
-    let result = result_file::encode(outcomes, args.problem.precision);
-    let mut staged = vec![out.stage(&result.map_err(|error| out.failed(error))?)?];
+    let result = out.stage(|file| result_file::write(&all, args.problem.precision, file))?;
+    let mut staged = vec![result];
     if let Some(file) = trace_file {
-        staged.push(file.stage(trace::csv(outcomes).as_bytes())?);
+        let table = trace::csv(outcomes);
+        staged.push(file.stage(|file| file.write_all(table.as_bytes()))?);
     }
     if let Some(file) = plot_file {
         let title = plot::title(&args.problem, outcomes.len());
         let drawn = plot::svg(&title, outcomes);
         let drawing = drawn.map_err(|error| file.failed(io::Error::other(error.to_string())))?;
-        staged.push(file.stage(drawing.as_bytes())?);
+        staged.push(file.stage(|file| file.write_all(drawing.as_bytes()))?);
     }
     for file in staged {
         file.publish()?;
@@ -164,201 +175,90 @@ impl Work for Inverting<'_> {
     fn on<B: LinearBackend>(self, backend: B) -> Result<Outcomes, Error> {
         let Self { args, checkpoint } = self;
         let path = &args.problem.path;
-        let limit = args.problem.max_memory.map(|limit| limit.as_u64());
+        let threads = args.threads();
+        let workers = Cell::new(1);
         let admit = |shapes: &Shapes| {
-            let inversion = shapes.inversion_bytes::<B::Scalar>(args);
-            let needed = shapes
-                .problem_bytes::<B::Scalar>()
-                .saturating_add(inversion);
-            memory::check(path, needed, limit)
+            let limit = args.problem.max_memory.map(|limit| limit.as_u64());
+            let needed = |workers| shapes.inversion_bytes::<B::Scalar>(args, workers);
+            memory::most_workers(path, &needed, threads, limit).map(|most| workers.set(most))
         };
-        let mut problem = read_problem::<B::Scalar>(path, &admit)?;
+        let mut problem = read_problem::<B::Scalar>(&args.problem, &admit)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let fingerprint = checkpoint
             .is_some()
-            .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()));
-        let network = network(backend, path, &mut problem)?;
-        let objective = |index| objective(args, &network, &problem, regularizer.as_ref(), index);
-        // Built before they are solved: the last target's mistake should not cost the others' time.
-        let objectives = (0..problem.count(&starts))
-            .map(|index| objective(index).map_err(in_file(path, Some(index))))
-            .collect::<Result<Vec<_>, _>>()?;
-        let first = &objectives[0];
+            .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()))
+            .transpose()?;
+        let network = network(backend, path, &mut problem)?.with_threads(threads);
+        let count = problem.count(&starts);
         let log = match (checkpoint, fingerprint) {
             (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, fingerprint)?),
             _ => None,
         };
-        let (secant, rows, seed) = (RowWeights::Secant, 8 * first.dimension(), args.seed);
-        macro_rules! solve_by {
-            ($hessian:expr) => {
-                solve_all(args, &objectives, $hessian, &starts, log)
-            };
-        }
-        match args.hessian {
-            Hessian::Auto => solve_by!(Adaptive::new(first, seed)),
-            Hessian::Secant => solve_by!(RowFactor::new(first, secant)),
-            Hessian::Exact => solve_by!(DenseHessian::new(first, RowWeights::Exact)),
-            Hessian::Convexified => solve_by!(RowFactor::new(first, RowWeights::Convexified)),
-            Hessian::GaussNewton => solve_by!(RowFactor::new(first, RowWeights::GaussNewton)),
-            Hessian::Sampled => solve_by!(RowFactor::sampled(first, secant, rows, seed)),
-            Hessian::Uniform => {
-                solve_by!(RowFactor::sampled_by(first, secant, Uniform, rows, seed))
-            }
-            Hessian::Leverage => {
-                let leverage = Leverage::new(first, Scores::Fast, seed);
-                solve_by!(RowFactor::sampled_by(first, secant, leverage, rows, seed))
-            }
-            Hessian::LeverageExact => {
-                let leverage = Leverage::new(first, Scores::Exact, seed);
-                solve_by!(RowFactor::sampled_by(first, secant, leverage, rows, seed))
-            }
-            Hessian::Sketch => solve_by!(Sketched::new(first, secant, rows, seed)),
-            Hessian::ConjugateGradient => {
-                let exact = RowWeights::Exact;
-                solve_by!(ConjugateGradient::new(first, exact, rows, seed))
-            }
-        }
+        let campaign = Campaign {
+            args,
+            problems: problems(args, &network, regularizer.as_ref(), &starts, count)
+                .map_err(in_file(path, None))?,
+            targets: &problem.targets,
+            starts: &starts,
+            count,
+            crew: Crew::of_at_most(workers.get(), count, threads),
+            probabilities: Spill::new(folder(&args.out), network.outcomes()),
+        };
+        campaign.run(log)
     }
 }
 
-fn objective<'a, B: LinearBackend>(
+/// So many targets are worth what is made once for all of them.
+const MANY: usize = 8;
+
+/// What all targets share.
+fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
     network: &'a TwoLayer<B>,
-    problem: &'a Problem<B::Scalar>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
-    index: usize,
-) -> Result<Inversion<'a, B>, CoreError> {
-    let mut objective =
-        Inversion::new(network, problem.target(index))?.with_loss(loss(args.problem.loss));
+    starts: &Vectors<B::Scalar>,
+    count: usize,
+) -> Result<Problems<'a, B>, CoreError> {
+    let mut problems = Problems::new(network).with_loss(loss(args.problem.loss));
     if let Some(regularizer) = regularizer {
-        objective = objective.with_regularizer(regularizer)?;
+        problems = problems.with_regularizer(regularizer)?;
     }
     if let Some(radius) = args.radius {
-        objective = objective.with_radius(B::Scalar::of(radius))?;
+        problems = problems.with_radius(B::Scalar::of(radius))?;
     }
-    Ok(objective)
+    if count >= MANY {
+        problems = problems.for_many();
+    }
+    if starts.count.is_none() && count > 1 {
+        problems = problems.with_shared_start(starts.get(0))?;
+    }
+    Ok(problems)
 }
 
-/// Solves one problem after another with the same buffers, from where the checkpoint stands.
-fn solve_all<'a, B: LinearBackend>(
-    args: &InvertArgs,
-    objectives: &[Inversion<'a, B>],
-    mut hessian: impl HessianApprox<Inversion<'a, B>>,
-    starts: &Vectors<B::Scalar>,
-    mut log: Option<Log<'_>>,
-) -> Result<Outcomes, Error> {
-    let mut solver = Solver::new().with_seed(args.seed);
-    if let Some(limit) = args.max_iterations {
-        solver = solver.with_max_iterations(limit);
-    }
-    let mut solved = log.as_mut().map_or_else(Vec::new, Log::take_finished);
-    solved.truncate(objectives.len());
-    for (outcome, objective) in solved.iter_mut().zip(objectives) {
-        outcome.probabilities = probabilities(objective, &outcome.x, &outcome.pinned);
-        if args.certify {
-            let verdict = Certifier::new().certify(objective, &outcome.x);
-            outcome.verdict = Some(verdict.map_err(in_file(&args.problem.path, None))?);
-        }
-    }
-    let bar = progress_bar(args.quiet, objectives.len());
-    bar.inc(solved.len() as u64);
-    let mut watch = |_: &TraceEntry<B::Scalar>, _: &[B::Scalar]| match interrupt::requested() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
-    for (index, objective) in objectives.iter().enumerate().skip(solved.len()) {
-        let in_file = || in_file(&args.problem.path, Some(index));
-        let start = starts.get(index);
-        let (solution, theory) = if args.theory {
-            let mut recorder = Recorder::new(start);
-            let mut both = |entry: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
-                recorder.observe(entry, x)?;
-                watch(entry, x)
-            };
-            let solution = solver.solve_with(objective, &mut hessian, start, &mut both);
-            let solution = solution.map_err(in_file())?;
-            let theory = examine(objective, &mut hessian, &recorder, &solution.x);
-            (solution, Some(theory))
+impl Outcome {
+    /// What is kept of a solution.
+    pub(crate) fn new<T: Scalar>(solution: Solution<T>, starts: usize, keeps_trace: bool) -> Self {
+        let trace = if keeps_trace {
+            solution.trace.iter().map(wide_entry).collect()
         } else {
-            let solution = solver.solve_with(objective, &mut hessian, start, &mut watch);
-            (solution.map_err(in_file())?, None)
+            Vec::new()
         };
-        let verdict = args
-            .certify
-            .then(|| Certifier::new().certify(objective, &solution.x));
-        let verdict = verdict.transpose().map_err(in_file())?;
-        let keep_trace = args.trace.is_some() || args.plot.is_some();
-        solved.push(Outcome {
-            verdict,
-            theory,
-            ..outcome(objective, solution, keep_trace)
-        });
-        bar.inc(1);
-        if interrupt::requested() {
-            break;
-        }
-        if let Some(log) = &mut log {
-            log.save_if_due(&solved)?;
+        Self {
+            x: solution.x.iter().map(|&value| value.to_f64()).collect(),
+            pinned: solution.pinned,
+            loss: solution.loss.to_f64(),
+            gradient_norm: solution.gradient_norm.to_f64(),
+            iterations: solution.iterations,
+            status: solution.status,
+            limit: solution.limit,
+            starts,
+            seconds: solution.seconds,
+            trace,
+            verdict: None,
+            theory: None,
         }
     }
-    bar.finish_and_clear();
-    if let Some(log) = &mut log {
-        log.save(&solved)?;
-    }
-    let targets = objectives.len();
-    Ok(Outcomes { solved, targets })
-}
-
-/// indicatif hides it by itself where standard error is no terminal.
-fn progress_bar(quiet: bool, targets: usize) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(targets as u64);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} targets, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-fn outcome<B: LinearBackend>(
-    objective: &Inversion<'_, B>,
-    solution: Solution<B::Scalar>,
-    keep_trace: bool,
-) -> Outcome {
-    let x: Vec<f64> = solution.x.iter().map(|&value| value.to_f64()).collect();
-    let trace = if keep_trace {
-        solution.trace.iter().map(wide_entry).collect()
-    } else {
-        Vec::new()
-    };
-    Outcome {
-        probabilities: probabilities(objective, &x, &solution.pinned),
-        x,
-        pinned: solution.pinned,
-        loss: solution.loss.to_f64(),
-        gradient_norm: solution.gradient_norm.to_f64(),
-        iterations: solution.iterations,
-        status: solution.status,
-        limit: solution.limit,
-        seconds: solution.seconds,
-        trace,
-        verdict: None,
-        theory: None,
-    }
-}
-
-/// The network's output at a point, which is one of the precision, written in double precision.
-fn probabilities<B: LinearBackend>(
-    objective: &Inversion<'_, B>,
-    x: &[f64],
-    pinned: &[usize],
-) -> Vec<f64> {
-    let x: Vec<B::Scalar> = x.iter().map(|&value| B::Scalar::of(value)).collect();
-    let mut at = objective.new_evaluation();
-    objective.evaluate(&x, pinned, &mut at);
-    at.probabilities().iter().map(|&f| f.to_f64()).collect()
 }
 
 fn wide_entry<T: Scalar>(entry: &TraceEntry<T>) -> TraceEntry<f64> {

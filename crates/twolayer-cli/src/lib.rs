@@ -16,8 +16,12 @@ mod memory;
 mod output;
 mod plot;
 mod problem_file;
+mod ranking;
 mod report;
 mod result_file;
+mod solve;
+mod spill;
+mod targets;
 mod theory;
 mod trace;
 
@@ -56,7 +60,7 @@ pub fn check_problem(archive: impl Read + Seek, limit: u64) -> Result<(), String
         let needed = shapes.problem_bytes::<f64>();
         memory::check(Path::new("PROBLEM.npz"), needed, Some(limit))
     };
-    problem_file::read_problem_from::<f64, _>(Path::new("PROBLEM.npz"), archive, &within)
+    problem_file::read_problem_from::<f64, _>(Path::new("PROBLEM.npz"), archive, None, &within)
         .map(|_| ())
         .map_err(|error| error.one_line())
 }

@@ -2,6 +2,9 @@
 
 use crate::args::{Backend, Hessian, InvertArgs};
 use crate::error::Error;
+use crate::invert::Outcome;
+use crate::solve::OPEN_TARGETS;
+use crate::spill::IN_MEMORY;
 use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
@@ -17,8 +20,10 @@ pub(crate) struct Shapes {
     pub(crate) hidden: u64,
     /// m.
     pub(crate) outcomes: u64,
-    /// Rows of b.
+    /// K, by b or by a file of targets.
     pub(crate) targets: u64,
+    /// Rows of b, which is read whole.
+    pub(crate) targets_read: u64,
     /// Rows of x0; 1 where there is none.
     pub(crate) starts: u64,
 }
@@ -36,32 +41,33 @@ const TRACE_LINE: u64 = 320;
 
 impl Shapes {
     /// The arrays of the file as they are read and checked: A1 and A2, of which the larger is
-    /// there twice while a backend takes it over, three times b (as read, b and log b) and the
-    /// starts.
+    /// there twice while a backend takes it over, b and the starts; of the targets as they are
+    /// worked with (as read, b and log b) one.
     pub(crate) fn problem_bytes<T: Scalar>(&self) -> u64 {
         let Self {
             inputs: d,
             hidden: n,
             outcomes: m,
-            targets,
+            targets_read,
             starts,
+            ..
         } = *self;
         let matrices = [product([n, d]), product([m, n])];
         let numbers = sum([
             matrices[0],
             matrices[1],
             matrices[0].max(matrices[1]),
-            product([3, targets, m]),
+            product([targets_read, m]),
             product([starts, d]),
             product([2, n]),
-            product([4, m]),
+            product([7, m]),
         ]);
         sum([PROGRAM, product([numbers, size_of::<T>() as u64])])
     }
 
-    /// What `twolayer invert` needs beyond that: the solver's and the backend's buffers, and the
-    /// results.
-    pub(crate) fn inversion_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+    /// What `twolayer invert` needs in all: the problem, buffers of the solver and of the backend
+    /// for each worker, and the results.
+    pub(crate) fn inversion_bytes<T: Scalar>(&self, args: &InvertArgs, workers: u64) -> u64 {
         let Self {
             inputs: d,
             hidden: n,
@@ -107,27 +113,37 @@ impl Shapes {
         } else {
             0
         };
-        // The warm start: a few outcomes; those that determine the others, with the projections of
-        // its splitting (three more copies while they are made); a descent of its own for each.
+        // The warm start, the same for all workers: a few outcomes; those that determine the others,
+        // with the projections of its splitting (three more copies while they are made); the
+        // network's output at a start that all targets share.
         let lifted = self.lifted_outcomes();
         let warm_start = sum([
             product([n, m.min(sum([d, d / 4, 16]))]),
             product([5, n, lifted]),
             product([3, lifted, lifted]),
-            product([2, n, d]),
-            model,
-            product([13, d, d]),
+            product([3, n]),
+            product([4, m]),
         ]);
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),
             product([n, d]),
             product([factored, rows.max(2 * d), d + 1]),
         ]);
-        let solver = sum([
-            product([number, sum([2 * points, model, warm_start, 2 * workspace])]),
+        // A worker has three descents, the warm start's on few outcomes and on more and the target's,
+        // and a target; where other starts are tried also those that it looks for neighbours of.
+        let compared = if args.starts > 1 { OPEN_TARGETS } else { 0 };
+        let worker = sum([
+            product([number, 2, sum([points, model, workspace])]),
+            product([number, 13, d, d]),
+            product([number, compared + 12, m]),
             product([48, n]),
         ]);
-        sum([solver, self.result_bytes::<T>(args)])
+        sum([
+            self.problem_bytes::<T>(),
+            product([number, warm_start]),
+            product([workers, worker]),
+            self.result_bytes(args),
+        ])
     }
 
     /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).
@@ -139,18 +155,22 @@ impl Shapes {
         enough.min(by_work.max(first))
     }
 
-    /// x and f of every target, in double precision and as they are written, and the table of
-    /// iterations where one is wanted.
-    fn result_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+    /// Every answer, and the table of iterations where one is wanted. Of the outputs f, what is not
+    /// kept on disk: a vector that grows may be twice as long as what it holds.
+    fn result_bytes(&self, args: &InvertArgs) -> u64 {
         let problems = self.targets.max(self.starts);
-        let numbers = sum([self.inputs, self.outcomes]);
         let iterations = match (&args.trace, &args.plot) {
             (None, None) => 0,
             _ => args.max_iterations.unwrap_or(1000) as u64 + 10,
         };
         let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64 + TRACE_LINE;
+        let answer = sum([product([8, self.inputs]), size_of::<Outcome>() as u64]);
+        // Those of a checkpoint are there a second time, and as the bytes that are written.
+        let copies = if args.checkpoint.is_some() { 4 } else { 1 };
+        let outputs = product([8, problems, self.outcomes]).min(IN_MEMORY);
         sum([
-            product([problems, numbers, (8 + size_of::<T>()) as u64]),
+            product([copies, problems, answer]),
+            product([2, outputs]),
             product([problems, iterations, entry]),
         ])
     }
@@ -179,6 +199,19 @@ pub(crate) fn check(path: &Path, needed: u64, limit: Option<u64>) -> Result<(), 
         limit: ByteSize::b(limit),
         origin,
     })
+}
+
+/// The most workers, up to `threads`, for whom there is memory. Refuses what is too much for one.
+pub(crate) fn most_workers(
+    path: &Path,
+    needed: &dyn Fn(u64) -> u64,
+    threads: usize,
+    limit: Option<u64>,
+) -> Result<usize, Error> {
+    check(path, needed(1), limit)?;
+    let limit = limit.unwrap_or_else(available);
+    let fits = |workers: &usize| needed(*workers as u64) <= limit;
+    Ok((1..=threads).rev().find(fits).unwrap_or(1))
 }
 
 /// Free memory of the machine, or of the control group that this process is confined to.

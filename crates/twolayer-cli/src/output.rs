@@ -3,7 +3,7 @@
 use crate::args::{InvertArgs, Start};
 use crate::error::Error;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -31,11 +31,15 @@ impl<'a> OutputFile<'a> {
         Ok(Self { path })
     }
 
-    /// Writes the content beside the place where it belongs. Dropped, it leaves nothing behind.
-    pub(crate) fn stage(&self, content: &[u8]) -> Result<StagedFile<'a>, Error> {
+    /// Has the content written beside the place where it belongs. Dropped, it leaves nothing
+    /// behind.
+    pub(crate) fn stage(
+        &self,
+        content: impl FnOnce(&mut fs::File) -> io::Result<()>,
+    ) -> Result<StagedFile<'a>, Error> {
         let write = || {
             let mut file = temporary(self.path)?;
-            file.write_all(content)?;
+            content(file.as_file_mut())?;
             // A rename may reach the disk before the data do.
             file.as_file().sync_all()?;
             Ok(file)
@@ -105,7 +109,8 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder(path))
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder of a file.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -121,6 +126,7 @@ pub(crate) fn refuse_shared_paths(args: &InvertArgs) -> Result<(), Error> {
     let files = [
         ("the problem", Some(args.problem.path.as_path())),
         ("the start", start),
+        ("the targets", args.problem.targets.as_deref()),
         ("the result", Some(args.out.as_path())),
         ("the trace", args.trace.as_deref()),
         ("the plot", args.plot.as_deref()),
@@ -137,8 +143,9 @@ pub(crate) fn refuse_shared_paths(args: &InvertArgs) -> Result<(), Error> {
             .file_name()
             .map_or_else(|| folder.clone(), |name| folder.join(name));
         let other = seen.iter().find(|(_, other)| *other == place);
-        // A start may be read from anywhere, the problem's own file included.
-        if let Some(&(first, _)) = other.filter(|_| role != "the start") {
+        // Starts and targets may be read from anywhere, the problem's own file included.
+        let is_read = matches!(role, "the start" | "the targets");
+        if let Some(&(first, _)) = other.filter(|_| !is_read) {
             return Err(Error::SameFile {
                 path: path.into(),
                 first,

@@ -1,7 +1,9 @@
-//! PLOT.svg: how loss and gradient norm fell, against iteration and against time.
+//! PLOT.svg: which targets were hard, and how loss and gradient norm fell, against iteration and
+//! against time.
 
 use crate::args::ProblemArgs;
 use crate::invert::Outcome;
+use crate::ranking;
 use approx_newton::{Stage, TraceEntry};
 use clap::ValueEnum;
 use plotters::coord::Shift;
@@ -10,8 +12,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
 use std::ops::Range;
 
-const SIZE: (u32, u32) = (1200, 900);
+const WIDTH: u32 = 1200;
 const HEADER: u32 = 76;
+/// The losses of several targets, the hardest first.
+const RANKING: u32 = 420;
+/// The courses of loss and gradient norm.
+const COURSES: u32 = 824;
 
 /// More lines than this make a blot, and a file that no viewer opens.
 const MOST_LINES: usize = 300;
@@ -20,12 +26,12 @@ const MOST_LINES: usize = 300;
 const CONVERGED: RGBColor = RGBColor(24, 95, 165);
 const NOT_CONVERGED: RGBColor = RGBColor(214, 84, 10);
 const WARM_START: RGBColor = RGBColor(160, 160, 160);
-const INK: RGBColor = RGBColor(40, 40, 40);
-const GRID: RGBColor = RGBColor(228, 228, 228);
-const FONT: &str = "Helvetica, Arial, sans-serif";
+pub(crate) const INK: RGBColor = RGBColor(40, 40, 40);
+pub(crate) const GRID: RGBColor = RGBColor(228, 228, 228);
+pub(crate) const FONT: &str = "Helvetica, Arial, sans-serif";
 
-type Drawn<T = ()> = Result<T, Box<dyn Error>>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Drawn<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Quantity = fn(&TraceEntry<f64>) -> f64;
 
 /// What is drawn, as the plot's heading says it.
@@ -52,14 +58,21 @@ fn value_name(value: &impl ValueEnum) -> String {
         .map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// The whole file: loss above, gradient norm below; iterations to the left, time to the right.
+/// The whole file: the ranking of several targets, then loss above, gradient norm below; iterations
+/// to the left, time to the right.
 pub(crate) fn svg(title: &str, outcomes: &[Outcome]) -> Drawn<String> {
     let mut text = String::new();
     {
-        let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        let ranking = if outcomes.len() > 1 { RANKING } else { 0 };
+        let size = (WIDTH, HEADER + ranking + COURSES);
+        let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (header, body) = root.split_vertically(HEADER);
         draw_header(&header, title, outcomes)?;
+        let (above, body) = body.split_vertically(ranking);
+        if ranking > 0 {
+            ranking::draw(&above, outcomes)?;
+        }
         let lines = Lines::new(outcomes);
         let areas = body.split_evenly((2, 2));
         let quantities: [(&str, Quantity, bool); 2] = [
@@ -277,7 +290,7 @@ fn draw_header(area: &Area<'_>, title: &str, outcomes: &[Outcome]) -> Drawn {
 }
 
 /// 10⁻¹² for −12; nothing for an exponent that is not whole.
-fn power_of_ten(exponent: f64) -> String {
+pub(crate) fn power_of_ten(exponent: f64) -> String {
     if exponent.fract().abs() > 1e-9 {
         return String::new();
     }

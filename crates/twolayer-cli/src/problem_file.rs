@@ -1,12 +1,13 @@
 //! The problem in an `.npz` file, whatever backend will work on it.
 
-use crate::args::Start;
+use crate::args::{ProblemArgs, Start};
 use crate::array::{Array, ArrayShapes, Expected, open_npz, read_npy, read_npz};
-use crate::error::{Error, in_file};
+use crate::error::Error;
 use crate::memory::Shapes;
+use crate::targets::{RowsFile, Targets};
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer_core::{Scalar, Target};
+use twolayer_core::Scalar;
 
 /// A matrix, row after row.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Matrix<T> {
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
 pub(crate) struct Vectors<T> {
-    length: usize,
+    pub(crate) length: usize,
     /// How many; `None` where one serves all.
     pub(crate) count: Option<usize>,
     values: Vec<T>,
@@ -56,7 +57,7 @@ impl<T: Scalar> Vectors<T> {
         }
     }
 
-    fn shape(&self) -> String {
+    pub(crate) fn shape(&self) -> String {
         match self.count {
             Some(count) => format!("({count}, {})", self.length),
             None => format!("({},)", self.length),
@@ -74,7 +75,7 @@ pub(crate) struct Problem<T> {
     /// w.
     pub(crate) weights: Option<Vec<T>>,
     /// b; one where all problems have the same target.
-    pub(crate) targets: Vec<Target<T>>,
+    pub(crate) targets: Targets<T>,
     /// x0 of the file.
     pub(crate) starts: Option<Vectors<T>>,
 }
@@ -82,6 +83,9 @@ pub(crate) struct Problem<T> {
 const MATRIX: &[usize] = &[2];
 const VECTOR: &[usize] = &[1];
 const VECTORS: &[usize] = &[1, 2];
+
+/// The place of b among them.
+const B: usize = 2;
 
 /// What a problem file may hold.
 const ARRAYS: [Expected; 7] = [
@@ -132,23 +136,27 @@ const ARRAYS: [Expected; 7] = [
 /// Reads and checks a problem. `admit` is asked whether to go on once the sizes are known, before
 /// anything of such a size is allocated.
 pub(crate) fn read_problem<T: Scalar>(
-    path: &Path,
+    args: &ProblemArgs,
     admit: &dyn Fn(&Shapes) -> Result<(), Error>,
 ) -> Result<Problem<T>, Error> {
-    read_problem_from(path, open_npz(path)?, admit)
+    let targets = args.targets.as_deref().map(RowsFile::open).transpose()?;
+    read_problem_from(&args.path, open_npz(&args.path)?, targets, admit)
 }
 
-/// The same from an archive that is open.
+/// The same from an archive that is open, with the targets of another file in the place of b.
 pub(crate) fn read_problem_from<T: Scalar, R: Read + Seek>(
     path: &Path,
     archive: R,
+    targets: Option<RowsFile>,
     admit: &dyn Fn(&Shapes) -> Result<(), Error>,
 ) -> Result<Problem<T>, Error> {
-    let arrays: [Option<Array<T>>; 7] =
-        read_npz(path, archive, &ARRAYS, &|shapes| admit(&declared(shapes)))?
-            .try_into()
-            .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
-    let [Some(a1), Some(a2), Some(b), c1, c2, w, x0] = arrays else {
+    let mut expected = ARRAYS;
+    expected[B].required = targets.is_none();
+    let admit = |shapes: &ArrayShapes| admit(&declared(shapes, targets.as_ref()));
+    let arrays: [Option<Array<T>>; 7] = read_npz(path, archive, &expected, &admit)?
+        .try_into()
+        .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
+    let [Some(a1), Some(a2), b, c1, c2, w, x0] = arrays else {
         return Err(Error::content(path, "an array is missing", "A1, A2 and b"));
     };
     let (a1, a2) = (matrix(a1), matrix(a2));
@@ -169,7 +177,7 @@ pub(crate) fn read_problem_from<T: Scalar, R: Read + Seek>(
         bias1: optional("c1", c1, hidden)?.unwrap_or_else(|| vec![T::zero(); hidden]),
         bias2: optional("c2", c2, outcomes)?.unwrap_or_else(|| vec![T::zero(); outcomes]),
         weights: optional("w", w, outcomes)?,
-        targets: targets(path, b, outcomes)?,
+        targets: Targets::new(path, b, targets, outcomes)?,
         starts: x0.map(Vectors::new),
         a1,
         a2,
@@ -181,7 +189,7 @@ pub(crate) fn read_problem_from<T: Scalar, R: Read + Seek>(
 }
 
 /// The sizes by the shapes of A1, A2, b and x0; that they fit together is checked later.
-fn declared(shapes: &ArrayShapes) -> Shapes {
+fn declared(shapes: &ArrayShapes, targets: Option<&RowsFile>) -> Shapes {
     let length = |array: usize, dimension: usize| {
         let shape = shapes.get(array).and_then(|shape| shape.as_deref());
         shape.and_then(|shape| shape.get(dimension)).copied()
@@ -192,10 +200,11 @@ fn declared(shapes: &ArrayShapes) -> Shapes {
         inputs: length(0, 1).unwrap_or(1),
         hidden: length(0, 0).max(length(1, 1)).unwrap_or(1),
         outcomes: length(1, 0)
-            .max(length(2, 1))
-            .max(length(2, 0))
+            .max(length(B, 1))
+            .max(length(B, 0))
             .unwrap_or(1),
-        targets: rows(2),
+        targets: targets.map_or(rows(B), |file| file.rows() as u64),
+        targets_read: length(B, 0).map_or(0, |_| rows(B)),
         starts: rows(6),
     }
 }
@@ -209,11 +218,6 @@ impl<T: Scalar> Problem<T> {
     /// m.
     pub(crate) fn outcomes(&self) -> usize {
         self.a2.rows
-    }
-
-    /// The target of problem `index`.
-    pub(crate) fn target(&self, index: usize) -> &Target<T> {
-        &self.targets[if self.targets.len() == 1 { 0 } else { index }]
     }
 
     /// The starts that were asked for: the option, else those of the file, else zero.
@@ -283,18 +287,4 @@ fn matrix<T>(array: Array<T>) -> Matrix<T> {
         columns,
         values: array.values,
     }
-}
-
-fn targets<T: Scalar>(path: &Path, b: Array<T>, outcomes: usize) -> Result<Vec<Target<T>>, Error> {
-    let vectors = Vectors::new(b);
-    if vectors.length != outcomes {
-        let found = format!("b has shape {}", vectors.shape());
-        let expected = format!("({outcomes},) or (K, {outcomes}), an entry for each row of A2");
-        return Err(Error::content(path, found, &expected));
-    }
-    let one_of_several = |index| vectors.count.map(|_| index);
-    let target = |index| {
-        Target::new(vectors.get(index).to_vec()).map_err(in_file(path, one_of_several(index)))
-    };
-    (0..vectors.count.unwrap_or(1)).map(target).collect()
 }

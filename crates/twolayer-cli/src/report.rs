@@ -23,11 +23,12 @@ const HARDEST_SHOWN: usize = 20;
 pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, Error> {
     let outcomes = &all.solved;
     match format {
-        ReportFormat::Text => Ok(text(outcomes) + &more(outcomes)),
+        ReportFormat::Text => Ok(text(all) + &more(outcomes)),
         ReportFormat::Json => json(&Report {
             targets: outcomes.iter().map(TargetReport::new).collect(),
             not_started: all.targets - outcomes.len(),
             totals: Totals::new(outcomes),
+            wall_seconds: all.wall_seconds,
         }),
     }
 }
@@ -97,6 +98,8 @@ struct Report {
     /// Targets that an interrupted run has not come to.
     not_started: usize,
     totals: Totals,
+    /// All of them, several at a time; `solve_seconds` are summed over targets.
+    wall_seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -104,6 +107,8 @@ struct TargetReport {
     loss: f64,
     gradient_norm: f64,
     iterations: usize,
+    /// How many starts were tried; the iterations are those from the best.
+    starts: usize,
     status: &'static str,
     converged: bool,
     /// `smooth`, `at-kinks` or `undetermined`.
@@ -123,6 +128,7 @@ impl TargetReport {
             loss: outcome.loss,
             gradient_norm: outcome.gradient_norm,
             iterations: outcome.iterations,
+            starts: outcome.starts,
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
             limit: outcome.limit.name(),
@@ -211,7 +217,8 @@ fn statuses(outcomes: &[Outcome]) -> Vec<(Status, usize)> {
     counts
 }
 
-fn text(outcomes: &[Outcome]) -> String {
+fn text(all: &Outcomes) -> String {
+    let outcomes = &all.solved;
     let mut shown: Vec<usize> = (0..outcomes.len()).collect();
     let mut heading = String::new();
     if outcomes.len() > LONGEST_TABLE {
@@ -243,10 +250,11 @@ fn text(outcomes: &[Outcome]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{heading}{table}\n\n{}", summary(outcomes))
+    format!("{heading}{table}\n\n{}", summary(all))
 }
 
-fn summary(outcomes: &[Outcome]) -> String {
+fn summary(all: &Outcomes) -> String {
+    let outcomes = &all.solved;
     let totals = Totals::new(outcomes);
     let Quantiles {
         min,
@@ -254,6 +262,17 @@ fn summary(outcomes: &[Outcome]) -> String {
         p90,
         max,
     } = totals.loss;
+    let tried_again = outcomes.iter().filter(|o| o.starts > 1);
+    let starts = match tried_again.clone().count() {
+        0 => String::new(),
+        count => format!(
+            "{count} were tried from {} starts in all; {} of them ended in a perfect fit\n",
+            tried_again.clone().map(|o| o.starts).sum::<usize>(),
+            tried_again
+                .filter(|o| o.status == Status::PerfectFit)
+                .count(),
+        ),
+    };
     let reached: Vec<_> = LEVELS
         .iter()
         .map(|level| {
@@ -266,12 +285,13 @@ fn summary(outcomes: &[Outcome]) -> String {
         })
         .collect();
     format!(
-        "{} of {} converged in {} iterations and {:.2} s of solving\n\
-         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n",
+        "{} of {} converged in {} iterations and {:.2} s of solving ({:.2} s of time)\n\
+         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n{starts}",
         totals.converged,
         totals.targets,
         totals.iterations,
         totals.solve_seconds,
+        all.wall_seconds,
         reached.join(", "),
     )
 }

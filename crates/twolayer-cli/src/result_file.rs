@@ -1,45 +1,46 @@
 //! RESULT.npz.
 
 use crate::args::Precision;
-use crate::invert::Outcome;
-use npyz::{AutoSerialize, WriteOptions, WriterBuilder};
-use std::io::{self, Cursor, Write};
+use crate::invert::{Outcome, Outcomes};
+use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use zip::write::SimpleFileOptions;
 
-/// The file's bytes: floating point arrays in the precision of the solve.
-pub(crate) fn encode(outcomes: &[Outcome], precision: Precision) -> io::Result<Vec<u8>> {
+/// Writes the whole file: floating point arrays in the precision of the solve. No array is in
+/// memory for it.
+pub(crate) fn write(all: &Outcomes, precision: Precision, file: &mut File) -> io::Result<()> {
     match precision {
-        Precision::F32 => archive(outcomes, |value| value as f32),
-        Precision::F64 => archive(outcomes, |value| value),
+        Precision::F32 => archive(all, |value| value as f32, file),
+        Precision::F64 => archive(all, |value| value, file),
     }
 }
 
 fn archive<T: AutoSerialize>(
-    outcomes: &[Outcome],
+    all: &Outcomes,
     narrow: impl Fn(f64) -> T + Copy,
-) -> io::Result<Vec<u8>> {
+    file: &mut File,
+) -> io::Result<()> {
+    let outcomes = &all.solved;
     let targets = outcomes.len();
-    let (inputs, classes) = outcomes
-        .first()
-        .map_or((0, 0), |o| (o.x.len(), o.probabilities.len()));
+    let inputs = outcomes.first().map_or(0, |o| o.x.len());
+    let classes = match targets {
+        0 => 0,
+        _ => all.probabilities.length(),
+    };
     let mut file = Archive {
-        zip: zip::ZipWriter::new(Cursor::new(Vec::new())),
+        zip: zip::ZipWriter::new(BufWriter::new(file)),
     };
 
     let x = outcomes.iter().flat_map(|o| &o.x).copied();
     file.add("x", &[targets, inputs], x.map(narrow))?;
-    let probabilities = outcomes.iter().flat_map(|o| &o.probabilities).copied();
-    file.add(
-        "probabilities",
-        &[targets, classes],
-        probabilities.map(narrow),
-    )?;
-    file.add("loss", &[targets], outcomes.iter().map(|o| narrow(o.loss)))?;
-    file.add(
-        "gradient_norm",
-        &[targets],
-        outcomes.iter().map(|o| narrow(o.gradient_norm)),
-    )?;
+    file.add_pieces("probabilities", &[targets, classes], |array| {
+        let all = &all.probabilities;
+        all.read(targets, |row| array.extend(row.iter().copied().map(narrow)))
+    })?;
+    let numbers = |number: fn(&Outcome) -> f64| outcomes.iter().map(move |o| narrow(number(o)));
+    file.add("loss", &[targets], numbers(|o| o.loss))?;
+    file.add("gradient_norm", &[targets], numbers(|o| o.gradient_norm))?;
     file.add(
         "iterations",
         &[targets],
@@ -57,14 +58,17 @@ fn archive<T: AutoSerialize>(
         let radii = certificates().map(|c| c.map_or(f64::NAN, |c| c.radius));
         file.add("certificate_radius", &[targets], radii)?;
     }
-    Ok(file.zip.finish()?.into_inner())
+    file.zip.finish()?.flush()
 }
 
-struct Archive {
-    zip: zip::ZipWriter<Cursor<Vec<u8>>>,
+struct Archive<'f> {
+    zip: zip::ZipWriter<BufWriter<&'f mut File>>,
 }
 
-impl Archive {
+/// What an array is written through: the archive is fed in large pieces.
+type Pieces<'p, 'f> = BufWriter<&'p mut zip::ZipWriter<BufWriter<&'f mut File>>>;
+
+impl<'f> Archive<'f> {
     /// Adds an array, deflated, in row-major order.
     fn add<T: AutoSerialize>(
         &mut self,
@@ -72,19 +76,28 @@ impl Archive {
         shape: &[usize],
         values: impl Iterator<Item = T>,
     ) -> io::Result<()> {
+        self.add_pieces(name, shape, |array| array.extend(values))
+    }
+
+    /// The same for an array that is handed to its writer piece by piece.
+    fn add_pieces<T: AutoSerialize>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        write: impl FnOnce(&mut NpyWriter<T, &mut Pieces<'_, 'f>>) -> io::Result<()>,
+    ) -> io::Result<()> {
         // Sizes beyond 4 GiB must be announced before the data.
         let options = SimpleFileOptions::default().large_file(true);
         self.zip
             .start_file(npyz::npz::file_name_from_array_name(name), options)?;
         let shape: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
-        // The archive is fed in large pieces; the array's writer makes small ones.
-        let mut buffered = io::BufWriter::with_capacity(1 << 16, &mut self.zip);
+        let mut buffered = BufWriter::with_capacity(1 << 16, &mut self.zip);
         let options = WriteOptions::new()
             .default_dtype()
             .shape(&shape)
             .writer(&mut buffered);
         let mut array = options.begin_nd()?;
-        array.extend(values)?;
+        write(&mut array)?;
         array.finish()?;
         buffered.flush()
     }

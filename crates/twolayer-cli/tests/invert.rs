@@ -279,7 +279,8 @@ fn the_plot_is_a_picture() {
     assert_code(&desk.invert(&["--plot", "plot.svg"]), 0);
     let plot = String::from_utf8(desk.read("plot.svg")).unwrap();
     assert!(plot.starts_with("<svg") && plot.trim_end().ends_with("</svg>"));
-    for word in ["loss", "gradient norm", "iteration", "seconds"] {
+    let words = ["loss", "gradient norm", "iteration", "seconds"];
+    for word in words.iter().chain(&["hardest first", "perfect-fit: 2"]) {
         assert!(plot.contains(word), "{word}");
     }
 }

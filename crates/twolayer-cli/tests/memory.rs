@@ -84,7 +84,10 @@ fn what_is_stated_is_enough_and_not_much_more() {
                     "--max-iterations",
                     "40",
                 ];
-                let (stated, taken) = (stated(&desk, &options), taken(&desk, &options));
+                let stated = stated(&desk, &options);
+                // With no more memory than that.
+                let limit = format!("{stated}B");
+                let taken = taken(&desk, &[&options[..], &["--max-memory", &limit]].concat());
                 let what = format!(
                     "{d} × {n} × {m}, {targets} targets, {backend} {precision} {hessian}: \
                      stated {stated} − {PROGRAM}, taken {taken}"

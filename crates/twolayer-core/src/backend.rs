@@ -32,6 +32,13 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// The library, as a user names it: `"faer"`.
     fn name(&self) -> &'static str;
 
+    /// The same backend on at most so many threads, the calling one included. Results do not depend
+    /// on the number. One that does not thread itself is what it was.
+    #[must_use]
+    fn with_threads(&self, _threads: usize) -> Self {
+        self.clone()
+    }
+
     /// Number of rows of `a`.
     fn nrows(&self, a: &Self::Matrix) -> usize;
 

@@ -27,6 +27,14 @@ impl<B: LinearBackend> Few<B> {
             Self { outcomes, network }
         })
     }
+
+    /// The same for a network on another number of threads.
+    pub(crate) fn on(&self, backend: &B) -> Self {
+        Self {
+            outcomes: self.outcomes.clone(),
+            network: self.network.on(backend),
+        }
+    }
 }
 
 /// How many outcomes tell d unknowns well.

@@ -63,3 +63,44 @@ pub trait HessianApprox<O: Objective> {
         product: &mut [O::Scalar],
     );
 }
+
+/// A model that is chosen while the program runs.
+impl<O: Objective, H: HessianApprox<O> + ?Sized> HessianApprox<O> for Box<H> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn begin_solve(&mut self) {
+        (**self).begin_solve();
+    }
+
+    fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
+        (**self).build(objective, at)
+    }
+
+    fn mean_eigenvalue(&self) -> O::Scalar {
+        (**self).mean_eigenvalue()
+    }
+
+    fn step(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        damping: O::Scalar,
+        pull: Option<(O::Scalar, &[O::Scalar])>,
+        subspace: &Subspace<O::Scalar>,
+        step: &mut [O::Scalar],
+    ) -> Result<(), NotPositiveDefinite> {
+        (**self).step(objective, at, damping, pull, subspace, step)
+    }
+
+    fn apply(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        p: &[O::Scalar],
+        product: &mut [O::Scalar],
+    ) {
+        (**self).apply(objective, at, p, product);
+    }
+}

@@ -6,11 +6,12 @@ mod ray;
 mod rows;
 
 use crate::{
-    Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, Loss, Objective, Regularizer,
-    Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
+    Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, Loss, Objective, Problems,
+    Regularizer, Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
 };
 use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
 ///
@@ -22,6 +23,16 @@ pub struct Inversion<'a, B: LinearBackend> {
     loss: &'a dyn Loss<B::Scalar>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
+    known: Option<Arc<KnownPoint<B::Scalar>>>,
+    /// See [`Problems::for_many`].
+    is_one_of_many: bool,
+}
+
+/// A point at which the network was run before, and what it put out.
+#[derive(Debug)]
+pub(crate) struct KnownPoint<T> {
+    pub(crate) x: Vec<T>,
+    pub(crate) pass: ForwardPass<T>,
 }
 
 // Not derived: a copy of the references asks nothing of the backend.
@@ -33,6 +44,8 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             loss: self.loss,
             regularizer: self.regularizer,
             radius: self.radius,
+            known: self.known.clone(),
+            is_one_of_many: self.is_one_of_many,
         }
     }
 }
@@ -50,7 +63,22 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             loss: &SquaredError,
             regularizer: None,
             radius: None,
+            known: None,
+            is_one_of_many: false,
         })
+    }
+
+    /// The problem of one target of many, of the right length.
+    pub(crate) fn of(problems: &Problems<'a, B>, target: Target<B::Scalar>) -> Self {
+        Self {
+            network: problems.network(),
+            target: Cow::Owned(target),
+            loss: problems.loss(),
+            regularizer: problems.regularizer(),
+            radius: problems.radius(),
+            known: problems.known(),
+            is_one_of_many: problems.are_many(),
+        }
     }
 
     /// The same problem with another loss.
@@ -142,7 +170,10 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
 
     fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut Self::Evaluation) {
         at.x.copy_from_slice(x);
-        self.network.forward(x, pinned, &mut at.pass);
+        match &self.known {
+            Some(known) if pinned.is_empty() && known.x == x => at.pass.copy_from(&known.pass),
+            _ => self.network.forward(x, pinned, &mut at.pass),
+        }
         at.loss = self.loss.value(&at.pass, &self.target);
         at.penalty = self.penalty(&at.pass.products);
     }

@@ -38,6 +38,7 @@ mod lift;
 mod loss;
 mod network;
 mod objective;
+mod problems;
 pub mod reduce;
 mod regularizer;
 mod scalar;
@@ -56,6 +57,7 @@ pub use objective::{
     Crossing, Curvature, Evaluation, Kinked, Objective, ProductScratch, RayMinimum, Restarts,
     RowStructured, Starts, WarmStart,
 };
+pub use problems::Problems;
 pub use regularizer::Regularizer;
 pub use scalar::Scalar;
 pub use subspace::Subspace;

@@ -4,6 +4,7 @@ use crate::few::{enough_for, spread};
 use crate::{LinearBackend, Scalar, TwoLayer};
 use num_traits::{One, Zero};
 use std::fmt;
+use std::sync::Arc;
 
 /// Outcomes S that determine the logits of all others, and the factors of two projections.
 ///
@@ -19,11 +20,11 @@ pub(crate) struct Lift<B: LinearBackend> {
     /// The network with the outcomes S alone; `None` where S is all of them.
     pub(crate) network: Option<TwoLayer<B>>,
     /// Ãᵀ (n×s).
-    pub(crate) rows: B::Matrix,
+    pub(crate) rows: Arc<B::Matrix>,
     /// The factor of ÃÃᵀ + εI (s×s).
-    pub(crate) row_gram: B::Cholesky,
+    pub(crate) row_gram: Arc<B::Cholesky>,
     /// The factor of A1ᵀA1 + εI (d×d).
-    pub(crate) input_gram: B::Cholesky,
+    pub(crate) input_gram: Arc<B::Cholesky>,
     /// Whether Ãa = τ has one solution only.
     pub(crate) is_determined: bool,
 }
@@ -74,11 +75,25 @@ impl<B: LinearBackend> Lift<B> {
             return Some(Self {
                 network: (count < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
-                rows,
-                row_gram,
-                input_gram,
+                rows: Arc::new(rows),
+                row_gram: Arc::new(row_gram),
+                input_gram: Arc::new(input_gram),
                 is_determined,
             });
+        }
+    }
+}
+
+impl<B: LinearBackend> Lift<B> {
+    /// The same for a network on another number of threads.
+    pub(crate) fn on(&self, backend: &B) -> Self {
+        Self {
+            outcomes: self.outcomes.clone(),
+            network: self.network.as_ref().map(|network| network.on(backend)),
+            rows: Arc::clone(&self.rows),
+            row_gram: Arc::clone(&self.row_gram),
+            input_gram: Arc::clone(&self.input_gram),
+            is_determined: self.is_determined,
         }
     }
 }

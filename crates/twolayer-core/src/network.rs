@@ -9,16 +9,34 @@ use std::sync::{Arc, OnceLock};
 ///
 /// The matrices are moved in, in the library's own type and layout, and are never copied.
 /// Everything in a `TwoLayer` is finite and fits together, which is why no later call checks it.
+/// A clone shares the matrices.
 #[derive(Debug, Clone)]
 pub struct TwoLayer<B: LinearBackend> {
     backend: B,
-    a1: B::Matrix,
+    a1: Arc<B::Matrix>,
     bias1: Vec<B::Scalar>,
-    a2: B::Matrix,
+    a2: Arc<B::Matrix>,
     bias2: Vec<B::Scalar>,
-    /// Made where the first target asks for them, and shared by all others.
+    /// On the threads of this network, from those that all of its clones share.
+    parts: Parts<B>,
+    shared_parts: Arc<Parts<B>>,
+}
+
+/// Made where the first target asks for them, and shared by all others.
+#[derive(Debug, Clone)]
+struct Parts<B: LinearBackend> {
     few: OnceLock<Option<Arc<Few<B>>>>,
     lift: OnceLock<Option<Arc<Lift<B>>>>,
+}
+
+// Not derived: nothing is asked of the backend.
+impl<B: LinearBackend> Default for Parts<B> {
+    fn default() -> Self {
+        Self {
+            few: OnceLock::new(),
+            lift: OnceLock::new(),
+        }
+    }
 }
 
 impl<B: LinearBackend> TwoLayer<B> {
@@ -61,12 +79,12 @@ impl<B: LinearBackend> TwoLayer<B> {
         let bias2 = vec![num_traits::Zero::zero(); outcomes];
         Ok(Self {
             backend,
-            a1,
+            a1: Arc::new(a1),
             bias1,
-            a2,
+            a2: Arc::new(a2),
             bias2,
-            few: OnceLock::new(),
-            lift: OnceLock::new(),
+            parts: Parts::default(),
+            shared_parts: Arc::default(),
         })
     }
 
@@ -85,42 +103,55 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_finite("c2", &bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
-        self.few = OnceLock::new();
-        self.lift = OnceLock::new();
+        self.parts = Parts::default();
+        self.shared_parts = Arc::default();
         Ok(self)
+    }
+
+    /// The same network, its matrices shared and not copied, on at most so many threads.
+    #[must_use]
+    pub fn with_threads(&self, threads: usize) -> Self {
+        self.on(&self.backend.with_threads(threads))
+    }
+
+    /// The same network on another backend value, one of another number of threads.
+    pub(crate) fn on(&self, backend: &B) -> Self {
+        Self {
+            backend: backend.clone(),
+            parts: Parts::default(),
+            ..self.clone()
+        }
     }
 
     /// The same network with some of its outcomes only.
     pub(crate) fn with_outcomes(&self, outcomes: &[usize]) -> Self {
-        let (n, d) = (self.hidden_units(), self.inputs());
-        let mut a1 = self.backend.zeros(n, d);
-        let every_unit: Vec<_> = (0..n).collect();
-        self.backend.copy_rows(&self.a1, &every_unit, &mut a1);
-        let mut a2 = self.backend.zeros(outcomes.len(), n);
+        let mut a2 = self.backend.zeros(outcomes.len(), self.hidden_units());
         self.backend.copy_rows(&self.a2, outcomes, &mut a2);
         Self {
             backend: self.backend.clone(),
-            a1,
+            a1: Arc::clone(&self.a1),
             bias1: self.bias1.clone(),
-            a2,
+            a2: Arc::new(a2),
             bias2: outcomes.iter().map(|&i| self.bias2[i]).collect(),
-            few: OnceLock::new(),
-            lift: OnceLock::new(),
+            parts: Parts::default(),
+            shared_parts: Arc::default(),
         }
     }
 
     /// A few of the outcomes.
     pub(crate) fn few(&self) -> Option<&Few<B>> {
-        self.few
-            .get_or_init(|| Few::new(self).map(Arc::new))
-            .as_deref()
+        let make = || Few::new(self).map(Arc::new);
+        let shared = || self.shared_parts.few.get_or_init(make).as_ref();
+        let own = || shared().map(|few| Arc::new(few.on(&self.backend)));
+        self.parts.few.get_or_init(own).as_deref()
     }
 
     /// The outcomes that determine the others, and the projections of the splitting.
     pub(crate) fn lift(&self) -> Option<&Lift<B>> {
-        self.lift
-            .get_or_init(|| Lift::new(self).map(Arc::new))
-            .as_deref()
+        let make = || Lift::new(self).map(Arc::new);
+        let shared = || self.shared_parts.lift.get_or_init(make).as_ref();
+        let own = || shared().map(|lift| Arc::new(lift.on(&self.backend)));
+        self.parts.lift.get_or_init(own).as_deref()
     }
 
     /// d, the number of unknowns.
@@ -163,9 +194,18 @@ impl<B: LinearBackend> TwoLayer<B> {
         &self.bias2
     }
 
-    /// Gives A1 and A2 back, without a copy.
+    /// Gives A1 and A2 back, without a copy where no clone of the network is left.
     pub fn into_matrices(self) -> (B::Matrix, B::Matrix) {
-        (self.a1, self.a2)
+        let Self {
+            a1,
+            a2,
+            parts,
+            shared_parts,
+            ..
+        } = self;
+        // They share A1.
+        drop((parts, shared_parts));
+        (Arc::unwrap_or_clone(a1), Arc::unwrap_or_clone(a2))
     }
 
     /// The network's output softmax(A2 φ(A1 x + c1) + c2) (m) at `x` (d).
@@ -319,6 +359,28 @@ impl<T: crate::Scalar> ForwardPass<T> {
             log_probabilities: vec![T::zero(); outcomes],
             probabilities: vec![T::zero(); outcomes],
         }
+    }
+
+    /// Becomes another pass of the same network.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let Self {
+            hidden,
+            pattern,
+            active,
+            active_hidden,
+            products,
+            logits,
+            log_probabilities,
+            probabilities,
+        } = self;
+        hidden.copy_from_slice(&other.hidden);
+        pattern.copy_from_slice(&other.pattern);
+        active.clone_from(&other.active);
+        active_hidden.clone_from(&other.active_hidden);
+        products.copy_from_slice(&other.products);
+        logits.copy_from_slice(&other.logits);
+        log_probabilities.copy_from_slice(&other.log_probabilities);
+        probabilities.copy_from_slice(&other.probabilities);
     }
 
     /// Chooses the side from which a unit on its kink (h = 0) is differentiated.

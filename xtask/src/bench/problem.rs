@@ -52,15 +52,22 @@ impl Named {
 
     /// Writes the files of this problem to a folder.
     pub(crate) fn write(self, folder: &Path) -> Result<Problem, Error> {
-        let shape = match self {
-            Self::S => (32, 128, 256),
-            Self::M => (128, 512, 2048),
-            Self::L => (256, 1024, 16384),
-            Self::Xl => (384, 1536, 30522),
-            Self::T => (64, 256, 200_000),
-            Self::Detector => return detector(folder),
-        };
-        Problem::planted(self.name(), shape, SEED, folder)
+        match self.shape() {
+            Some(shape) => Problem::planted(self.name(), shape, SEED, folder),
+            None => detector(folder),
+        }
+    }
+
+    /// (d, n, m) of a planted problem.
+    pub(crate) fn shape(self) -> Option<(usize, usize, usize)> {
+        match self {
+            Self::S => Some((32, 128, 256)),
+            Self::M => Some((128, 512, 2048)),
+            Self::L => Some((256, 1024, 16384)),
+            Self::Xl => Some((384, 1536, 30522)),
+            Self::T => Some((64, 256, 200_000)),
+            Self::Detector => None,
+        }
     }
 }
 
@@ -168,19 +175,19 @@ impl Start {
 }
 
 /// An uncompressed `.npz` file.
-struct Archive {
+pub(crate) struct Archive {
     zip: zip::ZipWriter<BufWriter<File>>,
 }
 
 impl Archive {
-    fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         Ok(Self {
             zip: zip::ZipWriter::new(file),
         })
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> io::Result<()> {
+    pub(crate) fn add(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> io::Result<()> {
         let options = SimpleFileOptions::default()
             .large_file(true)
             .compression_method(CompressionMethod::Stored);
@@ -191,12 +198,13 @@ impl Archive {
         buffered.flush()
     }
 
-    fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.zip.finish()?.flush()
     }
 }
 
-fn write_array<T: AutoSerialize>(
+/// Writes an `.npy` array, given row by row.
+pub(crate) fn write_array<T: AutoSerialize>(
     out: &mut impl Write,
     shape: &[usize],
     values: Vec<T>,

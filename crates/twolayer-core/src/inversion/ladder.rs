@@ -27,6 +27,9 @@ pub(super) fn rung<'s, 'p, B: LinearBackend>(
     }
     let few = on_few_outcomes(problem);
     let number = match (number, few) {
+        (0, Some(few)) if problem.is_one_of_many => {
+            return Some(warm_start(few, splitting(problem)));
+        }
         (0, Some(few)) => return Some(warm_start(few, Restarts::Never)),
         (number, Some(_)) => number - 1,
         (number, None) => number,
@@ -108,5 +111,7 @@ fn on_outcomes<'p, B: LinearBackend>(
         loss: &LogRatio,
         regularizer: None,
         radius: problem.radius(),
+        known: None,
+        is_one_of_many: false,
     })
 }

@@ -1,0 +1,380 @@
+//! All targets of a problem, shared out over the cores.
+
+use crate::args::{Hessian, InvertArgs};
+use crate::checkpoint::Log;
+use crate::error::{Error, in_file};
+use crate::interrupt;
+use crate::invert::{Outcome, Outcomes};
+use crate::problem_file::Vectors;
+use crate::spill::Spill;
+use crate::targets::Targets;
+use approx_newton::theory::{Recorder, examine};
+use approx_newton::{
+    Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Leverage, Neighbours, Observer,
+    RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::ops::{ControlFlow, Range};
+use std::time::Instant;
+use twolayer_core::{
+    HessianApprox, Inversion, LinearBackend, Objective, Problems, RowWeights, Scalar,
+};
+
+/// What every worker needs.
+pub(crate) struct Campaign<'c, B: LinearBackend> {
+    pub(crate) args: &'c InvertArgs,
+    pub(crate) problems: Problems<'c, B>,
+    pub(crate) targets: &'c Targets<B::Scalar>,
+    pub(crate) starts: &'c Vectors<B::Scalar>,
+    /// K.
+    pub(crate) count: usize,
+    pub(crate) crew: Crew,
+    /// The network's output for every answer (K×m).
+    pub(crate) probabilities: Spill,
+}
+
+/// A worker's own: the problems on its threads, and the buffers of its model of the Hessian.
+struct Worker<'w, B: LinearBackend> {
+    problems: Problems<'w, B>,
+    model: Option<Box<dyn HessianApprox<Inversion<'w, B>> + 'w>>,
+}
+
+/// What was solved before, and what is kept of it all.
+type Kept<'k> = Option<Log<'k>>;
+
+/// Targets whose neighbours a worker looks for at a time.
+pub(crate) const OPEN_TARGETS: u64 = 16;
+const BLOCK: usize = OPEN_TARGETS as usize;
+
+impl<B: LinearBackend> Campaign<'_, B> {
+    /// Solves every target from where the checkpoint stands, then those that do not fit from other
+    /// starts where these are asked for.
+    pub(crate) fn run(self, mut log: Kept<'_>) -> Result<Outcomes, Error> {
+        let clock = Instant::now();
+        let finished = log.as_mut().map_or_else(Vec::new, Log::take_finished);
+        let mut solved = self.solve_all(&finished, &mut log)?;
+        drop(finished);
+        let mut untried = 0;
+        if self.args.starts > 1 && solved.len() == self.count && !is_stopped(&solved) {
+            untried = self.try_other_starts(&mut solved, &mut log)?;
+        }
+        if let Some(log) = &mut log {
+            log.save(&solved)?;
+        }
+        Ok(Outcomes {
+            solved,
+            targets: self.count,
+            untried,
+            wall_seconds: clock.elapsed().as_secs_f64(),
+            probabilities: self.probabilities,
+        })
+    }
+
+    fn solve_all(&self, finished: &[Outcome], log: &mut Kept<'_>) -> Result<Vec<Outcome>, Error> {
+        let mut solved = Vec::with_capacity(self.count);
+        let bar = progress_bar(self.args.quiet, self.count, "targets");
+        let job = |worker: &mut Worker<'_, B>, index| match finished.get(index) {
+            Some(outcome) => self.complete(worker, index, outcome.clone()),
+            None => self.solve(worker, index),
+        };
+        self.share_out(0..self.count, job, |_, outcome| {
+            let is_new = solved.len() >= finished.len();
+            solved.push(outcome);
+            bar.inc(1);
+            if is_stopped(&solved) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if let Some(log) = log
+                && is_new
+            {
+                log.save_if_due(&solved)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        bar.finish_and_clear();
+        Ok(solved)
+    }
+
+    /// Tries the targets that are no perfect fit from the solutions of the nearest that are, then
+    /// from random points. Returns how many could not be tried before a signal came.
+    fn try_other_starts(&self, solved: &mut [Outcome], log: &mut Kept<'_>) -> Result<usize, Error> {
+        // As the first starts left them: what other starts reach does not depend on the order.
+        let fits = |outcome: &Outcome| outcome.status == Status::PerfectFit && outcome.starts == 1;
+        let is_open = |o: &Outcome| o.starts == 1 && o.status != Status::PerfectFit;
+        let numbers = |chosen: &dyn Fn(&Outcome) -> bool| -> Vec<usize> {
+            let all = solved.iter().enumerate();
+            let chosen = all.filter(|(_, outcome)| chosen(outcome));
+            chosen.map(|(index, _)| index).collect()
+        };
+        let (met, open) = (numbers(&fits), numbers(&is_open));
+        let neighbours = self.neighbours(&met, &open)?;
+        let x = |index: usize| -> Vec<B::Scalar> {
+            solved[index].x.iter().map(|&v| B::Scalar::of(v)).collect()
+        };
+        let mut cloud = Cloud::new(self.args.seed, self.starts.get(0));
+        for &index in &met {
+            cloud.add(&x(index));
+        }
+        let further = self.args.starts - 1;
+        let bar = progress_bar(self.args.quiet, open.len(), "targets tried again");
+        let mut tried = 0;
+        let mut better: Vec<(usize, Outcome)> = Vec::new();
+        let job = |worker: &mut Worker<'_, B>, which: usize| {
+            let index = open[which];
+            let near = neighbours[which].iter().map(|&index| x(index));
+            let random = (0..further).map(|number| cloud.draw(index, number));
+            let starts = near.chain(random).take(further);
+            self.solve_from_others(worker, index, &solved[index], starts)
+        };
+        self.share_out(0..open.len(), job, |which, outcome| {
+            let Some(outcome) = outcome else {
+                return Ok(ControlFlow::Break(()));
+            };
+            better.push((open[which], outcome));
+            tried += 1;
+            bar.inc(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        bar.finish_and_clear();
+        for (index, outcome) in better {
+            solved[index] = outcome;
+        }
+        if let Some(log) = log {
+            log.save(solved)?;
+        }
+        Ok(open.len() - tried)
+    }
+
+    /// For each open target the nearest of those that were met.
+    fn neighbours(&self, met: &[usize], open: &[usize]) -> Result<Vec<Vec<usize>>, Error> {
+        let most = (self.args.starts - 1).div_ceil(2);
+        let mut all = Vec::with_capacity(open.len());
+        let job = |_: &mut Worker<'_, B>, block: usize| {
+            let block = &open[block * BLOCK..open.len().min((block + 1) * BLOCK)];
+            let rows = block.iter().map(|&index| self.targets.row(index));
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            let mut neighbours = Neighbours::new(block.len(), most);
+            for &index in met {
+                let other = self.targets.row(index)?;
+                for (which, row) in rows.iter().enumerate() {
+                    neighbours.offer(which, row, index, &other);
+                }
+            }
+            let lists = (0..block.len()).map(|which| neighbours.of(which).collect::<Vec<_>>());
+            Ok(lists.collect::<Vec<_>>())
+        };
+        self.share_out(0..open.len().div_ceil(BLOCK), job, |_, lists| {
+            all.extend(lists);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
+    }
+
+    /// Does `job` on all items, and hands the results over in order. The first error ends it.
+    fn share_out<R: Send>(
+        &self,
+        items: Range<usize>,
+        job: impl for<'w> Fn(&mut Worker<'w, B>, usize) -> Result<R, Error> + Sync,
+        mut deliver: impl FnMut(usize, R) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let mut failure = None;
+        self.crew.share_out(
+            items,
+            |seat| {
+                let network = self.problems.network().with_threads(seat.threads());
+                let mut worker = Worker {
+                    problems: self.problems.on(&network),
+                    model: None,
+                };
+                while !interrupt::requested()
+                    && let Some(item) = seat.take()
+                {
+                    seat.hand_over(item, job(&mut worker, item));
+                }
+            },
+            |item, result| match result.and_then(|result| deliver(item, result)) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        );
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn solver(&self) -> Solver<B::Scalar> {
+        let solver = Solver::new().with_seed(self.args.seed);
+        match self.args.max_iterations {
+            Some(limit) => solver.with_max_iterations(limit),
+            None => solver,
+        }
+    }
+
+    fn objective<'w>(
+        &self,
+        worker: &Worker<'w, B>,
+        index: usize,
+    ) -> Result<Inversion<'w, B>, Error> {
+        let target = self.targets.get(index)?;
+        let objective = worker.problems.inversion(target);
+        objective.map_err(in_file(&self.args.problem.path, Some(index)))
+    }
+
+    /// A solve from the target's own start.
+    fn solve(&self, worker: &mut Worker<'_, B>, index: usize) -> Result<Outcome, Error> {
+        let in_file = in_file(&self.args.problem.path, Some(index));
+        let objective = self.objective(worker, index)?;
+        let model = worker.model.get_or_insert_with(|| self.model(&objective));
+        let (solver, start) = (self.solver(), self.starts.get(index));
+        if !self.args.theory {
+            let solution = solver.solve_with(&objective, model, start, &mut watch);
+            return self.outcome(&objective, index, solution.map_err(in_file)?, 1);
+        }
+        let mut recorder = Recorder::new(start);
+        let mut both = |entry: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
+            recorder.observe(entry, x)?;
+            watch(entry, x)
+        };
+        let solution = solver.solve_with(&objective, model, start, &mut both);
+        let solution = solution.map_err(in_file)?;
+        let theory = examine(&objective, model, &recorder, &solution.x);
+        Ok(Outcome {
+            theory: Some(theory),
+            ..self.outcome(&objective, index, solution, 1)?
+        })
+    }
+
+    /// The best of a first outcome and of other starts; `None` where a signal came.
+    fn solve_from_others(
+        &self,
+        worker: &mut Worker<'_, B>,
+        index: usize,
+        first: &Outcome,
+        starts: impl Iterator<Item = Vec<B::Scalar>>,
+    ) -> Result<Option<Outcome>, Error> {
+        let objective = self.objective(worker, index)?;
+        let model = worker.model.get_or_insert_with(|| self.model(&objective));
+        let loss = B::Scalar::of(first.loss);
+        let solver = self.solver();
+        let further = solver.solve_from_others(&objective, model, loss, starts, &mut watch);
+        if further.is_stopped {
+            return Ok(None);
+        }
+        let tried = 1 + further.starts;
+        let outcome = match further.lower {
+            Some(solution) => self.outcome(&objective, index, solution, tried)?,
+            None => Outcome {
+                starts: tried,
+                ..first.clone()
+            },
+        };
+        Ok(Some(outcome))
+    }
+
+    /// What follows from an outcome that was kept, and was not.
+    fn complete(
+        &self,
+        worker: &mut Worker<'_, B>,
+        index: usize,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, Error> {
+        let objective = self.objective(worker, index)?;
+        self.follow(&objective, index, &mut outcome)?;
+        Ok(outcome)
+    }
+
+    fn outcome(
+        &self,
+        objective: &Inversion<'_, B>,
+        index: usize,
+        solution: Solution<B::Scalar>,
+        starts: usize,
+    ) -> Result<Outcome, Error> {
+        let keeps_trace = self.args.trace.is_some() || self.args.plot.is_some();
+        let mut outcome = Outcome::new(solution, starts, keeps_trace);
+        self.follow(objective, index, &mut outcome)?;
+        Ok(outcome)
+    }
+
+    /// The network's output, and the certificate where one is asked for.
+    fn follow(
+        &self,
+        objective: &Inversion<'_, B>,
+        index: usize,
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
+        let x: Vec<_> = outcome.x.iter().map(|&v| B::Scalar::of(v)).collect();
+        let mut at = objective.new_evaluation();
+        objective.evaluate(&x, &outcome.pinned, &mut at);
+        let row = at.probabilities().iter().map(|&f| f.to_f64());
+        let written = self.probabilities.write(index, row);
+        written.map_err(|source| Error::Write {
+            path: self.args.out.clone(),
+            source,
+        })?;
+        if self.args.certify {
+            let verdict = Certifier::new().certify(objective, &x);
+            let in_file = in_file(&self.args.problem.path, Some(index));
+            outcome.verdict = Some(verdict.map_err(in_file)?);
+        }
+        Ok(())
+    }
+
+    /// The model of the Hessian that was asked for.
+    fn model<'w>(
+        &self,
+        objective: &Inversion<'w, B>,
+    ) -> Box<dyn HessianApprox<Inversion<'w, B>> + 'w> {
+        let (secant, exact, seed) = (RowWeights::Secant, RowWeights::Exact, self.args.seed);
+        let rows = 8 * objective.dimension();
+        let by_leverage = |scores| {
+            let leverage = Leverage::new(objective, scores, seed);
+            RowFactor::sampled_by(objective, secant, leverage, rows, seed)
+        };
+        match self.args.hessian {
+            Hessian::Auto => Box::new(self.solver().default_hessian(objective)),
+            Hessian::Secant => Box::new(RowFactor::new(objective, secant)),
+            Hessian::Exact => Box::new(DenseHessian::new(objective, exact)),
+            Hessian::Convexified => Box::new(RowFactor::new(objective, RowWeights::Convexified)),
+            Hessian::GaussNewton => Box::new(RowFactor::new(objective, RowWeights::GaussNewton)),
+            Hessian::Sampled => Box::new(RowFactor::sampled(objective, secant, rows, seed)),
+            Hessian::Uniform => {
+                let model = RowFactor::sampled_by(objective, secant, Uniform, rows, seed);
+                Box::new(model)
+            }
+            Hessian::Leverage => Box::new(by_leverage(Scores::Fast)),
+            Hessian::LeverageExact => Box::new(by_leverage(Scores::Exact)),
+            Hessian::Sketch => Box::new(Sketched::new(objective, secant, rows, seed)),
+            Hessian::ConjugateGradient => {
+                Box::new(ConjugateGradient::new(objective, exact, rows, seed))
+            }
+        }
+    }
+}
+
+/// An observer that a signal stops.
+fn watch<T>(_: &TraceEntry<T>, _: &[T]) -> ControlFlow<()> {
+    match interrupt::requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+fn is_stopped(solved: &[Outcome]) -> bool {
+    let last = solved.last();
+    last.is_some_and(|outcome| outcome.status == Status::Stopped)
+}
+
+/// indicatif hides it by itself where standard error is no terminal.
+fn progress_bar(quiet: bool, count: usize, what: &str) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count as u64);
+    match ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {what}, {{eta}} left"))
+    {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

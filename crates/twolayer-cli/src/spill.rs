@@ -1,0 +1,62 @@
+//! Rows that are kept for the end, in memory while they are small and on disk where they are not.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use tempfile::SpooledTempFile;
+
+/// So many bytes stay in memory.
+pub(crate) const IN_MEMORY: u64 = 16 << 20;
+
+/// A matrix whose rows are written in any order and read in theirs. On disk it has no name, and
+/// vanishes with the process.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    file: Mutex<SpooledTempFile>,
+    length: usize,
+}
+
+impl Spill {
+    /// For rows of `length` numbers, in the folder of the file that they will be part of.
+    pub(crate) fn new(folder: &Path, length: usize) -> Self {
+        let file = tempfile::spooled_tempfile_in(IN_MEMORY as usize, folder);
+        Self {
+            file: Mutex::new(file),
+            length,
+        }
+    }
+
+    /// Writes, or overwrites, a row.
+    pub(crate) fn write(&self, row: usize, values: impl Iterator<Item = f64>) -> io::Result<()> {
+        let bytes: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(row as u64 * bytes.len() as u64))?;
+        file.write_all(&bytes)
+    }
+
+    /// Shows the first rows, one after the other.
+    pub(crate) fn read(
+        &self,
+        rows: usize,
+        mut show: impl FnMut(&[f64]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(0))?;
+        let mut bytes = vec![0; self.length * size_of::<f64>()];
+        let mut values = vec![0.0; self.length];
+        for _ in 0..rows {
+            file.read_exact(&mut bytes)?;
+            let (numbers, _) = bytes.as_chunks();
+            for (value, &number) in values.iter_mut().zip(numbers) {
+                *value = f64::from_le_bytes(number);
+            }
+            show(&values)?;
+        }
+        Ok(())
+    }
+
+    /// m.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+}
