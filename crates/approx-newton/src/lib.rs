@@ -46,9 +46,13 @@
 //! * **Warm start.** Far from the solution a softmax is saturated, and its loss says nothing.
 //!   log f − log b does: it is piecewise linear in x. So the variance of the log-ratios is
 //!   minimised first (a piecewise *quadratic* function, whose minimum along a step, over all the
-//!   kinks on it, is found exactly), on as many outcomes as determine the others. Where it ends in
-//!   a local minimum, a Douglas–Rachford splitting of the two layers, which has none, proposes
-//!   other starts. The loss that was asked for then takes over at the lowest point.
+//!   kinks on it, is found exactly): on few outcomes, by one descent; then on as many as determine
+//!   the others, where a Douglas–Rachford splitting of the two layers, which has no local minima,
+//!   proposes other starts. The loss that was asked for then takes over at the lowest point.
+//! * **Rows.** On all outcomes the default model draws some rows of C, and more where steps show
+//!   that they were too few ([`Adaptive`]); leverage scores, sketches and conjugate gradients are
+//!   there for comparison and research.
+//! * **Saddles.** Before a solve ends it looks for negative curvature, and goes on along it.
 //!
 //! # What comes back
 //!
