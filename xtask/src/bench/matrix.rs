@@ -34,7 +34,8 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "auto,secant,exact,convexified,gauss-newton"
+        default_value = "auto,secant,exact,convexified,gauss-newton,sampled,uniform,leverage,sketch,\
+                         conjugate-gradient"
     )]
     hessians: Vec<String>,
     /// How often each solve of twolayer is run, each time in a new process; medians are told
