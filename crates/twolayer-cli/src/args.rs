@@ -88,6 +88,11 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) max_iterations: Option<usize>,
 
+    /// Begin on the loss itself, without the easier objectives that find a start: to measure the
+    /// models of the Hessian, or the paper's method alone.
+    #[arg(long)]
+    pub(crate) no_warm_start: bool,
+
     /// Look for x in the ball ‖x‖ ≤ R only.
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) radius: Option<f64>,

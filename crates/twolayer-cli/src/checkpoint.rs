@@ -56,6 +56,7 @@ impl Fingerprint {
             ("--hessian", option(&args.hessian)),
             ("--seed", args.seed.to_string()),
             ("--max-iterations", option(&args.max_iterations)),
+            ("--no-warm-start", option(&args.no_warm_start)),
             ("--radius", option(&args.radius)),
             ("--starts", args.starts.to_string()),
             (

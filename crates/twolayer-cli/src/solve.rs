@@ -204,7 +204,9 @@ impl<B: LinearBackend> Campaign<'_, B> {
     }
 
     fn solver(&self) -> Solver<B::Scalar> {
-        let solver = Solver::new().with_seed(self.args.seed);
+        let solver = Solver::new()
+            .with_seed(self.args.seed)
+            .with_warm_start(!self.args.no_warm_start);
         match self.args.max_iterations {
             Some(limit) => solver.with_max_iterations(limit),
             None => solver,
