@@ -112,8 +112,8 @@ impl<O: RowStructured> ConjugateGradient<O> {
         reduce::axpy(damping, &self.direction, &mut self.product);
     }
 
-    /// Conjugate gradients for the residual at hand, from p, over the free coordinates. Returns the
-    /// iterations; `None` where so many were not enough.
+    /// Conjugate gradients for the residual at hand, from p, over the free coordinates, by the
+    /// preconditioner as it was last factored. Returns the iterations; `None` where so many were not enough.
     fn iterate(
         &mut self,
         objective: &O,
@@ -123,8 +123,6 @@ impl<O: RowStructured> ConjugateGradient<O> {
         enough: O::Scalar,
         p: &mut [O::Scalar],
     ) -> Result<Option<usize>, NotPositiveDefinite> {
-        let triangular = self.preconditioner.triangular();
-        triangular.factor_damped(damping, None, subspace, &mut self.full);
         let mut size = self.precondition();
         self.direction.copy_from_slice(&self.preconditioned);
         for iteration in 1..=MOST_ITERATIONS {
@@ -236,6 +234,8 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         let mut found = self.iterate(objective, at, damping, subspace, enough, p)?;
         if found.is_none() && self.age != Age::Fresh {
             self.make_preconditioner(objective, at);
+            let triangular = self.preconditioner.triangular();
+            triangular.factor_damped(damping, None, subspace, &mut self.full);
             found = self.iterate(objective, at, damping, subspace, enough, p)?;
         }
         // What a fresh preconditioner could not bring to the wanted accuracy is a step all the same.
