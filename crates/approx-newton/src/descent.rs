@@ -3,6 +3,8 @@
 use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
+use crate::kink_model::KinkModel;
+use crate::kinked_step::Pause;
 use crate::search::{MOST_PLACES, Place};
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
@@ -22,6 +24,10 @@ pub(crate) struct Descent<O: Kinked> {
     pub(crate) damping: Damping<O::Scalar>,
     pub(crate) seconds: PhaseSeconds,
     pub(crate) buffers: Buffers<O::Scalar>,
+    pub(crate) kink_model: KinkModel<O::Scalar>,
+    pub(crate) pause: Pause,
+    /// Whether kinks kept the last step from being taken in full.
+    pub(crate) is_hindered: bool,
     model: Model,
     /// ν of the first model, in units of its mean eigenvalue.
     initial_damping: f64,
@@ -44,6 +50,7 @@ pub(crate) struct Buffers<T> {
     pub(crate) slopes: Vec<T>,
     pub(crate) crossings: Vec<Crossing<T>>,
     pub(crate) pinned: Vec<usize>,
+    pub(crate) all_kinks: Vec<usize>,
     /// Places on the step that a search by values looks at, how far along they are, and the values
     /// there.
     pub(crate) places: Vec<Place<T>>,
@@ -104,6 +111,10 @@ impl<O: Kinked> Descent<O> {
     pub(crate) fn new(objective: &O, tolerances: Tolerances<O::Scalar>) -> Self {
         let d = objective.dimension();
         let zeros = |length| vec![O::Scalar::zero(); length];
+        let mut kink_model = KinkModel::default();
+        if objective.kinks() > 0 {
+            kink_model.resize(d, objective.kinks());
+        }
         Self {
             tolerances,
             current: objective.new_evaluation(),
@@ -119,10 +130,14 @@ impl<O: Kinked> Descent<O> {
                 slopes: zeros(objective.kinks()),
                 crossings: Vec::with_capacity(objective.kinks()),
                 pinned: Vec::with_capacity(d),
+                all_kinks: Vec::with_capacity(objective.kinks()),
                 places: Vec::with_capacity(MOST_PLACES),
                 fractions: Vec::with_capacity(MOST_PLACES),
                 values: Vec::with_capacity(MOST_PLACES),
             },
+            kink_model,
+            pause: Pause::default(),
+            is_hindered: false,
             model: Model::Missing,
             initial_damping: 1.0,
             first_gradient_norm: None,
@@ -160,6 +175,8 @@ impl<O: Kinked> Descent<O> {
         self.largest_mean_eigenvalue = O::Scalar::zero();
         self.idle = 0;
         self.escapes = 0;
+        self.pause = Pause::default();
+        self.is_hindered = false;
     }
 
     /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with
@@ -209,6 +226,16 @@ impl<O: Kinked> Descent<O> {
             return iteration.ending(self.status_without_step(hessian));
         };
         iteration.damping = self.damping.value();
+        if let Some(moved) = self.step_over_kinks(problem, hessian, noise) {
+            iteration.step_norm = moved;
+            iteration.flips = self.flips;
+            self.model = Model::Outdated;
+            self.count_idle(value);
+            if !patient && self.idle == PATIENCE {
+                iteration.end = Some(Status::Stalled);
+            }
+            return iteration;
+        }
         let mut release = Release::AllHold;
         if step.predicted <= O::Scalar::of(LITTLE_LEFT) * value {
             release = self.release_a_kink(problem, step.multiplier);
@@ -227,12 +254,7 @@ impl<O: Kinked> Descent<O> {
                 iteration.flips = self.flips;
                 self.model = Model::Outdated;
                 iteration.end = end;
-                let gained = value - self.current.value();
-                self.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
-                    self.idle + 1
-                } else {
-                    0
-                };
+                self.count_idle(value);
                 if step.is_newton && step.norm <= tiny {
                     iteration.end = end.or(Some(Status::StepSmall));
                 } else if !patient && self.idle == PATIENCE {
@@ -254,6 +276,16 @@ impl<O: Kinked> Descent<O> {
             None => self.damping.punish(),
         }
         iteration
+    }
+
+    /// Counts iterations in a row that gain little on the `value` before.
+    fn count_idle(&mut self, value: O::Scalar) {
+        let gained = value - self.current.value();
+        self.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
+            self.idle + 1
+        } else {
+            0
+        };
     }
 
     /// Leaves a stationary point that is not a minimum along a direction of negative curvature.

@@ -77,6 +77,8 @@ mod crossings;
 mod damping;
 mod descent;
 mod hessian;
+mod kink_model;
+mod kinked_step;
 mod observer;
 mod run;
 mod search;

@@ -41,6 +41,19 @@ pub trait HessianApprox<O: Objective> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite>;
 
+    /// The model with a ridge as a least-squares problem, ½‖Rp + s‖² up to a constant: writes the
+    /// upper triangular `factor` R (d×d, row after row) with RᵀR = H̃ + νI and the `residual` s (d)
+    /// with Rᵀs = g, at the point of the last [`build`](HessianApprox::build). Returns false where the
+    /// model has no such factor at hand.
+    fn damped_factor(
+        &mut self,
+        _damping: O::Scalar,
+        _factor: &mut [O::Scalar],
+        _residual: &mut [O::Scalar],
+    ) -> bool {
+        false
+    }
+
     /// A direction v (d), ‖v‖ = 1, in `subspace` along which the exact Hessian at a differentiated
     /// point is clearly negative, with vᵀHv; `None` where none is found, or none is looked for. Asked
     /// for where a solve would end.
@@ -92,6 +105,24 @@ impl<O: Objective, H: HessianApprox<O> + ?Sized> HessianApprox<O> for Box<H> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
         (**self).step(objective, at, damping, pull, subspace, step)
+    }
+
+    fn damped_factor(
+        &mut self,
+        damping: O::Scalar,
+        factor: &mut [O::Scalar],
+        residual: &mut [O::Scalar],
+    ) -> bool {
+        (**self).damped_factor(damping, factor, residual)
+    }
+
+    fn negative_curvature(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        subspace: &Subspace<O::Scalar>,
+    ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
+        (**self).negative_curvature(objective, at, subspace)
     }
 
     fn apply(

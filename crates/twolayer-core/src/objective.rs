@@ -127,6 +127,9 @@ pub trait Kinked: Objective {
     /// normal = aᵢ (d).
     fn normal(&self, _kink: usize, _normal: &mut [Self::Scalar]) {}
 
+    /// sum = Σ multiplesᵢ aᵢ (d).
+    fn combine_normals(&self, _multiples: &[Self::Scalar], _sum: &mut [Self::Scalar]) {}
+
     /// cᵢ.
     fn offset(&self, _kink: usize) -> Self::Scalar {
         num_traits::Zero::zero()

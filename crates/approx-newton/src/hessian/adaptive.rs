@@ -133,6 +133,15 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
         Ok(())
     }
 
+    fn damped_factor(
+        &mut self,
+        damping: O::Scalar,
+        factor: &mut [O::Scalar],
+        residual: &mut [O::Scalar],
+    ) -> bool {
+        self.model.damped_factor(damping, factor, residual)
+    }
+
     fn negative_curvature(
         &mut self,
         objective: &O,

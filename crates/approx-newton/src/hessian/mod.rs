@@ -26,7 +26,7 @@ pub use sketched::Sketched;
 use twolayer_core::Scalar;
 
 /// Solves R x = b or, `transposed`, Rᵀ x = b in place, R upper triangular (q×q, row after row).
-fn solve_upper<T: Scalar>(r: &[T], x: &mut [T], transposed: bool) {
+pub(crate) fn solve_upper<T: Scalar>(r: &[T], x: &mut [T], transposed: bool) {
     let q = x.len();
     if transposed {
         for i in 0..q {

@@ -93,6 +93,15 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
         self.model.step(damping, pull, subspace, step)
     }
 
+    fn damped_factor(
+        &mut self,
+        damping: O::Scalar,
+        factor: &mut [O::Scalar],
+        residual: &mut [O::Scalar],
+    ) -> bool {
+        self.model.damped_factor(damping, factor, residual)
+    }
+
     fn negative_curvature(
         &mut self,
         objective: &O,

@@ -170,6 +170,22 @@ impl<B: LinearBackend> Triangular<B> {
         );
     }
 
+    /// As [`HessianApprox::damped_factor`](twolayer_core::HessianApprox::damped_factor).
+    pub(super) fn damped_factor(
+        &mut self,
+        damping: B::Scalar,
+        factor: &mut [B::Scalar],
+        residual: &mut [B::Scalar],
+    ) -> bool {
+        let whole = Subspace::whole(residual.len());
+        self.factor_damped(damping, None, &whole, residual);
+        factor.copy_from_slice(&self.damped_factor);
+        residual.copy_from_slice(&self.rest);
+        solve_upper(factor, residual, true);
+        reduce::axpy(B::Scalar::one(), &self.stacked_rhs[..self.free], residual);
+        reduce::all_finite(residual)
+    }
+
     /// v ← (H̃ + νI)⁻¹ v over the free coordinates, as last factored.
     pub(super) fn solve_damped(&self, v: &mut [B::Scalar]) {
         let factor = &self.damped_factor[..self.free * self.free];

@@ -30,9 +30,13 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
     fn normal(&self, kink: usize, normal: &mut [B::Scalar]) {
         let mut unit = vec![B::Scalar::zero(); self.network.hidden_units()];
         unit[kink] = B::Scalar::one();
+        self.combine_normals(&unit, normal);
+    }
+
+    fn combine_normals(&self, multiples: &[B::Scalar], sum: &mut [B::Scalar]) {
         self.network
             .backend()
-            .mul_vec_transposed(self.network.a1(), &unit, normal);
+            .mul_vec_transposed(self.network.a1(), multiples, sum);
     }
 
     fn offset(&self, kink: usize) -> B::Scalar {
@@ -55,11 +59,14 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         curvature.logit_product(change, gradient);
         at.curvature = curvature;
         reduce::axpy(B::Scalar::one(), &at.row_gradient, gradient);
+        let (backend, a2) = (self.network.backend(), self.network.a2());
+        if kinks.iter().copied().eq(0..self.kinks()) {
+            return backend.mul_vec_transposed(a2, gradient, jumps);
+        }
         // One column at a time: the kernel wants them in increasing order, the caller has its own.
         for (kink, jump) in kinks.iter().zip(jumps) {
             let column = std::slice::from_ref(kink);
             let jump = std::slice::from_mut(jump);
-            let (backend, a2) = (self.network.backend(), self.network.a2());
             backend.mul_vec_transposed_columns(a2, column, gradient, jump);
         }
     }
