@@ -321,7 +321,7 @@ fn a_model_in_single_precision_reaches_double_precision() {
         let low = Inversion::new(&narrow, &narrow_target).unwrap();
         let (kind, rows) = (RowWeights::Secant, 8 * shape.0);
         let solver = Solver::new().with_warm_start(false);
-        let mut mixed = MixedPrecision::sampled(&low, kind, rows, 0);
+        let mut mixed = MixedPrecision::sampled(low, kind, rows, 0);
         let mut double = RowFactor::sampled(&problem, kind, rows, 0);
         // Near enough for both to come to the same solution.
         let pairs = planted.solution.iter().zip(&planted.start);

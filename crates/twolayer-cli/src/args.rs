@@ -311,6 +311,9 @@ pub(crate) enum Hessian {
     /// The Hessian itself, negative curvature included, by conjugate gradients with sampled rows as
     /// preconditioner.
     ConjugateGradient,
+    /// As sampled, in single precision from a second, rounded copy of the network; loss, gradient and
+    /// answer stay in double precision, which --precision must be.
+    MixedPrecision,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,13 +9,55 @@ use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;
 
+/// A backend beside which the same library can be had in single precision.
+pub(crate) trait Library: LinearBackend {
+    /// The library in single precision.
+    type Single: LinearBackend;
+
+    /// The library in single precision, on as many threads as there are cores.
+    fn in_single_precision(&self) -> Self::Single;
+}
+
+impl<T> Library for Faer<T>
+where
+    Self: LinearBackend,
+{
+    type Single = Faer<f32>;
+
+    fn in_single_precision(&self) -> Faer<f32> {
+        Faer::default()
+    }
+}
+
+impl<T> Library for Nalgebra<T>
+where
+    Self: LinearBackend,
+{
+    type Single = Nalgebra<f32>;
+
+    fn in_single_precision(&self) -> Nalgebra<f32> {
+        Nalgebra::default()
+    }
+}
+
+impl<T> Library for Ndarray<T>
+where
+    Self: LinearBackend,
+{
+    type Single = Ndarray<f32>;
+
+    fn in_single_precision(&self) -> Ndarray<f32> {
+        Ndarray::default()
+    }
+}
+
 /// What is done the same way on every backend.
 pub(crate) trait Work {
     /// What comes out, whatever the backend.
     type Output;
 
     /// Does it on one backend.
-    fn on<B: LinearBackend>(self, backend: B) -> Result<Self::Output, Error>;
+    fn on<B: Library>(self, backend: B) -> Result<Self::Output, Error>;
 }
 
 /// Does `work` on the backend and in the precision that were asked for.

@@ -34,6 +34,22 @@ pub(crate) enum Error {
         source: twolayer_core::Error,
     },
 
+    /// A model in less precision than the problem, which has no more to lose.
+    #[error(
+        "--hessian mixed-precision cannot be had with --precision f32, where all is in single \
+         precision; expected --precision f64"
+    )]
+    MixedInSinglePrecision,
+
+    /// The arrays of a problem in double precision are none in single precision.
+    #[error(
+        "{}: rounded to single precision for --hessian mixed-precision: {source}", path.display()
+    )]
+    Rounded {
+        path: PathBuf,
+        source: twolayer_core::Error,
+    },
+
     /// A file could not be written, or it is clear beforehand that it cannot be.
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },

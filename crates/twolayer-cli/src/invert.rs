@@ -1,13 +1,14 @@
 //! `twolayer invert`: read, solve, write, report.
 
-use crate::args::{InvertArgs, LossName, ProblemArgs, Weight};
+use crate::args::{Hessian, InvertArgs, LossName, Precision, ProblemArgs, Weight};
 use crate::checkpoint::{Checkpoint, Fingerprint};
-use crate::dispatch::{Work, dispatch, network};
+use crate::dispatch::{Library, Work, dispatch, network};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
 use crate::output::{OutputFile, folder, refuse_shared_paths};
 use crate::problem_file::{Problem, Vectors, read_problem};
+use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Campaign;
 use crate::spill::Spill;
 use crate::{plot, report, result_file, trace};
@@ -94,6 +95,10 @@ impl Outcomes {
 /// written before everything is solved.
 pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     refuse_shared_paths(args)?;
+    let mixed = args.hessian == Hessian::MixedPrecision;
+    if mixed && args.problem.precision == Precision::F32 {
+        return Err(Error::MixedInSinglePrecision);
+    }
     let out = OutputFile::check(&args.out)?;
     let trace_file = args.trace.as_deref().map(OutputFile::check).transpose()?;
     let plot_file = args.plot.as_deref().map(OutputFile::check).transpose()?;
@@ -172,7 +177,7 @@ struct Inverting<'a> {
 impl Work for Inverting<'_> {
     type Output = Outcomes;
 
-    fn on<B: LinearBackend>(self, backend: B) -> Result<Outcomes, Error> {
+    fn on<B: Library>(self, backend: B) -> Result<Outcomes, Error> {
         let Self { args, checkpoint } = self;
         let path = &args.problem.path;
         let threads = args.threads();
@@ -189,6 +194,13 @@ impl Work for Inverting<'_> {
             .is_some()
             .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()))
             .transpose()?;
+        // Before the problem gives its matrices up.
+        let rounded = (args.hessian == Hessian::MixedPrecision)
+            .then(|| {
+                let (single, weights) = (backend.in_single_precision(), regularizer.as_ref());
+                Rounded::new(single, path, &problem, weights, args.problem.loss)
+            })
+            .transpose()?;
         let network = network(backend, path, &mut problem)?.with_threads(threads);
         let count = problem.count(&starts);
         let log = match (checkpoint, fingerprint) {
@@ -199,6 +211,11 @@ impl Work for Inverting<'_> {
             args,
             problems: problems(args, &network, regularizer.as_ref(), &starts, count)
                 .map_err(in_file(path, None))?,
+            rounded: rounded
+                .as_ref()
+                .map(Rounded::problems)
+                .transpose()
+                .map_err(in_single_precision(path))?,
             targets: &problem.targets,
             starts: &starts,
             count,

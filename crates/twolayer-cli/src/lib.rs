@@ -19,6 +19,7 @@ mod problem_file;
 mod ranking;
 mod report;
 mod result_file;
+mod single_precision;
 mod solve;
 mod spill;
 mod targets;

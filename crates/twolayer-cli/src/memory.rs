@@ -78,9 +78,10 @@ impl Shapes {
         // Rows of C that the model holds: those that it draws, or all, kept and weighted.
         let drawn = match args.hessian {
             Hessian::Auto if m >= product([8, d]) => Some(m / 2),
-            Hessian::Sampled | Hessian::Uniform | Hessian::ConjugateGradient => {
-                Some(product([8, d]))
-            }
+            Hessian::Sampled
+            | Hessian::Uniform
+            | Hessian::ConjugateGradient
+            | Hessian::MixedPrecision => Some(product([8, d])),
             Hessian::Sketch => Some(product([8, d])),
             // The estimate's product, its entries and its sketch.
             Hessian::Leverage => Some(sum([product([12, d]), product([24, m]) / d.max(1)])),
@@ -138,12 +139,27 @@ impl Shapes {
             product([number, compared + 12, m]),
             product([48, n]),
         ]);
+        let (shared_copy, own_copy) = match args.hessian {
+            Hessian::MixedPrecision => self.rounded_bytes(),
+            _ => (0, 0),
+        };
         sum([
             self.problem_bytes::<T>(),
+            shared_copy,
             product([number, warm_start]),
-            product([workers, worker]),
+            product([workers, sum([worker, own_copy])]),
             self.result_bytes(args),
         ])
+    }
+
+    /// What a model in mixed precision has beside the others: the network in single precision, and
+    /// for each worker a point and a target of it. (Its rows of C are counted as if in double.)
+    fn rounded_bytes(&self) -> (u64, u64) {
+        let (d, n, m) = (self.inputs, self.hidden, self.outcomes);
+        let network = sum([product([n, d]), product([m, n]), n, product([2, m])]);
+        let point = sum([product([4, d]), product([4, n]), product([12, m])]);
+        let single = size_of::<f32>() as u64;
+        (product([single, network]), product([single, point]))
     }
 
     /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).

@@ -2,28 +2,30 @@
 
 use crate::args::{Hessian, InvertArgs};
 use crate::checkpoint::Log;
+use crate::dispatch::Library;
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::invert::{Outcome, Outcomes};
 use crate::problem_file::Vectors;
+use crate::single_precision::{in_single_precision, target};
 use crate::spill::Spill;
 use crate::targets::Targets;
 use approx_newton::theory::{Recorder, examine};
 use approx_newton::{
-    Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Leverage, Neighbours, Observer,
-    RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
+    Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Leverage, MixedPrecision, Neighbours,
+    Observer, RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
-use twolayer_core::{
-    HessianApprox, Inversion, LinearBackend, Objective, Problems, RowWeights, Scalar,
-};
+use twolayer_core::{HessianApprox, Inversion, Objective, Problems, RowWeights, Scalar};
 
 /// What every worker needs.
-pub(crate) struct Campaign<'c, B: LinearBackend> {
+pub(crate) struct Campaign<'c, B: Library> {
     pub(crate) args: &'c InvertArgs,
     pub(crate) problems: Problems<'c, B>,
+    /// The problems in single precision, where the model of the Hessian is built from them.
+    pub(crate) rounded: Option<Problems<'c, B::Single>>,
     pub(crate) targets: &'c Targets<B::Scalar>,
     pub(crate) starts: &'c Vectors<B::Scalar>,
     /// K.
@@ -34,10 +36,13 @@ pub(crate) struct Campaign<'c, B: LinearBackend> {
 }
 
 /// A worker's own: the problems on its threads, and the buffers of its model of the Hessian.
-struct Worker<'w, B: LinearBackend> {
+struct Worker<'w, B: Library> {
     problems: Problems<'w, B>,
-    model: Option<Box<dyn HessianApprox<Inversion<'w, B>> + 'w>>,
+    rounded: Option<Problems<'w, B::Single>>,
+    model: Option<Model<'w, B>>,
 }
+
+type Model<'w, B> = Box<dyn HessianApprox<Inversion<'w, B>> + 'w>;
 
 /// What was solved before, and what is kept of it all.
 type Kept<'k> = Option<Log<'k>>;
@@ -46,7 +51,7 @@ type Kept<'k> = Option<Log<'k>>;
 pub(crate) const OPEN_TARGETS: u64 = 16;
 const BLOCK: usize = OPEN_TARGETS as usize;
 
-impl<B: LinearBackend> Campaign<'_, B> {
+impl<B: Library> Campaign<'_, B> {
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
     pub(crate) fn run(self, mut log: Kept<'_>) -> Result<Outcomes, Error> {
@@ -182,8 +187,13 @@ impl<B: LinearBackend> Campaign<'_, B> {
             items,
             |seat| {
                 let network = self.problems.network().with_threads(seat.threads());
+                let rounded = self.rounded.as_ref();
+                let single = rounded.map(|p| (p, p.network().with_threads(seat.threads())));
                 let mut worker = Worker {
                     problems: self.problems.on(&network),
+                    rounded: single
+                        .as_ref()
+                        .map(|(problems, network)| problems.on(network)),
                     model: None,
                 };
                 while !interrupt::requested()
@@ -227,7 +237,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
     fn solve(&self, worker: &mut Worker<'_, B>, index: usize) -> Result<Outcome, Error> {
         let in_file = in_file(&self.args.problem.path, Some(index));
         let objective = self.objective(worker, index)?;
-        let model = worker.model.get_or_insert_with(|| self.model(&objective));
+        let model = self.model(worker, &objective)?;
         let (solver, start) = (self.solver(), self.starts.get(index));
         if !self.args.theory {
             let solution = solver.solve_with(&objective, model, start, &mut watch);
@@ -256,7 +266,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
         starts: impl Iterator<Item = Vec<B::Scalar>>,
     ) -> Result<Option<Outcome>, Error> {
         let objective = self.objective(worker, index)?;
-        let model = worker.model.get_or_insert_with(|| self.model(&objective));
+        let model = self.model(worker, &objective)?;
         let loss = B::Scalar::of(first.loss);
         let solver = self.solver();
         let further = solver.solve_from_others(&objective, model, loss, starts, &mut watch);
@@ -323,18 +333,33 @@ impl<B: LinearBackend> Campaign<'_, B> {
         Ok(())
     }
 
-    /// The model of the Hessian that was asked for.
-    fn model<'w>(
+    /// The model of the Hessian that was asked for, made for the worker's first target and used for
+    /// all, or for each target where it is built from the target's rounded problem.
+    fn model<'m, 'w>(
         &self,
+        worker: &'m mut Worker<'w, B>,
         objective: &Inversion<'w, B>,
-    ) -> Box<dyn HessianApprox<Inversion<'w, B>> + 'w> {
+    ) -> Result<&'m mut Model<'w, B>, Error> {
+        let kept = worker.model.take();
+        let model = match kept.filter(|_| worker.rounded.is_none()) {
+            Some(model) => model,
+            None => self.new_model(worker.rounded.as_ref(), objective)?,
+        };
+        Ok(worker.model.insert(model))
+    }
+
+    fn new_model<'w>(
+        &self,
+        rounded: Option<&Problems<'w, B::Single>>,
+        objective: &Inversion<'w, B>,
+    ) -> Result<Model<'w, B>, Error> {
         let (secant, exact, seed) = (RowWeights::Secant, RowWeights::Exact, self.args.seed);
         let rows = 8 * objective.dimension();
         let by_leverage = |scores| {
             let leverage = Leverage::new(objective, scores, seed);
             RowFactor::sampled_by(objective, secant, leverage, rows, seed)
         };
-        match self.args.hessian {
+        Ok(match self.args.hessian {
             Hessian::Auto => Box::new(self.solver().default_hessian(objective)),
             Hessian::Secant => Box::new(RowFactor::new(objective, secant)),
             Hessian::Exact => Box::new(DenseHessian::new(objective, exact)),
@@ -351,7 +376,13 @@ impl<B: LinearBackend> Campaign<'_, B> {
             Hessian::ConjugateGradient => {
                 Box::new(ConjugateGradient::new(objective, exact, rows, seed))
             }
-        }
+            Hessian::MixedPrecision => {
+                let problems = rounded.ok_or(Error::MixedInSinglePrecision)?;
+                let low = target(objective.target()).and_then(|b| problems.inversion(b));
+                let low = low.map_err(in_single_precision(&self.args.problem.path))?;
+                Box::new(MixedPrecision::sampled(low, secant, rows, seed))
+            }
+        })
     }
 }
 

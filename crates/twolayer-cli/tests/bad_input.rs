@@ -52,6 +52,24 @@ fn shapes_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn what_mixed_precision_cannot_do_is_refused() {
+    let desk = Desk::new(&problem());
+    let options = ["--hessian", "mixed-precision"];
+    let single = [&options[..], &["--precision", "f32"]].concat();
+    let words = ["--hessian mixed-precision", "--precision f32", "f64"];
+    assert_refused(&desk, &single, &words);
+    // A number of double precision that single precision has not.
+    let mut a2 = spread(OUTCOMES * UNITS, 0, 1.0);
+    a2[9] = 1e39;
+    let desk = Desk::new(&problem().with("A2", &[M, N], &a2));
+    let words = ["problem.npz", "single precision", "A2[1, 1] is inf"];
+    assert_refused(&desk, &options, &words);
+    let desk = Desk::new(&problem().with("w", &[M], &[1e20; OUTCOMES]));
+    let words = ["problem.npz", "single precision", "square of w"];
+    assert_refused(&desk, &options, &words);
+}
+
+#[test]
 fn numbers_of_targets_and_starts_must_agree() {
     let starts = problem().with("x0", &[3, D], &[0.0; 9]);
     assert_problem_refused(&starts, &["x0", "(3, 3)", "(2, 3)"]);

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{
-    Desk, INPUTS, OUTCOMES, PLANTED, Problem, Storage, assert_code, forward, stderr, stdout,
-    weights,
+    Desk, INPUTS, OUTCOMES, PLANTED, Problem, Storage, assert_code, forward, spread, stderr,
+    stdout, weights,
 };
 use npyz::Order;
 use serde_json::Value;
@@ -124,6 +124,55 @@ fn every_backend_and_every_hessian_solves_it() {
                 for loss in desk.result().values::<f64>("loss") {
                     assert!(loss < 1e-20, "{options:?}: {loss}");
                 }
+            }
+        }
+    }
+}
+
+/// Below what single precision can tell from 0, which is 1e-14 or more: also where rows are drawn,
+/// of the divergence, with a regulariser, and for every target of several.
+#[test]
+fn a_model_in_single_precision_reaches_double_precision() {
+    let (d, n, m) = (4, 24, 300);
+    let [a1, c1] = [spread(n * d, 1, 2.0), spread(n, 40, 1.0)];
+    let [a2, c2] = [spread(m * n, 60, 3.0), spread(m, 150, 1.0)];
+    let planted = [[0.4, -0.3, 0.5, 0.1], [-0.2, 0.6, 0.1, -0.4]];
+    let b = planted.map(|x| forward(&a1, &c1, &a2, &c2, &x)).concat();
+    let near = planted.map(|x| x.map(|value| value + 0.02)).concat();
+    let [du, nu, mu] = [d, n, m].map(|size| size as u64);
+    let problem = Problem::new(Storage::PLAIN)
+        .with("A1", &[nu, du], &a1)
+        .with("c1", &[nu], &c1)
+        .with("A2", &[mu, nu], &a2)
+        .with("c2", &[mu], &c2)
+        .with("b", &[2, mu], &b)
+        .with("x0", &[2, du], &near);
+    let desk = Desk::new(&problem);
+    for backend in ["faer", "nalgebra", "ndarray"] {
+        for loss in ["squared", "kl"] {
+            let solve = |hessian: &str, regularizer: &str| {
+                let options = ["--backend", backend, "--loss", loss, "--hessian", hessian];
+                let alone = ["--no-warm-start", "--regularizer", regularizer];
+                assert_code(&desk.invert(&[&options[..], &alone].concat()), 0);
+                let result = desk.result();
+                let values = |name| result.values::<f64>(name);
+                let iterations = result.values::<i64>("iterations");
+                (values("loss"), values("gradient_norm"), iterations)
+            };
+            let (losses, _, iterations) = solve("mixed-precision", "0");
+            let (_, _, in_double) = solve("sampled", "0");
+            for k in 0..2 {
+                assert!(losses[k] < 1e-24, "{backend} {loss}: {losses:?}");
+                let few = in_double[k] + 5;
+                assert!(iterations[k] <= few, "{backend} {loss}: {iterations:?}");
+            }
+            // A minimum that is no perfect fit: the same to double precision.
+            let (mixed, gradients, _) = solve("mixed-precision", "0.001");
+            let (exact, _, _) = solve("exact", "0.001");
+            for k in 0..2 {
+                let apart = (mixed[k] - exact[k]).abs() / exact[k];
+                assert!(apart < 1e-12, "{backend} {loss}: {mixed:?}, {exact:?}");
+                assert!(gradients[k] < 1e-8, "{backend} {loss}: {gradients:?}");
             }
         }
     }

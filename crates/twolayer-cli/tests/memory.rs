@@ -72,7 +72,12 @@ fn what_is_stated_is_enough_and_not_much_more() {
     ] {
         let desk = Desk::new(&problem(d, n, m, targets));
         for backend in ["faer", "nalgebra", "ndarray"] {
-            for (precision, hessian) in [("f64", "auto"), ("f32", "secant"), ("f64", "exact")] {
+            for (precision, hessian) in [
+                ("f64", "auto"),
+                ("f32", "secant"),
+                ("f64", "exact"),
+                ("f64", "mixed-precision"),
+            ] {
                 let options = [
                     "--backend",
                     backend,

@@ -35,7 +35,7 @@ pub(crate) struct Args {
         long,
         value_delimiter = ',',
         default_value = "auto,secant,exact,convexified,gauss-newton,sampled,uniform,leverage,sketch,\
-                         conjugate-gradient"
+                         conjugate-gradient,mixed-precision"
     )]
     hessians: Vec<String>,
     /// How often each solve of twolayer is run, each time in a new process; medians are told
@@ -124,6 +124,10 @@ fn ours(
     for precision in &args.precisions {
         for backend in &args.backends {
             for hessian in &args.hessians {
+                if hessian == "mixed-precision" && precision == "f32" {
+                    // It is a model in less precision than the solve.
+                    continue;
+                }
                 let x0 = start.file.to_string_lossy();
                 let mut options = vec![
                     ["--backend", backend],

@@ -17,11 +17,11 @@ use twolayer_core::{
 ///
 /// ```text
 /// let low = Inversion::new(&network_f32, &target_f32)?;
-/// let mut hessian = MixedPrecision::sampled(&low, RowWeights::Secant, 8 * d, seed);
+/// let mut hessian = MixedPrecision::sampled(low, RowWeights::Secant, 8 * d, seed);
 /// solver.solve_with(&problem_f64, &mut hessian, &x0, &mut Silent)?;
 /// ```
-pub struct MixedPrecision<'l, L: RowStructured> {
-    low: &'l L,
+pub struct MixedPrecision<L: RowStructured> {
+    low: L,
     at: L::Evaluation,
     model: RowFactor<L>,
     gradient_norm: f64,
@@ -30,24 +30,24 @@ pub struct MixedPrecision<'l, L: RowStructured> {
     product: Vec<L::Scalar>,
 }
 
-impl<'l, L: RowStructured> MixedPrecision<'l, L> {
+impl<L: RowStructured> MixedPrecision<L> {
     /// A model of `rows` rows of `low`, the problem in the other precision, drawn by weight with
     /// `seed`; all of them where there are no more.
-    pub fn sampled(low: &'l L, kind: RowWeights, rows: usize, seed: u64) -> Self {
+    pub fn sampled(low: L, kind: RowWeights, rows: usize, seed: u64) -> Self {
         let zeros = || vec![L::Scalar::zero(); low.dimension()];
         Self {
             at: low.new_evaluation(),
-            model: RowFactor::sampled(low, kind, rows, seed),
-            low,
+            model: RowFactor::sampled(&low, kind, rows, seed),
             gradient_norm: 0.0,
             point: zeros(),
             vector: zeros(),
             product: zeros(),
+            low,
         }
     }
 }
 
-impl<O, L> HessianApprox<O> for MixedPrecision<'_, L>
+impl<O, L> HessianApprox<O> for MixedPrecision<L>
 where
     O: Objective,
     L: RowStructured,
@@ -64,7 +64,7 @@ where
         round(at.point(), &mut self.point);
         self.low.evaluate(&self.point, &[], &mut self.at);
         self.low.differentiate(&mut self.at);
-        let rows = self.model.build(self.low, &self.at);
+        let rows = self.model.build(&self.low, &self.at);
         self.gradient_norm = reduce::norm(at.gradient()).to_f64();
         if self.gradient_norm > 0.0 {
             let scale = O::Scalar::of(self.gradient_norm);
@@ -112,7 +112,7 @@ where
             }
             (L::Scalar::of(multiplier.to_f64()), &self.point[..])
         });
-        let (model, low, at) = (&mut self.model, self.low, &self.at);
+        let (model, low, at) = (&mut self.model, &self.low, &self.at);
         model.step(low, at, damping, pull, &narrow, &mut self.vector)?;
         for (to, &p) in step.iter_mut().zip(&self.vector) {
             *to = O::Scalar::of(p.to_f64() * scale);
@@ -131,7 +131,7 @@ where
             *to = L::Scalar::of((p / norm).to_f64());
         }
         self.model
-            .apply(self.low, &self.at, &self.vector, &mut self.product);
+            .apply(&self.low, &self.at, &self.vector, &mut self.product);
         for (to, &entry) in product.iter_mut().zip(&self.product) {
             *to = O::Scalar::of(entry.to_f64()) * norm;
         }

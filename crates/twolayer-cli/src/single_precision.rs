@@ -1,0 +1,90 @@
+//! The problem rounded to single precision, beside the problem itself: a model of the Hessian in
+//! mixed precision is built from it.
+
+use crate::args::LossName;
+use crate::error::Error;
+use crate::invert::loss;
+use crate::problem_file::{Matrix, Problem};
+use std::path::Path;
+use twolayer_core::{
+    Error as CoreError, LinearBackend, Problems, Regularizer, Scalar, Target, TwoLayer,
+};
+
+/// A rounded copy of the network and of the regulariser.
+pub(crate) struct Rounded<B: LinearBackend> {
+    network: TwoLayer<B>,
+    regularizer: Option<Regularizer<B::Scalar>>,
+    loss: LossName,
+}
+
+impl<B: LinearBackend> Rounded<B> {
+    /// Rounds a problem of which the matrices have not been given up yet. An entry beyond the range
+    /// of single precision is an error.
+    pub(crate) fn new<T: Scalar>(
+        backend: B,
+        path: &Path,
+        problem: &Problem<T>,
+        regularizer: Option<&Regularizer<T>>,
+        loss: LossName,
+    ) -> Result<Self, Error> {
+        let load = |matrix: &Matrix<T>| {
+            let mut loaded = backend.zeros(matrix.rows, matrix.columns);
+            backend.copy_from_row_major(&rounded(&matrix.values), &mut loaded);
+            loaded
+        };
+        let (a1, a2) = (load(&problem.a1), load(&problem.a2));
+        let (bias1, bias2) = (rounded(&problem.bias1), rounded(&problem.bias2));
+        let network = TwoLayer::new(backend, a1, a2)
+            .and_then(|network| network.with_biases(bias1, bias2))
+            .map_err(in_single_precision(path))?;
+        let regularizer = regularizer.map(|r| Regularizer::new(rounded(r.weights())));
+        Ok(Self {
+            network,
+            regularizer: regularizer.transpose().map_err(in_single_precision(path))?,
+            loss,
+        })
+    }
+
+    /// What all targets share.
+    pub(crate) fn problems(&self) -> Result<Problems<'_, B>, CoreError> {
+        let problems = Problems::new(&self.network).with_loss(loss(self.loss));
+        match &self.regularizer {
+            Some(regularizer) => problems.with_regularizer(regularizer),
+            None => Ok(problems),
+        }
+    }
+}
+
+/// A target in single precision. Its sum is set right first: rounded, one that was as far from 1 as
+/// may be could be further.
+pub(crate) fn target<T: Scalar, L: Scalar>(target: &Target<T>) -> Result<Target<L>, CoreError> {
+    let sum = target.sum();
+    let scaled = target.probabilities().iter().map(|&p| p / sum);
+    Target::new(scaled.map(|p| L::of(p.to_f64())).collect())
+}
+
+/// Says which file cannot be rounded.
+pub(crate) fn in_single_precision(path: &Path) -> impl FnOnce(CoreError) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Rounded { path, source }
+}
+
+fn rounded<T: Scalar, L: Scalar>(values: &[T]) -> Vec<L> {
+    values.iter().map(|&v| L::of(v.to_f64())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_at_the_end_of_the_tolerance_is_one_in_single_precision_too() {
+        // 0.1 is larger in single precision, ten times by 1.5e-8 in all.
+        let mut b = vec![0.1; 10];
+        b[9] += 1e-5 - 1e-12;
+        let narrow = b.iter().map(|&p| p as f32).collect();
+        assert!(Target::new(narrow).is_err());
+        let wide = Target::new(b).unwrap();
+        assert!(target::<f64, f32>(&wide).is_ok());
+    }
+}
