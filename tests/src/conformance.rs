@@ -6,6 +6,7 @@
 //! the shape where it does not.
 
 mod combinations;
+mod several;
 
 use twolayer_core::{LinearBackend, Scalar};
 
@@ -29,6 +30,7 @@ pub fn check<B: LinearBackend>(
     suite.copies();
     suite.finds_what_is_not_finite();
     suite.products_with_a_vector();
+    suite.products_with_several_vectors();
     suite.products_over_chosen_columns();
     suite.products_over_chosen_inner_indices();
     suite.products_that_are_added();
@@ -36,6 +38,7 @@ pub fn check<B: LinearBackend>(
     suite.centering();
     suite.gram_matrices();
     suite.cholesky_solves();
+    suite.cholesky_solves_for_several_right_hand_sides();
     suite.cholesky_refuses_what_is_not_positive_definite();
     suite.qr_reproduces_the_matrix();
     suite.qr_solves_ill_conditioned_least_squares();

@@ -70,6 +70,19 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// x = Aᵀ y.
     fn mul_vec_transposed(&self, a: &Self::Matrix, y: &[Self::Scalar], x: &mut [Self::Scalar]);
 
+    /// Y = A X for `count` vectors at once, which `x` and `y` hold one after the other. A vector's
+    /// result depends on `count`, but neither on its place nor on what the others hold, bit by bit.
+    fn mul_vecs(&self, a: &Self::Matrix, count: usize, x: &[Self::Scalar], y: &mut [Self::Scalar]);
+
+    /// X = Aᵀ Y, as [`mul_vecs`](LinearBackend::mul_vecs).
+    fn mul_vecs_transposed(
+        &self,
+        a: &Self::Matrix,
+        count: usize,
+        y: &[Self::Scalar],
+        x: &mut [Self::Scalar],
+    );
+
     /// y = A\[:, columns\] x, reading only those columns of A. `x` has one entry for each of
     /// `columns`.
     fn mul_vec_columns(
@@ -166,7 +179,8 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         workspace: &mut Self::Workspace,
     ) -> Result<Self::Cholesky, NotPositiveDefinite>;
 
-    /// rhs ← A⁻¹ rhs.
+    /// rhs ← A⁻¹ rhs, for one right-hand side or for several, one after the other. The result of one
+    /// depends on how many there are, but neither on its place nor on what the others hold.
     fn cholesky_solve(
         &self,
         factor: &Self::Cholesky,

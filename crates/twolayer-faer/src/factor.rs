@@ -43,13 +43,15 @@ impl<T: FaerScalar> Factor<T> {
         Ok(Self { lower })
     }
 
-    /// rhs ← A⁻¹ rhs.
+    /// rhs ← A⁻¹ rhs, for one right-hand side or several, one after the other.
     pub fn solve(&self, rhs: &mut [T]) {
-        let scratch = llt::solve::solve_in_place_scratch::<T>(rhs.len(), 1, Par::Seq);
+        let n = self.lower.nrows();
+        let count = rhs.len() / n.max(1);
+        let scratch = llt::solve::solve_in_place_scratch::<T>(n, count, Par::Seq);
         let mut buffer = MemBuffer::new(scratch);
         llt::solve::solve_in_place(
             self.lower.as_ref(),
-            ColMut::from_slice_mut(rhs).as_mat_mut(),
+            MatMut::from_column_major_slice_mut(rhs, n, count),
             Par::Seq,
             MemStack::new(&mut buffer),
         );

@@ -50,7 +50,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::traits::RealField;
 use faer::utils::thread::join_raw;
-use faer::{Accum, ColMut, ColRef, Mat, MatMut, Par};
+use faer::{Accum, ColMut, ColRef, Mat, MatMut, MatRef, Par};
 use std::marker::PhantomData;
 use std::num::NonZero;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
@@ -277,6 +277,22 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     fn mul_vec_transposed(&self, a: &Mat<T>, y: &[T], x: &mut [T]) {
         let par = self.par(a.nrows() * a.ncols(), PARALLEL_VECTOR);
         dots(&|j| a.col_as_slice(j), 0, y, x, par);
+    }
+
+    fn mul_vecs(&self, a: &Mat<T>, count: usize, x: &[T], y: &mut [T]) {
+        let (m, n) = a.shape();
+        let x = MatRef::from_column_major_slice(x, n, count);
+        let y = MatMut::from_column_major_slice_mut(y, m, count);
+        let par = self.par(m * n * count, PARALLEL_PRODUCT);
+        matmul(y, Accum::Replace, a, x, T::one(), par);
+    }
+
+    fn mul_vecs_transposed(&self, a: &Mat<T>, count: usize, y: &[T], x: &mut [T]) {
+        let (m, n) = a.shape();
+        let y = MatRef::from_column_major_slice(y, m, count);
+        let x = MatMut::from_column_major_slice_mut(x, n, count);
+        let par = self.par(m * n * count, PARALLEL_PRODUCT);
+        matmul(x, Accum::Replace, a.transpose(), y, T::one(), par);
     }
 
     fn mul_vec_columns(&self, a: &Mat<T>, columns: &[usize], x: &[T], y: &mut [T]) {

@@ -31,7 +31,7 @@
 pub use nalgebra;
 pub use twolayer_core;
 
-use nalgebra::{Cholesky, DMatrix, DMatrixView, DVectorViewMut, Dyn, RealField};
+use nalgebra::{Cholesky, DMatrix, DMatrixView, DMatrixViewMut, Dyn, RealField};
 use std::marker::PhantomData;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
 
@@ -141,6 +141,24 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
 
     fn mul_vec_transposed(&self, a: &DMatrix<T>, y: &[T], x: &mut [T]) {
         columns::dots(|j| column(a, j), y, x);
+    }
+
+    fn mul_vecs(&self, a: &DMatrix<T>, count: usize, x: &[T], y: &mut [T]) {
+        if a.is_empty() {
+            return y.fill(T::zero());
+        }
+        let (m, n) = a.shape();
+        let x = DMatrixView::from_slice(x, n, count);
+        DMatrixViewMut::from_slice(y, m, count).gemm(T::one(), a, &x, T::zero());
+    }
+
+    /// One after the other: nalgebra has no fast product with a transpose.
+    fn mul_vecs_transposed(&self, a: &DMatrix<T>, count: usize, y: &[T], x: &mut [T]) {
+        let (m, n) = a.shape();
+        for k in 0..count {
+            let (y, x) = (&y[k * m..][..m], &mut x[k * n..][..n]);
+            columns::dots(|j| column(a, j), y, x);
+        }
     }
 
     fn mul_vec_columns(&self, a: &DMatrix<T>, columns: &[usize], x: &[T], y: &mut [T]) {
@@ -260,8 +278,9 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         rhs: &mut [T],
         _workspace: &mut Workspace<T>,
     ) {
-        let n = rhs.len();
-        factor.solve_mut(&mut DVectorViewMut::from_slice(rhs, n));
+        let n = factor.l_dirty().nrows();
+        let count = rhs.len() / n.max(1);
+        factor.solve_mut(&mut DMatrixViewMut::from_slice(rhs, n, count));
     }
 
     fn qr_reduce(

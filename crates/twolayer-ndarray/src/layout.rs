@@ -2,7 +2,7 @@
 
 use crate::NdarrayScalar;
 use faer::MatRef;
-use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Ix2, RawData};
+use ndarray::{Array2, ArrayBase, ArrayView2, ArrayViewMut2, Axis, Ix2, RawData};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -203,6 +203,26 @@ pub(crate) fn window<S: RawData>(
     a.slice_axis_inplace(Axis(0), rows.into());
     a.slice_axis_inplace(Axis(1), columns.into());
     a
+}
+
+/// `count` vectors of one length, one after the other, as the columns of a matrix.
+pub(crate) fn vectors<T>(values: &[T], length: usize, count: usize) -> ArrayView2<'_, T> {
+    view(values, (length, count), Order::ColumnMajor)
+}
+
+/// The same, to be written.
+#[expect(
+    clippy::expect_used,
+    reason = "kernels may panic on shapes that do not fit"
+)]
+pub(crate) fn vectors_mut<T>(
+    values: &mut [T],
+    length: usize,
+    count: usize,
+) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape((count, length), values)
+        .expect("the shape fits")
+        .reversed_axes()
 }
 
 /// `values` as a matrix of this shape.
