@@ -1,9 +1,9 @@
 //! Many targets of one network in one call.
 
 use crate::starts::{Cloud, Neighbours, Solved};
-use crate::{Adaptive, Crew, Silent, Solver, Status};
+use crate::{Adaptive, Crew, Seat, Silent, Solver, Status};
 use std::ops::ControlFlow;
-use twolayer_core::{Error, Inversion, LinearBackend, Problems, Scalar, Target};
+use twolayer_core::{Error, Inversion, LinearBackend, Problems, Scalar, TOGETHER, Target};
 
 /// What came out of a target, or what is wrong with it.
 pub type BatchResult<T> = Result<Solved<T>, Error>;
@@ -40,13 +40,20 @@ impl<T: Scalar> Solver<T> {
         self.share_out(
             &problems,
             rows.count,
-            |solver, problems, hessian, index| {
-                let objective = problems.inversion(rows.target(index)?)?;
-                let hessian = hessian.get_or_insert_with(|| solver.default_hessian(&objective));
-                let start = rows.start(index);
-                let solution = solver.solve_with(&objective, hessian, start, &mut Silent)?;
-                let starts = 1;
-                Ok(Solved { solution, starts })
+            |solver, problems, hessian, seat| {
+                while let Some(block) = rows.take(problems, solver, seat) {
+                    for (index, objective) in block {
+                        let start = rows.start(index);
+                        let solve = |objective| {
+                            let hessian =
+                                hessian.get_or_insert_with(|| solver.default_hessian(&objective));
+                            solver.solve_with(&objective, hessian, start, &mut Silent)
+                        };
+                        let starts = 1;
+                        let solution = objective.and_then(solve);
+                        seat.hand_over(index, solution.map(|solution| Solved { solution, starts }));
+                    }
+                }
             },
             |_, result| solved.push(result),
         );
@@ -93,20 +100,25 @@ impl<T: Scalar> Solver<T> {
         self.share_out(
             problems,
             open.len(),
-            |solver, problems, hessian, which| {
-                let index = open[which];
-                let objective = problems.inversion(rows.target(index)?)?;
-                let hessian = hessian.get_or_insert_with(|| solver.default_hessian(&objective));
-                let mut best = solved[index].clone()?;
-                let near = neighbours.of(which).filter_map(solution).map(<[T]>::to_vec);
-                let random = (0..further).map(|number| cloud.draw(index, number));
-                let starts = near.chain(random).take(further);
-                let loss = best.solution.loss;
-                let further =
-                    solver.solve_from_others(&objective, hessian, loss, starts, &mut Silent);
-                best.starts += further.starts;
-                best.solution = further.lower.unwrap_or(best.solution);
-                Ok(best)
+            |solver, problems, hessian, seat| {
+                let mut try_again = |which: usize| {
+                    let index = open[which];
+                    let objective = problems.inversion(rows.target(index)?)?;
+                    let hessian = hessian.get_or_insert_with(|| solver.default_hessian(&objective));
+                    let mut best = solved[index].clone()?;
+                    let near = neighbours.of(which).filter_map(solution).map(<[T]>::to_vec);
+                    let random = (0..further).map(|number| cloud.draw(index, number));
+                    let starts = near.chain(random).take(further);
+                    let loss = best.solution.loss;
+                    let further =
+                        solver.solve_from_others(&objective, hessian, loss, starts, &mut Silent);
+                    best.starts += further.starts;
+                    best.solution = further.lower.unwrap_or(best.solution);
+                    Ok(best)
+                };
+                while let Some(which) = seat.take() {
+                    seat.hand_over(which, try_again(which));
+                }
             },
             |which, result| improved.push((open[which], result)),
         );
@@ -115,8 +127,8 @@ impl<T: Scalar> Solver<T> {
         }
     }
 
-    /// Does `work` for each target, with a copy of the network and a model of the Hessian for each
-    /// worker.
+    /// Has `work` done by each worker, with a copy of the network and a model of the Hessian of its
+    /// own.
     fn share_out<B, R>(
         &self,
         problems: &Problems<'_, B>,
@@ -125,9 +137,8 @@ impl<T: Scalar> Solver<T> {
             &Self,
             &Problems<'w, B>,
             &mut Option<Adaptive<Inversion<'w, B>>>,
-            usize,
-        ) -> R
-        + Sync,
+            &dyn Seat<R>,
+        ) + Sync,
         mut deliver: impl FnMut(usize, R),
     ) where
         B: LinearBackend<Scalar = T>,
@@ -139,10 +150,7 @@ impl<T: Scalar> Solver<T> {
             |seat| {
                 let network = problems.network().with_threads(seat.threads());
                 let problems = problems.on(&network);
-                let mut hessian = None;
-                while let Some(index) = seat.take() {
-                    seat.hand_over(index, work(self, &problems, &mut hessian, index));
-                }
+                work(self, &problems, &mut None, seat);
             },
             |index, result| {
                 deliver(index, result);
@@ -193,6 +201,32 @@ impl<'r, T: Scalar> Rows<'r, T> {
             inputs,
             count,
         })
+    }
+
+    /// The problems of the next targets, begun together; `None` where no target is left.
+    fn take<'p, B: LinearBackend<Scalar = T>, R>(
+        &self,
+        problems: &Problems<'p, B>,
+        solver: &Solver<T>,
+        seat: &dyn Seat<R>,
+    ) -> Option<Vec<(usize, Result<Inversion<'p, B>, Error>)>> {
+        let block = seat.take_several(TOGETHER);
+        if block.is_empty() {
+            return None;
+        }
+        let mut block: Vec<_> = block
+            .map(|index| {
+                let target = self.target(index);
+                (index, target.and_then(|target| problems.inversion(target)))
+            })
+            .collect();
+        if solver.warm_start {
+            let good = block.iter_mut();
+            let good = good
+                .filter_map(|(index, problem)| Some((problem.as_mut().ok()?, self.start(*index))));
+            problems.begin_together(good);
+        }
+        Some(block)
     }
 
     fn shares_start(&self) -> bool {

@@ -59,6 +59,7 @@ impl Crew {
         let queue = Queue {
             next: AtomicUsize::new(items.start),
             end: items.end,
+            workers: self.workers,
             threads: self.threads,
         };
         if self.workers == 1 {
@@ -111,8 +112,14 @@ pub trait Seat<R> {
     /// How many threads the worker may use.
     fn threads(&self) -> usize;
 
+    /// The next items, at most so many and none where none is left. Towards the end they are fewer,
+    /// so that no worker is left with the last of them alone.
+    fn take_several(&self, most: usize) -> Range<usize>;
+
     /// The next item, if one is left.
-    fn take(&self) -> Option<usize>;
+    fn take(&self) -> Option<usize> {
+        self.take_several(1).next()
+    }
 
     /// Hands over the result of an item that was taken.
     fn hand_over(&self, item: usize, result: R);
@@ -122,13 +129,21 @@ pub trait Seat<R> {
 struct Queue {
     next: AtomicUsize,
     end: usize,
+    workers: usize,
     threads: usize,
 }
 
 impl Queue {
-    fn take(&self) -> Option<usize> {
-        let item = self.next.fetch_add(1, Ordering::Relaxed);
-        (item < self.end).then_some(item)
+    fn take(&self, most: usize) -> Range<usize> {
+        let behind = |first: usize| {
+            let share = self.end.saturating_sub(first).div_ceil(self.workers);
+            first + share.min(most)
+        };
+        let (order, next) = (Ordering::Relaxed, &self.next);
+        // Never refused: `behind` has an answer for every number.
+        let taken = next.fetch_update(order, order, |first| Some(behind(first)));
+        let first = taken.unwrap_or(self.end);
+        first..behind(first)
     }
 
     fn close(&self) {
@@ -147,8 +162,8 @@ impl<R, D: FnMut(usize, R) -> ControlFlow<()>> Seat<R> for Alone<D> {
         self.queue.threads
     }
 
-    fn take(&self) -> Option<usize> {
-        self.queue.take()
+    fn take_several(&self, most: usize) -> Range<usize> {
+        self.queue.take(most)
     }
 
     fn hand_over(&self, item: usize, result: R) {
@@ -169,8 +184,8 @@ impl<R> Seat<R> for Among<'_, R> {
         self.queue.threads
     }
 
-    fn take(&self) -> Option<usize> {
-        self.queue.take()
+    fn take_several(&self, most: usize) -> Range<usize> {
+        self.queue.take(most)
     }
 
     fn hand_over(&self, item: usize, result: R) {
@@ -180,6 +195,7 @@ impl<R> Seat<R> for Among<'_, R> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test's way to fail")]
 mod tests {
     use super::*;
 
@@ -194,6 +210,29 @@ mod tests {
         assert_eq!(crew(16, 5), (5, 3));
         assert_eq!(crew(0, 0), (1, 1));
         assert_eq!(Crew::of_at_most(2, 9, 8).threads_each(), 4);
+    }
+
+    #[test]
+    fn the_last_items_are_shared() {
+        let crew = Crew::new(2, 21);
+        let taken = std::sync::Mutex::new(Vec::new());
+        crew.share_out(
+            4..25,
+            |seat: &dyn Seat<()>| {
+                loop {
+                    let block = seat.take_several(8);
+                    if block.is_empty() {
+                        break;
+                    }
+                    taken.lock().unwrap().push(block.clone());
+                    block.for_each(|item| seat.hand_over(item, ()));
+                }
+            },
+            |_, ()| ControlFlow::Continue(()),
+        );
+        let mut taken = taken.into_inner().unwrap();
+        taken.sort_by_key(|block| block.start);
+        assert_eq!(taken, [4..12, 12..19, 19..22, 22..24, 24..25]);
     }
 
     #[test]

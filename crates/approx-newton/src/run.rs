@@ -206,7 +206,12 @@ where
     }
 
     /// The answer: the lowest point found.
-    pub fn into_solution(mut self) -> Solution<O::Scalar> {
+    pub fn into_solution(self) -> Solution<O::Scalar> {
+        self.into_answer().0
+    }
+
+    /// The same, with the state of the objective there, no kink held.
+    pub fn into_answer(mut self) -> (Solution<O::Scalar>, O::Evaluation) {
         if self.status.is_none() {
             self.finish(Status::Stopped);
         }
@@ -216,7 +221,7 @@ where
             true if self.descent.active_set.is_empty() => LimitPoint::Smooth,
             true => LimitPoint::AtKinks,
         };
-        Solution {
+        let solution = Solution {
             limit,
             x: self.descent.current.point().to_vec(),
             loss: self.descent.current.value(),
@@ -226,7 +231,8 @@ where
             pinned: self.descent.active_set.pinned().to_vec(),
             trace: self.trace,
             seconds: self.clock.elapsed().as_secs_f64(),
-        }
+        };
+        (solution, self.descent.current)
     }
 
     fn present_rung(&self) -> Option<&(dyn Rung<O::Scalar> + 'r)> {

@@ -112,8 +112,28 @@ impl<T: Scalar> Solver<T> {
         O: RowStructured<Scalar = T> + Kinked,
         H: HessianApprox<O>,
     {
+        let (solution, _) = self.solve_and_evaluate(objective, hessian, x0, observer)?;
+        Ok(solution)
+    }
+
+    /// The same, with the state of the objective at the answer, no kink held: what the network puts
+    /// out there need not be computed again.
+    ///
+    /// # Errors
+    /// As [`Solver::solve`].
+    pub fn solve_and_evaluate<O, H>(
+        &self,
+        objective: &O,
+        hessian: &mut H,
+        x0: &[T],
+        observer: &mut impl Observer<T>,
+    ) -> Result<(Solution<T>, O::Evaluation), Error>
+    where
+        O: RowStructured<Scalar = T> + Kinked,
+        H: HessianApprox<O>,
+    {
         let mut run = Run::new(self.clone(), objective, hessian, x0)?;
         while run.step(observer).is_none() {}
-        Ok(run.into_solution())
+        Ok(run.into_answer())
     }
 }

@@ -6,7 +6,9 @@ use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Evaluation, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce};
+use twolayer_core::{
+    Evaluation, FIRST_BURST, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce,
+};
 
 /// What a solve sees of a rung, whatever its objective.
 pub(crate) trait Rung<T> {
@@ -75,9 +77,8 @@ const INITIAL_DAMPING: f64 = 1e-4;
 const LONGEST_DESCENT: usize = 100;
 /// A descent that is tried once has to halve its value in so many iterations.
 const HALVES_WITHIN: usize = 4;
-/// Iterations of the source of starts before the first descent, and before the next one; they
-/// double from restart to restart, up to the last.
-const FIRST_BURST: usize = 100;
+/// Iterations of the source of starts before the second descent; they double from restart to
+/// restart, up to the last.
 const BURST: usize = 1000;
 const LONGEST_BURST: usize = 4000;
 /// A descent was not in vain where it ended below this part of the lowest before.

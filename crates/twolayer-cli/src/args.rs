@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::plot;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::convert::Infallible;
@@ -152,6 +153,12 @@ impl InvertArgs {
     pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)
+    }
+
+    /// Whether the trace of target `index` of `count` is needed: all of them for a table, those that
+    /// a plot draws for a plot.
+    pub(crate) fn keeps_trace(&self, index: usize, count: usize) -> bool {
+        self.trace.is_some() || (self.plot.is_some() && plot::draws_course(index, count))
     }
 }
 

@@ -42,6 +42,11 @@ impl Fingerprint {
         let targets = rows.map(|row| Ok(numbers(&row?)));
         let targets = targets.collect::<Result<String, Error>>()?;
         let weights = regularizer.map_or("none".into(), |w| numbers(w.weights()));
+        let traces = match (&args.trace, &args.plot) {
+            (Some(_), _) => "all (--trace)",
+            (None, Some(_)) => "those drawn (--plot)",
+            (None, None) => "none (neither --trace nor --plot)",
+        };
         let shape = format!(
             "{} inputs, {} units, {} outcomes",
             problem.inputs(),
@@ -59,10 +64,7 @@ impl Fingerprint {
             ("--no-warm-start", option(&args.no_warm_start)),
             ("--radius", option(&args.radius)),
             ("--starts", args.starts.to_string()),
-            (
-                "--trace or --plot",
-                option(&(args.trace.is_some() || args.plot.is_some())),
-            ),
+            ("the targets whose iterations are kept", traces.into()),
             ("the shape", shape),
             ("A1", numbers(&problem.a1.values)),
             ("A2", numbers(&problem.a2.values)),

@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
     pub(crate) starts: usize,
     /// The solver alone, from the start that led here.
     pub(crate) seconds: f64,
-    /// Empty where neither trace nor plot was asked for.
+    /// Empty where neither a table nor a plot has it.
     pub(crate) trace: Vec<TraceEntry<f64>>,
     /// Where certificates were asked for.
     #[serde(skip)] // Follows from x.
@@ -120,7 +120,7 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     }
     if let Some(file) = plot_file {
         let title = plot::title(&args.problem, outcomes.len());
-        let drawn = plot::svg(&title, outcomes);
+        let drawn = plot::svg(&title, outcomes, all.targets);
         let drawing = drawn.map_err(|error| file.failed(io::Error::other(error.to_string())))?;
         staged.push(file.stage(|file| file.write_all(drawing.as_bytes()))?);
     }

@@ -3,13 +3,14 @@
 use crate::args::{Backend, Hessian, InvertArgs};
 use crate::error::Error;
 use crate::invert::Outcome;
+use crate::plot::MOST_LINES;
 use crate::solve::OPEN_TARGETS;
 use crate::spill::IN_MEMORY;
 use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
 use sysinfo::System;
-use twolayer_core::Scalar;
+use twolayer_core::{Scalar, TOGETHER};
 
 /// The sizes that a problem file declares.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +131,17 @@ impl Shapes {
             product([n, d]),
             product([factored, rows.max(2 * d), d + 1]),
         ]);
+        // The targets that a worker begins together, with their iterates of the splitting, where these
+        // lead, and what products of several vectors pack.
+        let together = product([
+            TOGETHER as u64,
+            sum([
+                product([3, m]),
+                product([8, n]),
+                product([4, d]),
+                product([3, lifted]),
+            ]),
+        ]);
         // A worker has three descents, the warm start's on few outcomes and on more and the target's,
         // and a target; where other starts are tried also those that it looks for neighbours of.
         let compared = if args.starts > 1 { OPEN_TARGETS } else { 0 };
@@ -137,6 +149,7 @@ impl Shapes {
             product([number, 2, sum([points, model, workspace])]),
             product([number, 13, d, d]),
             product([number, compared + 12, m]),
+            product([number, together]),
             product([48, n]),
         ]);
         let (shared_copy, own_copy) = match args.hessian {
@@ -175,10 +188,12 @@ impl Shapes {
     /// kept on disk: a vector that grows may be twice as long as what it holds.
     fn result_bytes(&self, args: &InvertArgs) -> u64 {
         let problems = self.targets.max(self.starts);
-        let iterations = match (&args.trace, &args.plot) {
+        let traced = match (&args.trace, &args.plot) {
+            (Some(_), _) => problems,
+            (None, Some(_)) => problems.min(MOST_LINES as u64),
             (None, None) => 0,
-            _ => args.max_iterations.unwrap_or(1000) as u64 + 10,
         };
+        let iterations = args.max_iterations.unwrap_or(1000) as u64 + 10;
         let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64 + TRACE_LINE;
         let answer = sum([product([8, self.inputs]), size_of::<Outcome>() as u64]);
         // Those of a checkpoint are there a second time, and as the bytes that are written.
@@ -187,7 +202,7 @@ impl Shapes {
         sum([
             product([copies, problems, answer]),
             product([2, outputs]),
-            product([problems, iterations, entry]),
+            product([traced, iterations, entry]),
         ])
     }
 }

@@ -20,7 +20,13 @@ const RANKING: u32 = 420;
 const COURSES: u32 = 824;
 
 /// More lines than this make a blot, and a file that no viewer opens.
-const MOST_LINES: usize = 300;
+pub(crate) const MOST_LINES: usize = 300;
+
+/// Whether the course of target `index` of `count` is drawn: all of them are, or so many, evenly
+/// spread.
+pub(crate) fn draws_course(index: usize, count: usize) -> bool {
+    index.is_multiple_of(count.div_ceil(MOST_LINES).max(1))
+}
 
 /// They differ in lightness too, for readers who do not tell these hues apart.
 const CONVERGED: RGBColor = RGBColor(24, 95, 165);
@@ -59,8 +65,8 @@ fn value_name(value: &impl ValueEnum) -> String {
 }
 
 /// The whole file: the ranking of several targets, then loss above, gradient norm below; iterations
-/// to the left, time to the right.
-pub(crate) fn svg(title: &str, outcomes: &[Outcome]) -> Drawn<String> {
+/// to the left, time to the right. Of `targets` in all these were solved.
+pub(crate) fn svg(title: &str, outcomes: &[Outcome], targets: usize) -> Drawn<String> {
     let mut text = String::new();
     {
         let ranking = if outcomes.len() > 1 { RANKING } else { 0 };
@@ -73,7 +79,7 @@ pub(crate) fn svg(title: &str, outcomes: &[Outcome]) -> Drawn<String> {
         if ranking > 0 {
             ranking::draw(&above, outcomes)?;
         }
-        let lines = Lines::new(outcomes);
+        let lines = Lines::new(outcomes, targets);
         let areas = body.split_evenly((2, 2));
         let quantities: [(&str, Quantity, bool); 2] = [
             ("loss", |e| e.loss, false),
@@ -155,10 +161,12 @@ struct Curve {
 }
 
 impl<'a> Lines<'a> {
-    fn new(outcomes: &'a [Outcome]) -> Self {
-        let step = outcomes.len().div_ceil(MOST_LINES).max(1);
+    /// Of `targets` those that are solved.
+    fn new(outcomes: &'a [Outcome], targets: usize) -> Self {
+        let solved = outcomes.iter().enumerate();
+        let drawn = solved.filter(|(index, _)| draws_course(*index, targets));
         Self {
-            outcomes: outcomes.iter().step_by(step).collect(),
+            outcomes: drawn.map(|(_, outcome)| outcome).collect(),
         }
     }
 

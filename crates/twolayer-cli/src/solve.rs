@@ -13,12 +13,15 @@ use crate::targets::Targets;
 use approx_newton::theory::{Recorder, examine};
 use approx_newton::{
     Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Leverage, MixedPrecision, Neighbours,
-    Observer, RowFactor, Scores, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
+    Observer, RowFactor, Scores, Seat, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
-use twolayer_core::{HessianApprox, Inversion, Objective, Problems, RowWeights, Scalar};
+use twolayer_core::{
+    HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, Problems, RowWeights,
+    Scalar, TOGETHER,
+};
 
 /// What every worker needs.
 pub(crate) struct Campaign<'c, B: Library> {
@@ -78,11 +81,18 @@ impl<B: Library> Campaign<'_, B> {
     fn solve_all(&self, finished: &[Outcome], log: &mut Kept<'_>) -> Result<Vec<Outcome>, Error> {
         let mut solved = Vec::with_capacity(self.count);
         let bar = progress_bar(self.args.quiet, self.count, "targets");
-        let job = |worker: &mut Worker<'_, B>, index| match finished.get(index) {
-            Some(outcome) => self.complete(worker, index, outcome.clone()),
-            None => self.solve(worker, index),
+        let work = |worker: &mut Worker<'_, B>, seat: &dyn Seat<Result<Outcome, Error>>| {
+            while !interrupt::requested() {
+                let block = seat.take_several(TOGETHER);
+                if block.is_empty() {
+                    break;
+                }
+                self.solve_block(worker, block, finished, |index, outcome| {
+                    seat.hand_over(index, outcome);
+                });
+            }
         };
-        self.share_out(0..self.count, job, |_, outcome| {
+        self.share_out(0..self.count, work, |_, outcome| {
             let is_new = solved.len() >= finished.len();
             solved.push(outcome);
             bar.inc(1);
@@ -131,7 +141,7 @@ impl<B: Library> Campaign<'_, B> {
             let starts = near.chain(random).take(further);
             self.solve_from_others(worker, index, &solved[index], starts)
         };
-        self.share_out(0..open.len(), job, |which, outcome| {
+        self.share_out(0..open.len(), one_by_one(job), |which, outcome| {
             let Some(outcome) = outcome else {
                 return Ok(ControlFlow::Break(()));
             };
@@ -168,18 +178,20 @@ impl<B: Library> Campaign<'_, B> {
             let lists = (0..block.len()).map(|which| neighbours.of(which).collect::<Vec<_>>());
             Ok(lists.collect::<Vec<_>>())
         };
-        self.share_out(0..open.len().div_ceil(BLOCK), job, |_, lists| {
+        let blocks = 0..open.len().div_ceil(BLOCK);
+        self.share_out(blocks, one_by_one(job), |_, lists| {
             all.extend(lists);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(all)
     }
 
-    /// Does `job` on all items, and hands the results over in order. The first error ends it.
+    /// Has the workers do `work` on all items, and delivers the results in order. The first error
+    /// ends it.
     fn share_out<R: Send>(
         &self,
         items: Range<usize>,
-        job: impl for<'w> Fn(&mut Worker<'w, B>, usize) -> Result<R, Error> + Sync,
+        work: impl for<'w> Fn(&mut Worker<'w, B>, &dyn Seat<Result<R, Error>>) + Sync,
         mut deliver: impl FnMut(usize, R) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let mut failure = None;
@@ -196,11 +208,7 @@ impl<B: Library> Campaign<'_, B> {
                         .map(|(problems, network)| problems.on(network)),
                     model: None,
                 };
-                while !interrupt::requested()
-                    && let Some(item) = seat.take()
-                {
-                    seat.hand_over(item, job(&mut worker, item));
-                }
+                work(&mut worker, seat);
             },
             |item, result| match result.and_then(|result| deliver(item, result)) {
                 Ok(flow) => flow,
@@ -233,27 +241,65 @@ impl<B: Library> Campaign<'_, B> {
         objective.map_err(in_file(&self.args.problem.path, Some(index)))
     }
 
+    /// Solves the targets of a block, begun together, from their own starts; completes those that
+    /// were kept. What is not handed over before a signal is dropped.
+    fn solve_block(
+        &self,
+        worker: &mut Worker<'_, B>,
+        block: Range<usize>,
+        finished: &[Outcome],
+        hand_over: impl Fn(usize, Result<Outcome, Error>),
+    ) {
+        let kept = block.start..block.end.min(finished.len()).max(block.start);
+        let mut open: Vec<_> = (kept.end..block.end)
+            .map(|index| (index, self.objective(worker, index)))
+            .collect();
+        for index in kept {
+            let outcome = finished[index].clone();
+            hand_over(index, self.complete(worker, index, outcome));
+        }
+        if !self.args.no_warm_start {
+            let good = open.iter_mut();
+            let good = good.filter_map(|(index, objective)| {
+                Some((objective.as_mut().ok()?, self.starts.get(*index)))
+            });
+            worker.problems.begin_together(good);
+        }
+        for (index, objective) in open {
+            if interrupt::requested() {
+                break;
+            }
+            let solve = |objective| self.solve(worker, index, &objective);
+            hand_over(index, objective.and_then(solve));
+        }
+    }
+
     /// A solve from the target's own start.
-    fn solve(&self, worker: &mut Worker<'_, B>, index: usize) -> Result<Outcome, Error> {
+    fn solve<'w>(
+        &self,
+        worker: &mut Worker<'w, B>,
+        index: usize,
+        objective: &Inversion<'w, B>,
+    ) -> Result<Outcome, Error> {
         let in_file = in_file(&self.args.problem.path, Some(index));
-        let objective = self.objective(worker, index)?;
-        let model = self.model(worker, &objective)?;
+        let model = self.model(worker, objective)?;
         let (solver, start) = (self.solver(), self.starts.get(index));
         if !self.args.theory {
-            let solution = solver.solve_with(&objective, model, start, &mut watch);
-            return self.outcome(&objective, index, solution.map_err(in_file)?, 1);
+            let answer = solver.solve_and_evaluate(objective, model, start, &mut watch);
+            let (solution, at) = answer.map_err(in_file)?;
+            return self.outcome(objective, index, solution, Some(&at), 1);
         }
         let mut recorder = Recorder::new(start);
         let mut both = |entry: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
             recorder.observe(entry, x)?;
             watch(entry, x)
         };
-        let solution = solver.solve_with(&objective, model, start, &mut both);
-        let solution = solution.map_err(in_file)?;
-        let theory = examine(&objective, model, &recorder, &solution.x);
+        let answer = solver.solve_and_evaluate(objective, model, start, &mut both);
+        let (solution, at) = answer.map_err(in_file)?;
+        let theory = examine(objective, model, &recorder, &solution.x);
         Ok(Outcome {
             theory: Some(theory),
-            ..self.outcome(&objective, index, solution, 1)?
+            ..self.outcome(objective, index, solution, Some(&at), 1)?
         })
     }
 
@@ -275,7 +321,7 @@ impl<B: Library> Campaign<'_, B> {
         }
         let tried = 1 + further.starts;
         let outcome = match further.lower {
-            Some(solution) => self.outcome(&objective, index, solution, tried)?,
+            Some(solution) => self.outcome(&objective, index, solution, None, tried)?,
             None => Outcome {
                 starts: tried,
                 ..first.clone()
@@ -292,20 +338,22 @@ impl<B: Library> Campaign<'_, B> {
         mut outcome: Outcome,
     ) -> Result<Outcome, Error> {
         let objective = self.objective(worker, index)?;
-        self.follow(&objective, index, &mut outcome)?;
+        self.follow(&objective, index, None, &mut outcome)?;
         Ok(outcome)
     }
 
+    /// What is kept of a solution. `at` is the state of the objective there, if it is known.
     fn outcome(
         &self,
         objective: &Inversion<'_, B>,
         index: usize,
         solution: Solution<B::Scalar>,
+        at: Option<&InversionPoint<B::Scalar>>,
         starts: usize,
     ) -> Result<Outcome, Error> {
-        let keeps_trace = self.args.trace.is_some() || self.args.plot.is_some();
+        let keeps_trace = self.args.keeps_trace(index, self.count);
         let mut outcome = Outcome::new(solution, starts, keeps_trace);
-        self.follow(objective, index, &mut outcome)?;
+        self.follow(objective, index, at, &mut outcome)?;
         Ok(outcome)
     }
 
@@ -314,11 +362,20 @@ impl<B: Library> Campaign<'_, B> {
         &self,
         objective: &Inversion<'_, B>,
         index: usize,
+        at: Option<&InversionPoint<B::Scalar>>,
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let x: Vec<_> = outcome.x.iter().map(|&v| B::Scalar::of(v)).collect();
-        let mut at = objective.new_evaluation();
-        objective.evaluate(&x, &outcome.pinned, &mut at);
+        let on_kinks;
+        let at = match at.filter(|_| outcome.pinned.is_empty()) {
+            Some(at) => at,
+            None => {
+                let mut at = objective.new_evaluation();
+                objective.evaluate(&x, &outcome.pinned, &mut at);
+                on_kinks = at;
+                &on_kinks
+            }
+        };
         let row = at.probabilities().iter().map(|&f| f.to_f64());
         let written = self.probabilities.write(index, row);
         written.map_err(|source| Error::Write {
@@ -383,6 +440,19 @@ impl<B: Library> Campaign<'_, B> {
                 Box::new(MixedPrecision::sampled(low, secant, rows, seed))
             }
         })
+    }
+}
+
+/// The work of a worker who does `job` on one item after the other, until a signal comes.
+fn one_by_one<'j, B: LinearBackend, R>(
+    job: impl for<'w> Fn(&mut Worker<'w, B>, usize) -> Result<R, Error> + Sync + 'j,
+) -> impl for<'w> Fn(&mut Worker<'w, B>, &dyn Seat<Result<R, Error>>) + Sync + 'j {
+    move |worker, seat| {
+        while !interrupt::requested()
+            && let Some(item) = seat.take()
+        {
+            seat.hand_over(item, job(worker, item));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod ladder;
 mod ray;
 mod rows;
 
+use crate::splitting::Reached;
 use crate::{
     Error, Evaluation, ForwardPass, HiddenScratch, LinearBackend, Loss, Objective, Problems,
     Regularizer, Scalar, SquaredError, Target, TwoLayer, WarmStart, reduce,
@@ -24,6 +25,8 @@ pub struct Inversion<'a, B: LinearBackend> {
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
+    /// See [`Problems::begin_together`].
+    pub(crate) reached: Option<Arc<Reached<B::Scalar>>>,
     /// See [`Problems::for_many`].
     is_one_of_many: bool,
 }
@@ -45,6 +48,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             regularizer: self.regularizer,
             radius: self.radius,
             known: self.known.clone(),
+            reached: self.reached.clone(),
             is_one_of_many: self.is_one_of_many,
         }
     }
@@ -64,6 +68,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             regularizer: None,
             radius: None,
             known: None,
+            reached: None,
             is_one_of_many: false,
         })
     }
@@ -77,6 +82,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             regularizer: problems.regularizer(),
             radius: problems.radius(),
             known: problems.known(),
+            reached: None,
             is_one_of_many: problems.are_many(),
         }
     }

@@ -60,5 +60,6 @@ pub use objective::{
 pub use problems::Problems;
 pub use regularizer::Regularizer;
 pub use scalar::Scalar;
+pub use splitting::{FIRST_BURST, TOGETHER};
 pub use subspace::Subspace;
 pub use target::{SIMPLEX_TOLERANCE, Target};

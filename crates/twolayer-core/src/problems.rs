@@ -1,6 +1,7 @@
 //! What many targets of one network share.
 
 use crate::inversion::KnownPoint;
+use crate::splitting::first_bursts;
 use crate::{
     Error, ForwardPass, Inversion, LinearBackend, Loss, Regularizer, Scalar, SquaredError, Target,
     TwoLayer,
@@ -125,6 +126,36 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     pub fn inversion(&self, target: Target<B::Scalar>) -> Result<Inversion<'a, B>, Error> {
         Error::check_length("b", target.outcomes(), self.network.outcomes())?;
         Ok(Inversion::of(self, target))
+    }
+
+    /// Computes together what the solves of some of these problems begin with, each from its start
+    /// (d): the splittings of [`for_many`](Problems::for_many), in matrix products. A solve from that
+    /// start then finds it done. It would do it by itself to the same bits, whatever problems are
+    /// here together, but one takes as long alone as
+    /// [`TOGETHER`](crate::TOGETHER) of them do. A start of another length is left for the solve
+    /// to refuse.
+    pub fn begin_together<'i>(
+        &self,
+        solves: impl IntoIterator<Item = (&'i mut Inversion<'a, B>, &'i [B::Scalar])>,
+    ) where
+        'a: 'i,
+        B: 'i,
+    {
+        // The others begin without a splitting.
+        if !self.are_many || self.regularizer.is_some() || self.network.few().is_none() {
+            return;
+        }
+        let d = self.network.inputs();
+        let (mut inversions, starts): (Vec<_>, Vec<_>) = solves
+            .into_iter()
+            .filter(|(_, start)| start.len() == d)
+            .unzip();
+        let targets = inversions.iter().map(|inversion| inversion.target());
+        let targets: Vec<_> = targets.zip(starts).collect();
+        let reached = first_bursts(self.network, &targets);
+        for (inversion, reached) in inversions.iter_mut().zip(reached) {
+            inversion.reached = reached.map(Arc::new);
+        }
     }
 
     /// The network.

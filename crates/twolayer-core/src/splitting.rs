@@ -1,8 +1,11 @@
 //! Starts from far away: a Douglas–Rachford splitting of the network into its two layers.
 
-use crate::lift::Lift;
-use crate::{Inversion, LinearBackend, Scalar, Starts, TwoLayer, reduce};
-use num_traits::{Float, One, Zero};
+mod iterates;
+
+use crate::{Inversion, LinearBackend, Scalar, Starts, Target, TwoLayer};
+use iterates::{Iterates, WEIGHTS, logits};
+use num_traits::Zero;
+use std::sync::Arc;
 
 /// Looks for hidden states h and activations a that satisfy two sets of conditions:
 ///
@@ -29,178 +32,168 @@ use num_traits::{Float, One, Zero};
 ///
 /// An iteration reads A1 and Ã twice: 4nd + 4ns flops, and nothing of size m.
 pub(crate) struct Splitting<'a, B: LinearBackend> {
-    network: &'a TwoLayer<B>,
-    lift: &'a Lift<B>,
-    /// τ: log b − c2 on S, centred (s).
-    logits: Vec<B::Scalar>,
-    /// v = (h, a).
-    hidden: Vec<B::Scalar>,
-    activations: Vec<B::Scalar>,
-    /// P_affine(v), and the x that belongs to it.
-    affine_hidden: Vec<B::Scalar>,
-    affine_activations: Vec<B::Scalar>,
-    x: Vec<B::Scalar>,
-    /// Scratch over the units and over S.
-    units: Vec<B::Scalar>,
-    residual: Vec<B::Scalar>,
-    workspace: B::Workspace,
-    /// ρ in the distance ‖Δh‖² + ρ‖Δa‖² by which the graph is projected on.
-    weight: B::Scalar,
+    iterates: Iterates<'a, B>,
+    /// Of one target of many: its first burst.
+    first: Option<FirstBurst<B::Scalar>>,
 }
 
-/// ρ to begin with, and the one that takes turns with it.
-const WEIGHTS: [f64; 2] = [2.0, 1.0];
+/// Iterations of a source of starts before the first descent.
+pub const FIRST_BURST: usize = 100;
+
+/// Targets whose first bursts are computed together: so many always, others of zeros beside those
+/// that there are, because a product's bits depend on its width. Enough for the products to be bound
+/// by arithmetic where A1 comes from cache, and few enough for one target not to cost more together
+/// with zeros than alone.
+pub const TOGETHER: usize = 8;
+
+/// The first burst of one target of many, which is computed together with others.
+struct FirstBurst<T> {
+    /// What was computed before, if anything was.
+    reached: Option<Arc<Reached<T>>>,
+    /// Where it begins, as long as it is to come.
+    start: Option<Vec<T>>,
+}
+
+/// Where the first burst of one target leads from one start.
+#[derive(Debug)]
+pub(crate) struct Reached<T> {
+    start: Vec<T>,
+    x: Vec<T>,
+    hidden: Vec<T>,
+    activations: Vec<T>,
+}
 
 impl<'a, B: LinearBackend> Splitting<'a, B> {
     /// `None` where an outcome of the lift has the probability 0, or where there is no lift.
     pub(crate) fn new(problem: &Inversion<'a, B>) -> Option<Self> {
         let network = problem.network();
         let lift = network.lift()?;
-        let (log_b, bias) = (problem.target().log_probabilities(), network.bias2());
-        let mut logits: Vec<_> = lift.outcomes.iter().map(|&i| log_b[i] - bias[i]).collect();
-        let mean = reduce::sum(&logits) / B::Scalar::of(logits.len() as f64);
-        logits.iter_mut().for_each(|t| *t -= mean);
-        if !reduce::all_finite(&logits) {
-            return None;
-        }
-        let (n, d) = (network.hidden_units(), network.inputs());
-        let zeros = |length| vec![B::Scalar::zero(); length];
-        let mut splitting = Self {
-            network,
-            lift,
-            residual: zeros(logits.len()),
-            logits,
-            hidden: zeros(n),
-            activations: zeros(n),
-            affine_hidden: zeros(n),
-            affine_activations: zeros(n),
-            x: zeros(d),
-            units: zeros(n),
-            workspace: B::Workspace::default(),
-            weight: B::Scalar::of(WEIGHTS[0]),
+        let logits = logits(network, lift, problem.target())?;
+        Some(Self {
+            iterates: Iterates::new(network, lift, logits),
+            first: None,
+        })
+    }
+
+    /// The same for one target of many, whose first burst was computed before if it is `reached`.
+    pub(crate) fn of_many(
+        problem: &Inversion<'a, B>,
+        reached: Option<Arc<Reached<B::Scalar>>>,
+    ) -> Option<Self> {
+        let first = FirstBurst {
+            reached,
+            start: None,
         };
-        if lift.is_determined {
-            splitting.project_activations();
-        }
-        Some(splitting)
+        Some(Self {
+            first: Some(first),
+            ..Self::new(problem)?
+        })
     }
+}
 
-    /// affine_activations ← the a nearest to `activations` with Ãa = τ.
-    fn project_activations(&mut self) {
-        let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        backend.mul_vec_transposed(rows, &self.activations, &mut self.residual);
-        reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
-        let (factor, workspace) = (&self.lift.row_gram, &mut self.workspace);
-        backend.cholesky_solve(factor, &mut self.residual, workspace);
-        backend.mul_vec(rows, &self.residual, &mut self.units);
-        let pairs = self.activations.iter().zip(&self.units);
-        for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
-            *to = a - correction;
-        }
+/// Computes the first bursts of targets from their starts (d each), [`TOGETHER`] at a time. A
+/// target's is the same bit by bit whatever the others are; `None` for one without a splitting.
+pub(crate) fn first_bursts<B: LinearBackend>(
+    network: &TwoLayer<B>,
+    targets: &[(&Target<B::Scalar>, &[B::Scalar])],
+) -> Vec<Option<Reached<B::Scalar>>> {
+    let Some(lift) = network.lift() else {
+        return targets.iter().map(|_| None).collect();
+    };
+    let mut all = Vec::with_capacity(targets.len());
+    for targets in targets.chunks(TOGETHER) {
+        let logits: Vec<_> = targets
+            .iter()
+            .map(|(target, _)| logits(network, lift, target))
+            .collect();
+        let known = targets.iter().zip(&logits);
+        let known: Vec<_> = known
+            .filter_map(|((_, start), logits)| Some((logits.as_deref()?, *start)))
+            .collect();
+        let mut reached = reach(network, &known).into_iter();
+        all.extend(
+            logits
+                .iter()
+                .map(|logits| logits.as_ref().and_then(|_| reached.next())),
+        );
     }
+    all
+}
 
-    /// affine_hidden ← the h nearest to `hidden` with h = A1 x + c1, and its x.
-    fn project_hidden(&mut self) {
-        let (network, backend) = (self.network, self.network.backend());
-        let pairs = self.hidden.iter().zip(network.bias1());
-        for (to, (&h, &c)) in self.units.iter_mut().zip(pairs) {
-            *to = h - c;
-        }
-        backend.mul_vec_transposed(network.a1(), &self.units, &mut self.x);
-        let (factor, workspace) = (&self.lift.input_gram, &mut self.workspace);
-        backend.cholesky_solve(factor, &mut self.x, workspace);
-        self.forward();
+/// The first bursts of at most [`TOGETHER`] targets by their logits and starts.
+fn reach<B: LinearBackend>(
+    network: &TwoLayer<B>,
+    targets: &[(&[B::Scalar], &[B::Scalar])],
+) -> Vec<Reached<B::Scalar>> {
+    let Some(lift) = network.lift().filter(|_| !targets.is_empty()) else {
+        return Vec::new();
+    };
+    let (n, d) = (network.hidden_units(), network.inputs());
+    let zeros = |length| vec![B::Scalar::zero(); TOGETHER * length];
+    let (mut logits, mut starts) = (zeros(lift.outcomes.len()), zeros(d));
+    let columns = logits
+        .chunks_exact_mut(lift.outcomes.len())
+        .zip(starts.chunks_exact_mut(d));
+    for ((logits, start), target) in columns.zip(targets) {
+        logits.copy_from_slice(target.0);
+        start.copy_from_slice(target.1);
     }
+    let mut iterates = Iterates::new(network, lift, logits);
+    iterates.begin(&starts);
+    iterates.advance(FIRST_BURST);
+    let column =
+        |values: &[B::Scalar], length: usize, k: usize| values[k * length..][..length].to_vec();
+    (0..targets.len())
+        .map(|k| Reached {
+            start: column(&starts, d, k),
+            x: column(&iterates.x, d, k),
+            hidden: column(&iterates.hidden, n, k),
+            activations: column(&iterates.activations, n, k),
+        })
+        .collect()
+}
 
-    /// affine_hidden ← A1 x + c1.
-    fn forward(&mut self) {
-        let (network, h) = (self.network, &mut self.affine_hidden);
-        network.backend().mul_vec(network.a1(), &self.x, h);
-        reduce::axpy(B::Scalar::one(), network.bias1(), h);
-    }
-
-    fn project_affine(&mut self) {
-        self.project_hidden();
-        // One solution only: it was found at the beginning.
-        if !self.lift.is_determined {
-            self.project_activations();
+impl<B: LinearBackend> Splitting<'_, B> {
+    /// Where the first burst leads from `start`; alone if it was not computed together with others.
+    fn first_burst(&self, start: &[B::Scalar]) -> Option<Arc<Reached<B::Scalar>>> {
+        let before = self.first.as_ref()?.reached.as_ref();
+        if let Some(reached) = before.filter(|reached| reached.start == start) {
+            return Some(Arc::clone(reached));
         }
-    }
-
-    /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v).
-    fn reflect(&mut self) {
-        let two = B::Scalar::of(2.0);
-        for i in 0..self.hidden.len() {
-            let (affine_h, affine_a) = (self.affine_hidden[i], self.affine_activations[i]);
-            let (h, a) = (self.hidden[i], self.activations[i]);
-            let (graph_h, graph_a) =
-                nearest_on_graph(self.weight, two * affine_h - h, two * affine_a - a);
-            self.hidden[i] = h + (graph_h - affine_h);
-            self.activations[i] = a + (graph_a - affine_a);
-        }
+        let mut alone = reach(self.iterates.network(), &[(self.iterates.logits(), start)]);
+        alone.pop().map(Arc::new)
     }
 }
 
 impl<B: LinearBackend> Starts<B::Scalar> for Splitting<'_, B> {
     fn begin(&mut self, x: &[B::Scalar]) {
-        self.x.copy_from_slice(x);
-        self.forward();
-        for i in 0..self.hidden.len() {
-            self.hidden[i] = self.affine_hidden[i];
-            self.activations[i] = self.affine_hidden[i].max(B::Scalar::zero());
+        self.iterates.begin(x);
+        if let Some(first) = &mut self.first {
+            first.start = Some(x.to_vec());
         }
     }
 
     fn disturb(&mut self) {
         let [first, second] = WEIGHTS.map(B::Scalar::of);
-        self.weight = if self.weight == first { second } else { first };
+        let weight = &mut self.iterates.weight;
+        *weight = if *weight == first { second } else { first };
     }
 
     fn advance(&mut self, iterations: usize, x: &mut [B::Scalar]) {
-        for _ in 0..iterations {
-            self.project_affine();
-            self.reflect();
-        }
-        self.project_hidden();
-        x.copy_from_slice(&self.x);
-    }
-}
-
-/// The point (u, φ(u)) nearest to (h, a) by |h − u|² + ρ|a − φ(u)|²: on the rising branch of the
-/// graph or on the flat one.
-fn nearest_on_graph<T: Scalar>(weight: T, h: T, a: T) -> (T, T) {
-    let zero = T::zero();
-    let rising = ((h + weight * a) / (T::one() + weight)).max(zero);
-    let flat = h.min(zero);
-    let distance = |u: T, v: T| (h - u) * (h - u) + weight * (a - v) * (a - v);
-    if distance(rising, rising) < distance(flat, zero) {
-        (rising, rising)
-    } else {
-        (flat, zero)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Against a search over both branches.
-    #[test]
-    fn the_nearest_point_of_the_graph_is_nearest() {
-        for i in -20..=20 {
-            for j in -20..=20 {
-                let (h, a) = (0.1 * f64::from(i), 0.1 * f64::from(j));
-                for weight in WEIGHTS {
-                    let distance = |u: f64, v: f64| (h - u).powi(2) + weight * (a - v).powi(2);
-                    let (u, v) = nearest_on_graph(weight, h, a);
-                    assert_eq!(v, u.max(0.0));
-                    let least = (-400..=400)
-                        .map(|k| 0.01 * f64::from(k))
-                        .map(|u| distance(u, u.max(0.0)))
-                        .fold(f64::INFINITY, f64::min);
-                    assert!(distance(u, v) <= least + 1e-12, "({h}, {a})");
-                }
+        let start = self.first.as_mut().and_then(|first| first.start.take());
+        let reached = start
+            .filter(|_| iterations == FIRST_BURST)
+            .and_then(|start| self.first_burst(&start));
+        match reached {
+            Some(reached) => {
+                self.iterates.x.copy_from_slice(&reached.x);
+                self.iterates.hidden.copy_from_slice(&reached.hidden);
+                self.iterates
+                    .activations
+                    .copy_from_slice(&reached.activations);
             }
+            None => self.iterates.advance(iterations),
         }
+        x.copy_from_slice(&self.iterates.x);
     }
 }

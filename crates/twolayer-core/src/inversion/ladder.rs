@@ -28,7 +28,9 @@ pub(super) fn rung<'s, 'p, B: LinearBackend>(
     let few = on_few_outcomes(problem);
     let number = match (number, few) {
         (0, Some(few)) if problem.is_one_of_many => {
-            return Some(warm_start(few, splitting(problem)));
+            let reached = problem.reached.clone();
+            let source = || Splitting::of_many(problem, reached);
+            return Some(warm_start(few, splitting(problem, source)));
         }
         (0, Some(few)) => return Some(warm_start(few, Restarts::Never)),
         (number, Some(_)) => number - 1,
@@ -38,10 +40,11 @@ pub(super) fn rung<'s, 'p, B: LinearBackend>(
         shares_points: true,
         ..warm_start(problem.clone().with_loss(&LogRatio), restarts)
     };
+    let alone = || Splitting::new(problem);
     match (number, on_lifted_outcomes(problem)) {
-        (0, Some(lifted)) => Some(warm_start(lifted, splitting(problem))),
+        (0, Some(lifted)) => Some(warm_start(lifted, splitting(problem, alone))),
         (1, Some(_)) => Some(all(Restarts::Random)),
-        (0, None) => Some(all(splitting(problem))),
+        (0, None) => Some(all(splitting(problem, alone))),
         _ => None,
     }
 }
@@ -60,9 +63,12 @@ fn warm_start<'s, 'p, B: LinearBackend>(
 }
 
 /// The splitting knows no regulariser; where there is one, its solution is not the answer.
-fn splitting<'p, B: LinearBackend>(problem: &'p Inversion<'_, B>) -> Restarts<'p, B::Scalar> {
+fn splitting<'p, B: LinearBackend + 'p>(
+    problem: &Inversion<'_, B>,
+    source: impl FnOnce() -> Option<Splitting<'p, B>>,
+) -> Restarts<'p, B::Scalar> {
     let source = match problem.regularizer {
-        None => Splitting::new(problem),
+        None => source(),
         Some(_) => None,
     };
     source.map_or(Restarts::Random, |source| {
@@ -112,6 +118,7 @@ fn on_outcomes<'p, B: LinearBackend>(
         regularizer: None,
         radius: problem.radius(),
         known: None,
+        reached: None,
         is_one_of_many: false,
     })
 }

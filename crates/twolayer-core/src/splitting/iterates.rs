@@ -1,0 +1,233 @@
+//! The iterates of the splitting: of one target, or of several at a time.
+
+use crate::lift::Lift;
+use crate::{LinearBackend, Scalar, Target, TwoLayer, reduce};
+use num_traits::{Float, One, Zero};
+
+/// v, P_affine(v) and what they are computed with, for `count` targets. Every vector holds the
+/// targets' parts one after the other.
+///
+/// Products of one target are of a matrix and a vector, bound by the cache that A1 and Ã lie in;
+/// those of several are matrix products.
+pub(super) struct Iterates<'a, B: LinearBackend> {
+    network: &'a TwoLayer<B>,
+    lift: &'a Lift<B>,
+    count: usize,
+    /// τ: log b − c2 on S, centred (s).
+    logits: Vec<B::Scalar>,
+    /// v = (h, a).
+    pub(super) hidden: Vec<B::Scalar>,
+    pub(super) activations: Vec<B::Scalar>,
+    /// P_affine(v), and the x that belongs to it.
+    affine_hidden: Vec<B::Scalar>,
+    affine_activations: Vec<B::Scalar>,
+    pub(super) x: Vec<B::Scalar>,
+    /// Scratch over the units and over S.
+    units: Vec<B::Scalar>,
+    residual: Vec<B::Scalar>,
+    workspace: B::Workspace,
+    /// ρ in the distance ‖Δh‖² + ρ‖Δa‖² by which the graph is projected on.
+    pub(super) weight: B::Scalar,
+}
+
+/// ρ to begin with, and the one that takes turns with it.
+pub(super) const WEIGHTS: [f64; 2] = [2.0, 1.0];
+
+/// τ of a target (s); `None` where an outcome of the lift has the probability 0.
+pub(super) fn logits<B: LinearBackend>(
+    network: &TwoLayer<B>,
+    lift: &Lift<B>,
+    target: &Target<B::Scalar>,
+) -> Option<Vec<B::Scalar>> {
+    let (log_b, bias) = (target.log_probabilities(), network.bias2());
+    let mut logits: Vec<_> = lift.outcomes.iter().map(|&i| log_b[i] - bias[i]).collect();
+    let mean = reduce::sum(&logits) / B::Scalar::of(logits.len() as f64);
+    logits.iter_mut().for_each(|t| *t -= mean);
+    reduce::all_finite(&logits).then_some(logits)
+}
+
+impl<'a, B: LinearBackend> Iterates<'a, B> {
+    /// For the targets with these `logits` (s for each).
+    pub(super) fn new(network: &'a TwoLayer<B>, lift: &'a Lift<B>, logits: Vec<B::Scalar>) -> Self {
+        let count = logits.len() / lift.outcomes.len();
+        let (n, d) = (network.hidden_units(), network.inputs());
+        let zeros = |length| vec![B::Scalar::zero(); count * length];
+        let mut iterates = Self {
+            network,
+            lift,
+            count,
+            residual: zeros(lift.outcomes.len()),
+            logits,
+            hidden: zeros(n),
+            activations: zeros(n),
+            affine_hidden: zeros(n),
+            affine_activations: zeros(n),
+            x: zeros(d),
+            units: zeros(n),
+            workspace: B::Workspace::default(),
+            weight: B::Scalar::of(WEIGHTS[0]),
+        };
+        if lift.is_determined {
+            iterates.project_activations();
+        }
+        iterates
+    }
+
+    pub(super) fn network(&self) -> &'a TwoLayer<B> {
+        self.network
+    }
+
+    /// τ of each target.
+    pub(super) fn logits(&self) -> &[B::Scalar] {
+        &self.logits
+    }
+
+    /// Begins at the pairs of the x in `starts` (d for each).
+    pub(super) fn begin(&mut self, starts: &[B::Scalar]) {
+        self.x.copy_from_slice(starts);
+        self.forward();
+        self.hidden.copy_from_slice(&self.affine_hidden);
+        for (a, &h) in self.activations.iter_mut().zip(&self.hidden) {
+            *a = h.max(B::Scalar::zero());
+        }
+    }
+
+    /// Goes on for so many iterations, and finds the x of P_affine(v).
+    pub(super) fn advance(&mut self, iterations: usize) {
+        for _ in 0..iterations {
+            self.project_affine();
+            self.reflect();
+        }
+        self.project_hidden();
+    }
+
+    /// affine_activations ← the a nearest to `activations` with Ãa = τ.
+    fn project_activations(&mut self) {
+        let (backend, rows) = (self.network.backend(), &self.lift.rows);
+        multiply_transposed(
+            backend,
+            rows,
+            self.count,
+            &self.activations,
+            &mut self.residual,
+        );
+        reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
+        let (factor, workspace) = (&self.lift.row_gram, &mut self.workspace);
+        backend.cholesky_solve(factor, &mut self.residual, workspace);
+        multiply(backend, rows, self.count, &self.residual, &mut self.units);
+        let pairs = self.activations.iter().zip(&self.units);
+        for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
+            *to = a - correction;
+        }
+    }
+
+    /// affine_hidden ← the h nearest to `hidden` with h = A1 x + c1, and its x.
+    fn project_hidden(&mut self) {
+        let (network, backend) = (self.network, self.network.backend());
+        let pairs = self.hidden.iter().zip(network.bias1().iter().cycle());
+        for (to, (&h, &c)) in self.units.iter_mut().zip(pairs) {
+            *to = h - c;
+        }
+        multiply_transposed(backend, network.a1(), self.count, &self.units, &mut self.x);
+        let (factor, workspace) = (&self.lift.input_gram, &mut self.workspace);
+        backend.cholesky_solve(factor, &mut self.x, workspace);
+        self.forward();
+    }
+
+    /// affine_hidden ← A1 x + c1.
+    fn forward(&mut self) {
+        let (network, h) = (self.network, &mut self.affine_hidden);
+        multiply(network.backend(), network.a1(), self.count, &self.x, h);
+        for h in h.chunks_exact_mut(network.hidden_units()) {
+            reduce::axpy(B::Scalar::one(), network.bias1(), h);
+        }
+    }
+
+    fn project_affine(&mut self) {
+        self.project_hidden();
+        // One solution only: it was found at the beginning.
+        if !self.lift.is_determined {
+            self.project_activations();
+        }
+    }
+
+    /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v).
+    fn reflect(&mut self) {
+        let two = B::Scalar::of(2.0);
+        for i in 0..self.hidden.len() {
+            let (affine_h, affine_a) = (self.affine_hidden[i], self.affine_activations[i]);
+            let (h, a) = (self.hidden[i], self.activations[i]);
+            let (graph_h, graph_a) =
+                nearest_on_graph(self.weight, two * affine_h - h, two * affine_a - a);
+            self.hidden[i] = h + (graph_h - affine_h);
+            self.activations[i] = a + (graph_a - affine_a);
+        }
+    }
+}
+
+/// Y = A X for `count` vectors.
+fn multiply<B: LinearBackend>(
+    backend: &B,
+    a: &B::Matrix,
+    count: usize,
+    x: &[B::Scalar],
+    y: &mut [B::Scalar],
+) {
+    match count {
+        1 => backend.mul_vec(a, x, y),
+        _ => backend.mul_vecs(a, count, x, y),
+    }
+}
+
+/// X = Aᵀ Y for `count` vectors.
+fn multiply_transposed<B: LinearBackend>(
+    backend: &B,
+    a: &B::Matrix,
+    count: usize,
+    y: &[B::Scalar],
+    x: &mut [B::Scalar],
+) {
+    match count {
+        1 => backend.mul_vec_transposed(a, y, x),
+        _ => backend.mul_vecs_transposed(a, count, y, x),
+    }
+}
+
+/// The point (u, φ(u)) nearest to (h, a) by |h − u|² + ρ|a − φ(u)|²: on the rising branch of the
+/// graph or on the flat one.
+fn nearest_on_graph<T: Scalar>(weight: T, h: T, a: T) -> (T, T) {
+    let zero = T::zero();
+    let rising = ((h + weight * a) / (T::one() + weight)).max(zero);
+    let flat = h.min(zero);
+    let distance = |u: T, v: T| (h - u) * (h - u) + weight * (a - v) * (a - v);
+    if distance(rising, rising) < distance(flat, zero) {
+        (rising, rising)
+    } else {
+        (flat, zero)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against a search over both branches.
+    #[test]
+    fn the_nearest_point_of_the_graph_is_nearest() {
+        for i in -20..=20 {
+            for j in -20..=20 {
+                let (h, a) = (0.1 * f64::from(i), 0.1 * f64::from(j));
+                for weight in WEIGHTS {
+                    let distance = |u: f64, v: f64| (h - u).powi(2) + weight * (a - v).powi(2);
+                    let (u, v) = nearest_on_graph(weight, h, a);
+                    assert_eq!(v, u.max(0.0));
+                    let least = (-400..=400)
+                        .map(|k| 0.01 * f64::from(k))
+                        .map(|u| distance(u, u.max(0.0)))
+                        .fold(f64::INFINITY, f64::min);
+                    assert!(distance(u, v) <= least + 1e-12, "({h}, {a})");
+                }
+            }
+        }
+    }
+}
