@@ -160,6 +160,9 @@ impl<T: Scalar> Solver<T> {
     }
 }
 
+/// The problems of some targets, with their numbers.
+type Block<'p, B> = Vec<(usize, Result<Inversion<'p, B>, Error>)>;
+
 /// K targets and their starts, of lengths that fit.
 struct Rows<'r, T> {
     targets: &'r [T],
@@ -209,7 +212,7 @@ impl<'r, T: Scalar> Rows<'r, T> {
         problems: &Problems<'p, B>,
         solver: &Solver<T>,
         seat: &dyn Seat<R>,
-    ) -> Option<Vec<(usize, Result<Inversion<'p, B>, Error>)>> {
+    ) -> Option<Block<'p, B>> {
         let block = seat.take_several(TOGETHER);
         if block.is_empty() {
             return None;

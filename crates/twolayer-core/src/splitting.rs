@@ -63,6 +63,12 @@ pub(crate) struct Reached<T> {
     activations: Vec<T>,
 }
 
+/// A target and the start of its solve.
+pub(crate) type Begin<'t, T> = (&'t Target<T>, &'t [T]);
+
+/// The same by its logits.
+type Logits<'t, T> = (&'t [T], &'t [T]);
+
 impl<'a, B: LinearBackend> Splitting<'a, B> {
     /// `None` where an outcome of the lift has the probability 0, or where there is no lift.
     pub(crate) fn new(problem: &Inversion<'a, B>) -> Option<Self> {
@@ -95,7 +101,7 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
 /// target's is the same bit by bit whatever the others are; `None` for one without a splitting.
 pub(crate) fn first_bursts<B: LinearBackend>(
     network: &TwoLayer<B>,
-    targets: &[(&Target<B::Scalar>, &[B::Scalar])],
+    targets: &[Begin<'_, B::Scalar>],
 ) -> Vec<Option<Reached<B::Scalar>>> {
     let Some(lift) = network.lift() else {
         return targets.iter().map(|_| None).collect();
@@ -123,7 +129,7 @@ pub(crate) fn first_bursts<B: LinearBackend>(
 /// The first bursts of at most [`TOGETHER`] targets by their logits and starts.
 fn reach<B: LinearBackend>(
     network: &TwoLayer<B>,
-    targets: &[(&[B::Scalar], &[B::Scalar])],
+    targets: &[Logits<'_, B::Scalar>],
 ) -> Vec<Reached<B::Scalar>> {
     let Some(lift) = network.lift().filter(|_| !targets.is_empty()) else {
         return Vec::new();

@@ -26,7 +26,7 @@ impl<B: LinearBackend> Suite<'_, B> {
                 let multiply = |x: &[B::Scalar], y: &mut [B::Scalar]| {
                     backend.mul_vecs(&a, count, x, y);
                 };
-                self.is_alone("mul_vecs", count, (n, m), &multiply);
+                self.is_alone("mul_vecs", count, (n, m), multiply);
 
                 let y = self.dense(count, m);
                 let mut product = nans::<B>(count * n);
@@ -41,7 +41,7 @@ impl<B: LinearBackend> Suite<'_, B> {
                 let multiply = |y: &[B::Scalar], x: &mut [B::Scalar]| {
                     backend.mul_vecs_transposed(&a, count, y, x);
                 };
-                self.is_alone("mul_vecs_transposed", count, (m, n), &multiply);
+                self.is_alone("mul_vecs_transposed", count, (m, n), multiply);
             }
         }
     }
@@ -81,7 +81,7 @@ impl<B: LinearBackend> Suite<'_, B> {
                     x.copy_from_slice(b);
                     backend.cholesky_solve(&factor, x, &mut B::Workspace::default());
                 };
-                self.is_alone("cholesky_solve", count, (n, n), &solve);
+                self.is_alone("cholesky_solve", count, (n, n), solve);
             }
         }
     }
@@ -93,7 +93,7 @@ impl<B: LinearBackend> Suite<'_, B> {
         kernel: &str,
         count: usize,
         (from, to): (usize, usize),
-        apply: &dyn Fn(&[B::Scalar], &mut [B::Scalar]),
+        apply: impl Fn(&[B::Scalar], &mut [B::Scalar]),
     ) {
         let vector: Vec<B::Scalar> = narrow(&self.dense(1, from).values);
         let mut expected: Option<Vec<B::Scalar>> = None;
