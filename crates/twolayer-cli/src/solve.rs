@@ -19,8 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 use twolayer_core::{
-    HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, Problems, RowWeights,
-    Scalar, TOGETHER,
+    HessianApprox, Inversion, InversionPoint, Objective, Problems, RowWeights, Scalar, TOGETHER,
 };
 
 /// What every worker needs.
@@ -444,7 +443,7 @@ impl<B: Library> Campaign<'_, B> {
 }
 
 /// The work of a worker who does `job` on one item after the other, until a signal comes.
-fn one_by_one<'j, B: LinearBackend, R>(
+fn one_by_one<'j, B: Library, R>(
     job: impl for<'w> Fn(&mut Worker<'w, B>, usize) -> Result<R, Error> + Sync + 'j,
 ) -> impl for<'w> Fn(&mut Worker<'w, B>, &dyn Seat<Result<R, Error>>) + Sync + 'j {
     move |worker, seat| {
