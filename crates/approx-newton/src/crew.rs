@@ -58,6 +58,7 @@ impl Crew {
     ) {
         let queue = Queue {
             next: AtomicUsize::new(items.start),
+            fair_share: items.len().div_ceil(self.workers),
             end: items.end,
             workers: self.workers,
             threads: self.threads,
@@ -113,7 +114,7 @@ pub trait Seat<R> {
     fn threads(&self) -> usize;
 
     /// The next items, at most so many and none where none is left. Towards the end they are fewer,
-    /// so that no worker is left with the last of them alone.
+    /// down to half, so that no worker is left with the last of them alone.
     fn take_several(&self, most: usize) -> Range<usize>;
 
     /// The next item, if one is left.
@@ -129,15 +130,19 @@ pub trait Seat<R> {
 struct Queue {
     next: AtomicUsize,
     end: usize,
+    /// Of all items, for each worker.
+    fair_share: usize,
     workers: usize,
     threads: usize,
 }
 
 impl Queue {
     fn take(&self, most: usize) -> Range<usize> {
+        let fewest = self.fair_share.min(most.div_ceil(2));
         let behind = |first: usize| {
-            let share = self.end.saturating_sub(first).div_ceil(self.workers);
-            first + share.min(most)
+            let left = self.end.saturating_sub(first);
+            let share = left.div_ceil(self.workers).clamp(fewest, most);
+            first + share.min(left)
         };
         let (order, next) = (Ordering::Relaxed, &self.next);
         // Never refused: `behind` has an answer for every number.
@@ -232,7 +237,7 @@ mod tests {
         );
         let mut taken = taken.into_inner().unwrap();
         taken.sort_by_key(|block| block.start);
-        assert_eq!(taken, [4..12, 12..19, 19..22, 22..24, 24..25]);
+        assert_eq!(taken, [4..12, 12..19, 19..23, 23..25]);
     }
 
     #[test]
