@@ -24,7 +24,7 @@ impl Observer<f64> for Last {
     }
 }
 
-/// Bytes that each iteration allocated that began and ended in one descent with no kink pinned, from the
+/// Allocations of each iteration that began and ended in one descent with no kink pinned, from the
 /// descent's third on.
 fn allocations<'a, H: HessianApprox<Inversion<'a, Faer<f64>>>>(
     problem: &Inversion<'a, Faer<f64>>,
@@ -52,26 +52,19 @@ fn allocations<'a, H: HessianApprox<Inversion<'a, Faer<f64>>>>(
         // before needs room for them.
         let goes_on = !over && run.trace().len() == records + 1;
         if length > 2 && goes_on && rows == last.rows {
-            counts.push(info.bytes_total);
+            counts.push(info.count_total);
         }
     }
     counts
 }
 
-/// Most numbers that the kinks may take which the model of a step pins on its way, where none holds
-/// the point before or after: for each of d, thrice its normal and some more.
-const FOR_PINS: u64 = 4 * 8 * (INPUTS * (INPUTS + 4)) as u64;
-const INPUTS: usize = 10;
-
-/// Nothing of the size of the network is allocated, and nothing at all but where the model of a step
-/// pins kinks on its way, which is seldom.
 #[test]
 fn an_iteration_without_kinks_allocates_nothing() {
     // One thread: handing work to another allocates the message.
     let backend = Faer::<f64>::sequential();
-    let (mut seen, mut pinning) = (0, 0);
+    let mut seen = 0;
     for seed in 0..4 {
-        let planted = Planted::new((INPUTS, 60, 400), false, seed);
+        let planted = Planted::new((10, 60, 400), false, seed);
         let network = planted.network(&backend).unwrap();
         // Out of reach, so that the descent on the target has something to do.
         let b: Vec<f64> = network.probabilities(&planted.solution).unwrap();
@@ -100,13 +93,11 @@ fn an_iteration_without_kinks_allocates_nothing() {
                 allocations(problem, Sketched::new(problem, secant, rows, 0), x0, false),
                 allocations(problem, refined, x0, false),
             ] {
-                assert!(counts.iter().all(|&bytes| bytes <= FOR_PINS), "{counts:?}");
-                pinning += counts.iter().filter(|&&bytes| bytes > 0).count();
+                assert!(counts.iter().all(|&count| count == 0), "{counts:?}");
                 seen += counts.len();
             }
         }
     }
-    println!("{seen} iterations, {pinning} of which pinned kinks in their model");
-    assert!(10 * pinning <= seen, "{pinning} of {seen} allocate");
+    println!("{seen} iterations");
     assert!(seen > 50, "only {seen} iterations were looked at");
 }

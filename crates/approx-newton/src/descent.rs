@@ -26,8 +26,6 @@ pub(crate) struct Descent<O: Kinked> {
     pub(crate) buffers: Buffers<O::Scalar>,
     pub(crate) kink_model: KinkModel<O::Scalar>,
     pub(crate) pause: Pause,
-    /// Whether kinks kept the last step from being taken in full.
-    pub(crate) is_hindered: bool,
     model: Model,
     /// ν of the first model, in units of its mean eigenvalue.
     initial_damping: f64,
@@ -137,7 +135,6 @@ impl<O: Kinked> Descent<O> {
             },
             kink_model,
             pause: Pause::default(),
-            is_hindered: false,
             model: Model::Missing,
             initial_damping: 1.0,
             first_gradient_norm: None,
@@ -176,7 +173,6 @@ impl<O: Kinked> Descent<O> {
         self.idle = 0;
         self.escapes = 0;
         self.pause = Pause::default();
-        self.is_hindered = false;
     }
 
     /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with

@@ -36,7 +36,7 @@ impl Pause {
 impl<O: Kinked> Descent<O> {
     /// Goes to the minimum of the model with the kinks in it, and is held on those that hold that,
     /// where the objective falls by a fair part of what the model promises. Returns the length of
-    /// the move; `None`, and nothing has changed, where kinks are not in the way or it does not.
+    /// the move; `None`, and nothing has changed, where no kink holds the point or it does not.
     /// The slopes behind the kinks are foreseen for the end of the step without them, which is in
     /// the buffers.
     pub(crate) fn step_over_kinks<H: HessianApprox<O>>(
@@ -45,8 +45,8 @@ impl<O: Kinked> Descent<O> {
         hessian: &mut H,
         noise: O::Scalar,
     ) -> Option<O::Scalar> {
-        let hindered = !self.active_set.is_empty() || self.is_hindered;
-        if !hindered || problem.radius().is_some() || !self.pause.is_over() {
+        let suits = !self.active_set.is_empty() && problem.radius().is_none();
+        if !suits || !self.pause.is_over() {
             return None;
         }
         let clock = Instant::now();

@@ -59,7 +59,6 @@ impl<O: Kinked> Descent<O> {
         };
         // A trial that overflowed compares false: no decrease.
         let falls = fraction > O::Scalar::zero() && self.trial.value() < self.current.value();
-        self.is_hindered = !self.buffers.crossings.is_empty() && (fraction < one || !falls);
         if !falls {
             return None;
         }

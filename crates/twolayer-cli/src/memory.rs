@@ -101,13 +101,14 @@ impl Shapes {
         };
         // Three points, with forward pass and scratch.
         let points = 3 * sum([product([2, d]), product([4, n]), product([10, m])]);
-        // H̃: rows of C, the square factors and their copies; pinned normals; vectors.
+        // H̃: rows of C, the square factors and their copies; pinned normals, those of the model with the
+        // kinks in it too; vectors.
         let model = sum([
             product([rows, d]),
             sketch,
-            product([11, d, d]),
+            product([13, d, d]),
             product([8, m]),
-            product([5, n]),
+            product([9, n]),
         ]);
         // The backend's copies of rows of A2 and of A1, and nalgebra's of what it factors.
         let factored = if args.problem.backend == Backend::Nalgebra {
@@ -150,7 +151,7 @@ impl Shapes {
             product([number, 13, d, d]),
             product([number, compared + 12, m]),
             product([number, together]),
-            product([48, n]),
+            product([130, n]),
         ]);
         let (shared_copy, own_copy) = match args.hessian {
             Hessian::MixedPrecision => self.rounded_bytes(),
