@@ -129,6 +129,22 @@ impl<B: LinearBackend> Suite<'_, B> {
                 .copy_from_row_major(&narrow(&other.values), &mut a);
             assert_eq!(self.entries(&a).values, other.values, "overwriting {m}x{n}");
 
+            // All but a border of a third of the rows above and a quarter of the columns before, and
+            // one column after.
+            let (row, column) = (m / 3, n / 4);
+            let width = (n - column).saturating_sub(1);
+            let block = self.dense(m - row, width);
+            let place = (row, column);
+            let values = narrow(&block.values);
+            self.backend
+                .copy_block_from_row_major(&values, place, width, &mut a);
+            let within = |i, j| i >= row && (column..column + width).contains(&j);
+            let other = Dense::from_fn(m, n, |i, j| match within(i, j) {
+                true => block.at(i - row, j - column),
+                false => other.at(i, j),
+            });
+            assert_eq!(self.entries(&a).values, other.values, "a block of {m}x{n}");
+
             let mut whole = self.matrix(&Dense::from_fn(m, n, |_, _| f64::NAN));
             self.backend.copy(&a, &mut whole);
             assert_eq!(self.entries(&whole).values, other.values, "{m}x{n} copied");

@@ -9,7 +9,7 @@ use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use twolayer_core::Scalar;
+use twolayer_core::{LinearBackend, Scalar};
 use zip::result::ZipError;
 
 /// An array in row-major order, whatever the file's order was; all its entries are finite.
@@ -17,6 +17,13 @@ use zip::result::ZipError;
 pub(crate) struct Array<T> {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<T>,
+}
+
+/// What became of an array: a matrix of the network is in its library's own type at once, for there
+/// may be no room for it twice.
+pub(crate) enum Stored<B: LinearBackend> {
+    Matrix(B::Matrix),
+    Values(Array<B::Scalar>),
 }
 
 /// An array that a file may hold.
@@ -28,6 +35,8 @@ pub(crate) struct Expected {
     /// The numbers of dimensions that are accepted.
     pub(crate) dimensions: &'static [usize],
     pub(crate) required: bool,
+    /// Whether it is to become a matrix of the backend; it has two dimensions then.
+    pub(crate) is_matrix: bool,
 }
 
 /// What is wrong with an array.
@@ -68,7 +77,7 @@ pub(crate) fn read_npy<T: Scalar>(path: &Path, expected: &Expected) -> Result<Ar
     };
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
-    decode(&mut BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
+    read_values(&mut BufReader::new(file), size, expected).map_err(|defect| defect.in_file(path))
 }
 
 /// Opens an `.npy` file whose array is to be read piece by piece.
@@ -96,14 +105,15 @@ pub(crate) fn open_npz(path: &Path) -> Result<BufReader<File>, Error> {
 }
 
 /// Reads all arrays of an `.npz` file, in the order of `expected`; `None` where an array that is
-/// not required is not there. Any other array is refused. `admit` is asked once all shapes are
+/// not required is not there. Matrices are made by `backend`. Any other array is refused. `admit` is asked once all shapes are
 /// known, before any array is allocated.
-pub(crate) fn read_npz<T: Scalar, R: Read + Seek>(
+pub(crate) fn read_npz<B: LinearBackend, R: Read + Seek>(
+    backend: &B,
     path: &Path,
     mut file: R,
     expected: &[Expected],
     admit: &dyn Fn(&ArrayShapes) -> Result<(), Error>,
-) -> Result<Vec<Option<Array<T>>>, Error> {
+) -> Result<Vec<Option<Stored<B>>>, Error> {
     let unreadable = |source| Error::Read {
         path: path.into(),
         source,
@@ -143,9 +153,16 @@ pub(crate) fn read_npz<T: Scalar, R: Read + Seek>(
         ));
     }
     admit(&shapes)?;
-    let mut arrays: Vec<Option<Array<T>>> = expected.iter().map(|_| None).collect();
+    let read = |reader: &mut dyn Read, size, expected: &Expected| {
+        if expected.is_matrix {
+            read_matrix(backend, reader, size, expected).map(Stored::Matrix)
+        } else {
+            read_values(reader, size, expected).map(Stored::Values)
+        }
+    };
+    let mut arrays: Vec<Option<Stored<B>>> = expected.iter().map(|_| None).collect();
     for index in 0..archive.len() {
-        let (slot, array) = entry(&mut archive, file_size, index, expected, decode)
+        let (slot, array) = entry(&mut archive, file_size, index, expected, read)
             .map_err(|defect| defect.in_file(path))?;
         arrays[slot] = Some(array);
     }
@@ -170,6 +187,7 @@ pub(crate) fn read_x(path: &Path) -> Result<Array<f64>, Error> {
         shape: "(d,) or (K, d)",
         dimensions: &[1, 2],
         required: true,
+        is_matrix: false,
     };
     let Some(index) = archive.index_for_name("x.npy") else {
         let found = "array x is missing";
@@ -179,7 +197,7 @@ pub(crate) fn read_x(path: &Path) -> Result<Array<f64>, Error> {
             "a RESULT.npz of `twolayer invert`",
         ));
     };
-    let (_, array) = entry(&mut archive, file_size, index, &[x], decode)
+    let (_, array) = entry(&mut archive, file_size, index, &[x], read_values)
         .map_err(|defect| defect.in_file(path))?;
     Ok(array)
 }
@@ -277,26 +295,81 @@ fn inspect(reader: &mut dyn Read, size: u64, expected: &Expected) -> Result<Head
     })
 }
 
-/// Decodes an array that is stored in `size` bytes, header included.
-fn decode<T: Scalar>(
-    mut reader: &mut dyn Read,
+/// Reads an array that is stored in `size` bytes, header included.
+fn read_values<T: Scalar>(
+    reader: &mut dyn Read,
     size: u64,
     expected: &Expected,
 ) -> Result<Array<T>, Defect> {
+    let zeros = |shape: &[usize]| Array {
+        shape: shape.to_vec(),
+        values: vec![T::zero(); shape.iter().product()],
+    };
+    decode(reader, size, expected, zeros, |array, block| {
+        let columns = array.shape.get(1).copied().unwrap_or(1);
+        let rows = array.values[block.row * columns..].chunks_exact_mut(columns);
+        for (to, from) in rows.zip(block.values.chunks_exact(block.width)) {
+            to[block.column..][..block.width].copy_from_slice(from);
+        }
+    })
+}
+
+/// The same into a matrix of a backend.
+fn read_matrix<B: LinearBackend>(
+    backend: &B,
+    reader: &mut dyn Read,
+    size: u64,
+    expected: &Expected,
+) -> Result<B::Matrix, Defect> {
+    let zeros = |shape: &[usize]| backend.zeros(shape[0], shape[1]);
+    decode(reader, size, expected, zeros, |matrix, block| {
+        let place = (block.row, block.column);
+        backend.copy_block_from_row_major(block.values, place, block.width, matrix);
+    })
+}
+
+/// Part of an array of rows and columns; a vector has one column.
+struct Block<'a, T> {
+    row: usize,
+    column: usize,
+    width: usize,
+    /// Row after row.
+    values: &'a [T],
+}
+
+/// About as many numbers are decoded at a time.
+const BLOCK: usize = 1 << 16;
+
+/// Decodes an array that is stored in `size` bytes, header included, into what `zeros` makes for its
+/// shape, by blocks.
+fn decode<T: Scalar, D>(
+    mut reader: &mut dyn Read,
+    size: u64,
+    expected: &Expected,
+    zeros: impl FnOnce(&[usize]) -> D,
+    put: impl Fn(&mut D, Block<'_, T>),
+) -> Result<D, Defect> {
     let name = expected.name;
     let Header { npy, item_size, .. } = inspect(reader, size, expected)?;
     let (shape, order) = (npy.shape().to_vec(), npy.order());
+    // Nothing is allocated yet, so a dimension need not be one of this machine.
+    let room = usize::try_from(npy.len()).map(|total| Vec::<T>::new().try_reserve_exact(total));
+    if !matches!(room, Ok(Ok(()))) {
+        return Err(Defect::new(
+            format!("{name} does not fit into memory"),
+            "a smaller array",
+        ));
+    }
+    let shape: Vec<usize> = shape.iter().map(|&length| length as usize).collect();
+    let mut decoded = zeros(&shape);
+    let put = |block: Block<'_, T>| put(&mut decoded, block);
     let file = NpyFile::with_header(npy, &mut reader);
-    let values = if item_size == 4 {
-        collect(
-            file.data::<f32>()
-                .map(|data| data.map(|v| v.map(f64::from))),
-            name,
-            &shape,
-            order,
-        )
+    if item_size == 4 {
+        let data = file.data::<f32>();
+        let data = data.map(|data| data.map(|value| value.map(f64::from)));
+        collect(data, name, &shape, order, put)
     } else {
-        collect(file.data::<f64>(), name, &shape, order)
+        collect(file.data::<f64>(), name, &shape, order, put)
     }?;
     // The checksum of an archive's member is verified where its data end.
     match reader.read(&mut [0]) {
@@ -309,45 +382,41 @@ fn decode<T: Scalar>(
         }
         Err(source) => return Err(Defect::unreadable(name, &source)),
     }
-    // A dimension is at most the number of values, which are in memory.
-    Ok(Array {
-        shape: shape.iter().map(|&length| length as usize).collect(),
-        values,
-    })
+    Ok(decoded)
 }
 
 const FLOATS: &str = "f32 or f64";
 
-/// The numbers of a file in row-major order, in the chosen precision.
+/// Gives the numbers of a file to `put` by blocks, in the chosen precision.
 fn collect<T: Scalar, E: std::fmt::Display>(
     data: Result<impl Iterator<Item = io::Result<f64>>, E>,
     name: &str,
-    shape: &[u64],
+    shape: &[usize],
     order: Order,
-) -> Result<Vec<T>, Defect> {
+    mut put: impl FnMut(Block<'_, T>),
+) -> Result<(), Defect> {
     let data = data.map_err(|error| Defect::new(format!("{name}: {error}"), FLOATS))?;
-    let total = shape.iter().product::<u64>() as usize;
-    let mut values = Vec::new();
-    if values.try_reserve_exact(total).is_err() {
-        return Err(Defect::new(
-            format!("{name} does not fit into memory"),
-            "a smaller array",
-        ));
-    }
-    values.resize(total, T::zero());
-    let columns = shape.get(1).map_or(1, |&columns| columns as usize);
-    let rows = total / columns;
+    let (rows, columns) = (shape[0], shape.get(1).copied().unwrap_or(1));
+    // Rows of the file, or its columns.
+    let (lines, length) = match order {
+        Order::C => (rows, columns),
+        Order::Fortran => (columns, rows),
+    };
+    let band = (BLOCK / length).clamp(1, lines);
+    let mut values = vec![T::zero(); band * length];
+    let (mut first, mut count) = (0, band);
     for (position, value) in data.enumerate() {
         let value = value.map_err(|source| Defect::unreadable(name, &source))?;
-        let index = match order {
-            Order::C => position,
-            Order::Fortran => position % rows * columns + position / rows,
+        let (line, place) = (position / length, position % length);
+        let (row, column, index) = match order {
+            Order::C => (line, place, (line - first) * length + place),
+            Order::Fortran => (place, line, place * count + line - first),
         };
         let converted = T::of(value);
         if !converted.is_finite() {
             let place = match shape.len() {
-                2 => format!("{name}[{}, {}]", index / columns, index % columns),
-                _ => format!("{name}[{index}]"),
+                2 => format!("{name}[{row}, {column}]"),
+                _ => format!("{name}[{position}]"),
             };
             return Err(if value.is_finite() {
                 let largest = T::max_value();
@@ -360,8 +429,22 @@ fn collect<T: Scalar, E: std::fmt::Display>(
             });
         }
         values[index] = converted;
+        if place + 1 == length && line + 1 == first + count {
+            let (row, column, width) = match order {
+                Order::C => (first, 0, columns),
+                Order::Fortran => (0, first, count),
+            };
+            put(Block {
+                row,
+                column,
+                width,
+                values: &values[..count * length],
+            });
+            first += count;
+            count = band.min(lines - first);
+        }
     }
-    Ok(values)
+    Ok(())
 }
 
 /// NumPy's own reader stops here too: the header of a plain array has some hundred bytes.

@@ -2,7 +2,7 @@
 
 use crate::args::{CertifyArgs, ReportFormat};
 use crate::array::read_x;
-use crate::dispatch::{Work, dispatch, network};
+use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, regularizer};
 use crate::memory::{self, Shapes};
@@ -50,18 +50,17 @@ impl Work for Certifying<'_> {
         let limit = args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
-        let mut problem = read_problem::<B::Scalar>(&args.problem, &admit)?;
+        let problem = read_problem(backend, &args.problem, &admit)?;
         // In double precision: an answer may be finer than its problem.
         let points = Vectors::<f64>::new(read_x(&args.result)?);
-        problem.check_points(&args.result, "x", problem.inputs(), &points)?;
+        problem.check_points(&args.result, "x", problem.network.inputs(), &points)?;
         let regularizer = regularizer(&args.problem, &problem)?;
-        let network = network(backend, path, &mut problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
             let target = problem.targets.get(index)?;
-            let mut objective = Inversion::new(&network, &target)
+            let mut objective = Inversion::new(&problem.network, &target)
                 .map_err(in_file())?
                 .with_loss(loss(args.problem.loss));
             if let Some(regularizer) = &regularizer {

@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use twolayer_core::{Regularizer, Scalar};
+use twolayer_core::{LinearBackend, Regularizer};
 
 /// The first bytes, with the format's version.
 const MAGIC: &[u8] = b"twolayer checkpoint 2\n";
@@ -30,14 +30,16 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    pub(crate) fn new<T: Scalar>(
+    pub(crate) fn new<B: LinearBackend>(
         args: &InvertArgs,
-        problem: &Problem<T>,
-        starts: &Vectors<T>,
-        regularizer: Option<&Regularizer<T>>,
+        problem: &Problem<B>,
+        starts: &Vectors<B::Scalar>,
+        regularizer: Option<&Regularizer<B::Scalar>>,
     ) -> Result<Self, Error> {
         let option = |value: &dyn Debug| format!("{value:?}").to_lowercase();
-        let numbers = |values: &[T]| digest::of_numbers(values);
+        let network = &problem.network;
+        let numbers = |values: &[B::Scalar]| digest::of_numbers(values);
+        let matrix = |a| digest::of_matrix(network.backend(), a);
         let rows = (0..problem.targets.len()).map(|index| problem.targets.row(index));
         let targets = rows.map(|row| Ok(numbers(&row?)));
         let targets = targets.collect::<Result<String, Error>>()?;
@@ -49,9 +51,9 @@ impl Fingerprint {
         };
         let shape = format!(
             "{} inputs, {} units, {} outcomes",
-            problem.inputs(),
-            problem.a1.rows,
-            problem.outcomes()
+            network.inputs(),
+            network.hidden_units(),
+            network.outcomes()
         );
         let settings: Vec<(&str, String)> = vec![
             ("the version of twolayer", env!("CARGO_PKG_VERSION").into()),
@@ -66,10 +68,10 @@ impl Fingerprint {
             ("--starts", args.starts.to_string()),
             ("the targets whose iterations are kept", traces.into()),
             ("the shape", shape),
-            ("A1", numbers(&problem.a1.values)),
-            ("A2", numbers(&problem.a2.values)),
-            ("c1", numbers(&problem.bias1)),
-            ("c2", numbers(&problem.bias2)),
+            ("A1", matrix(network.a1())),
+            ("A2", matrix(network.a2())),
+            ("c1", numbers(network.bias1())),
+            ("c2", numbers(network.bias2())),
             ("b", digest_text(&targets)),
             ("the regulariser", weights),
             ("the start", numbers(starts.all())),

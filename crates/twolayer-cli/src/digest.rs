@@ -1,15 +1,31 @@
 //! Short names of long data.
 
+use crate::bands::for_each_band;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use twolayer_core::Scalar;
+use twolayer_core::{LinearBackend, Scalar};
 
 /// SHA-256 of numbers, as double precision in little-endian order, in hexadecimal.
 pub(crate) fn of_numbers<T: Scalar>(values: &[T]) -> String {
     let mut digest = Sha256::new();
+    update(&mut digest, values);
+    hexadecimal(digest)
+}
+
+/// The same of a matrix, row after row.
+pub(crate) fn of_matrix<B: LinearBackend>(backend: &B, a: &B::Matrix) -> String {
+    let mut digest = Sha256::new();
+    for_each_band(backend, a, |_, values| update(&mut digest, values));
+    hexadecimal(digest)
+}
+
+fn update<T: Scalar>(digest: &mut Sha256, values: &[T]) {
     for &value in values {
         digest.update(Scalar::to_f64(value).to_le_bytes());
     }
+}
+
+fn hexadecimal(digest: Sha256) -> String {
     let mut text = String::new();
     for byte in digest.finalize() {
         // Writing to a string cannot fail.

@@ -1,10 +1,8 @@
 //! From the names of a backend and a precision to their types: the only place that lists both.
 
 use crate::args::{Backend, Precision, ProblemArgs};
-use crate::error::{Error, in_file};
-use crate::problem_file::{Matrix, Problem};
-use std::path::Path;
-use twolayer_core::{LinearBackend, TwoLayer};
+use crate::error::Error;
+use twolayer_core::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;
@@ -70,22 +68,4 @@ pub(crate) fn dispatch<W: Work>(args: &ProblemArgs, work: W) -> Result<W::Output
         (Backend::Ndarray, Precision::F32) => work.on(Ndarray::<f32>::default()),
         (Backend::Ndarray, Precision::F64) => work.on(Ndarray::<f64>::default()),
     }
-}
-
-/// The problem's network in the matrices of a backend. The problem gives up its own copy of each
-/// as soon as the backend has one.
-pub(crate) fn network<B: LinearBackend>(
-    backend: B,
-    path: &Path,
-    problem: &mut Problem<B::Scalar>,
-) -> Result<TwoLayer<B>, Error> {
-    let load = |matrix: &mut Matrix<B::Scalar>| {
-        let mut loaded = backend.zeros(matrix.rows, matrix.columns);
-        backend.copy_from_row_major(&std::mem::take(&mut matrix.values), &mut loaded);
-        loaded
-    };
-    let (a1, a2) = (load(&mut problem.a1), load(&mut problem.a2));
-    TwoLayer::new(backend, a1, a2)
-        .and_then(|network| network.with_biases(problem.bias1.clone(), problem.bias2.clone()))
-        .map_err(in_file(path, None))
 }

@@ -1,7 +1,7 @@
 //! `twolayer evaluate`: what the network makes of given points.
 
 use crate::args::{EvaluateArgs, ReportFormat};
-use crate::dispatch::{Work, dispatch, network};
+use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, regularizer};
 use crate::memory::{self, Shapes};
@@ -64,16 +64,15 @@ impl Work for Evaluating<'_> {
         let limit = self.args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
-        let mut problem = read_problem::<B::Scalar>(&self.args.problem, &admit)?;
+        let problem = read_problem(backend, &self.args.problem, &admit)?;
         let points = problem.read_points(&self.args.at, "X")?;
-        self.check_labels(problem.outcomes())?;
+        self.check_labels(problem.network.outcomes())?;
         let regularizer = regularizer(&self.args.problem, &problem)?;
-        let network = network(backend, path, &mut problem)?;
         let mut reports = Vec::new();
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
             let target = problem.targets.get(index)?;
-            let mut objective = Inversion::new(&network, &target)
+            let mut objective = Inversion::new(&problem.network, &target)
                 .map_err(in_file())?
                 .with_loss(loss(self.args.problem.loss));
             if let Some(regularizer) = &regularizer {

@@ -2,7 +2,7 @@
 
 use crate::args::{Hessian, InvertArgs, LossName, Precision, ProblemArgs, Weight};
 use crate::checkpoint::{Checkpoint, Fingerprint};
-use crate::dispatch::{Library, Work, dispatch, network};
+use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
@@ -153,14 +153,16 @@ pub(crate) fn loss<T: Scalar>(name: LossName) -> &'static dyn Loss<T> {
 
 /// The regulariser that was asked for: the option, else the problem's w, else none. A weight of 0 is
 /// none too: the solver's warm start can do more without.
-pub(crate) fn regularizer<T: Scalar>(
+pub(crate) fn regularizer<B: LinearBackend>(
     args: &ProblemArgs,
-    problem: &Problem<T>,
-) -> Result<Option<Regularizer<T>>, Error> {
+    problem: &Problem<B>,
+) -> Result<Option<Regularizer<B::Scalar>>, Error> {
     let weights = match args.regularizer {
         Some(Weight::Auto) => return Ok(Regularizer::automatic()),
         Some(Weight::Uniform(0.0)) => None,
-        Some(Weight::Uniform(weight)) => Some(vec![T::of(weight); problem.outcomes()]),
+        Some(Weight::Uniform(weight)) => {
+            Some(vec![B::Scalar::of(weight); problem.network.outcomes()])
+        }
         None => problem.weights.clone(),
     };
     weights
@@ -187,21 +189,24 @@ impl Work for Inverting<'_> {
             let needed = |workers| shapes.inversion_bytes::<B::Scalar>(args, workers);
             memory::most_workers(path, &needed, threads, limit).map(|most| workers.set(most))
         };
-        let mut problem = read_problem::<B::Scalar>(&args.problem, &admit)?;
+        let mut problem = read_problem(backend, &args.problem, &admit)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let fingerprint = checkpoint
             .is_some()
             .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()))
             .transpose()?;
-        // Before the problem gives its matrices up.
         let rounded = (args.hessian == Hessian::MixedPrecision)
             .then(|| {
-                let (single, weights) = (backend.in_single_precision(), regularizer.as_ref());
-                Rounded::new(single, path, &problem, weights, args.problem.loss)
+                Rounded::new(
+                    path,
+                    &problem.network,
+                    regularizer.as_ref(),
+                    args.problem.loss,
+                )
             })
             .transpose()?;
-        let network = network(backend, path, &mut problem)?.with_threads(threads);
+        let network = problem.network.with_threads(threads);
         let count = problem.count(&starts);
         let log = match (checkpoint, fingerprint) {
             (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, fingerprint)?),

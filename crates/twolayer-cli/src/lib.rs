@@ -4,6 +4,7 @@
 
 mod args;
 mod array;
+mod bands;
 mod certify;
 mod checkpoint;
 mod digest;
@@ -31,6 +32,7 @@ use std::ffi::OsString;
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::process::ExitCode;
+use twolayer_faer::Faer;
 
 /// The command of this process, which Ctrl-C and a request to terminate end cleanly.
 pub fn main() -> ExitCode {
@@ -61,9 +63,15 @@ pub fn check_problem(archive: impl Read + Seek, limit: u64) -> Result<(), String
         let needed = shapes.problem_bytes::<f64>();
         memory::check(Path::new("PROBLEM.npz"), needed, Some(limit))
     };
-    problem_file::read_problem_from::<f64, _>(Path::new("PROBLEM.npz"), archive, None, &within)
-        .map(|_| ())
-        .map_err(|error| error.one_line())
+    problem_file::read_problem_from(
+        Faer::<f64>::sequential(),
+        Path::new("PROBLEM.npz"),
+        archive,
+        None,
+        &within,
+    )
+    .map(|_| ())
+    .map_err(|error| error.one_line())
 }
 
 fn failed(error: error::Error) -> ExitCode {

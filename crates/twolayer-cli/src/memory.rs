@@ -37,13 +37,16 @@ const PROGRAM: u64 = 16 << 20;
 /// Rows that a backend's product works on at a time.
 const BLOCK: u64 = 2000;
 
+/// Numbers of a matrix that are read or copied at a time, unless a line of it has more.
+const BLOCK_READ: u64 = 1 << 16;
+
 /// A line of the table of iterations, as text.
 const TRACE_LINE: u64 = 320;
 
 impl Shapes {
-    /// The arrays of the file as they are read and checked: A1 and A2, of which the larger is
-    /// there twice while a backend takes it over, b and the starts; of the targets as they are
-    /// worked with (as read, b and log b) one.
+    /// The arrays of the file as they are read and checked: A1 and A2, with some rows or columns of
+    /// which they are made, b and the starts; of the targets as they are worked with (as read, b and
+    /// log b) one.
     pub(crate) fn problem_bytes<T: Scalar>(&self) -> u64 {
         let Self {
             inputs: d,
@@ -53,11 +56,10 @@ impl Shapes {
             starts,
             ..
         } = *self;
-        let matrices = [product([n, d]), product([m, n])];
         let numbers = sum([
-            matrices[0],
-            matrices[1],
-            matrices[0].max(matrices[1]),
+            product([n, d]),
+            product([m, n]),
+            product([2, BLOCK_READ.max(m).max(n).max(d)]),
             product([targets_read, m]),
             product([starts, d]),
             product([2, n]),

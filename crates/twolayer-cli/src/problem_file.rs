@@ -1,21 +1,14 @@
-//! The problem in an `.npz` file, whatever backend will work on it.
+//! The problem in an `.npz` file, its network in the matrices of a backend.
 
 use crate::args::{ProblemArgs, Start};
-use crate::array::{Array, ArrayShapes, Expected, open_npz, read_npy, read_npz};
-use crate::error::Error;
+use crate::array::{Array, ArrayShapes, Expected, Stored, open_npz, read_npy, read_npz};
+use crate::error::{Error, in_file};
 use crate::memory::Shapes;
 use crate::targets::{RowsFile, Targets};
+use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer_core::Scalar;
-
-/// A matrix, row after row.
-#[derive(Debug)]
-pub(crate) struct Matrix<T> {
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) values: Vec<T>,
-}
+use twolayer_core::{LinearBackend, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
@@ -67,17 +60,14 @@ impl<T: Scalar> Vectors<T> {
 
 /// Everything that a problem file says, with shapes that fit together.
 #[derive(Debug)]
-pub(crate) struct Problem<T> {
-    pub(crate) a1: Matrix<T>,
-    pub(crate) bias1: Vec<T>,
-    pub(crate) a2: Matrix<T>,
-    pub(crate) bias2: Vec<T>,
+pub(crate) struct Problem<B: LinearBackend> {
+    pub(crate) network: TwoLayer<B>,
     /// w.
-    pub(crate) weights: Option<Vec<T>>,
+    pub(crate) weights: Option<Vec<B::Scalar>>,
     /// b; one where all problems have the same target.
-    pub(crate) targets: Targets<T>,
+    pub(crate) targets: Targets<B::Scalar>,
     /// x0 of the file.
-    pub(crate) starts: Option<Vectors<T>>,
+    pub(crate) starts: Option<Vectors<B::Scalar>>,
 }
 
 const MATRIX: &[usize] = &[2];
@@ -85,7 +75,7 @@ const VECTOR: &[usize] = &[1];
 const VECTORS: &[usize] = &[1, 2];
 
 /// The place of b among them.
-const B: usize = 2;
+const TARGETS: usize = 2;
 
 /// What a problem file may hold.
 const ARRAYS: [Expected; 7] = [
@@ -94,93 +84,112 @@ const ARRAYS: [Expected; 7] = [
         shape: "(n, d)",
         dimensions: MATRIX,
         required: true,
+        is_matrix: true,
     },
     Expected {
         name: "A2",
         shape: "(m, n)",
         dimensions: MATRIX,
         required: true,
+        is_matrix: true,
     },
     Expected {
         name: "b",
         shape: "(m,) or (K, m)",
         dimensions: VECTORS,
         required: true,
+        is_matrix: false,
     },
     Expected {
         name: "c1",
         shape: "(n,)",
         dimensions: VECTOR,
         required: false,
+        is_matrix: false,
     },
     Expected {
         name: "c2",
         shape: "(m,)",
         dimensions: VECTOR,
         required: false,
+        is_matrix: false,
     },
     Expected {
         name: "w",
         shape: "(m,)",
         dimensions: VECTOR,
         required: false,
+        is_matrix: false,
     },
     Expected {
         name: "x0",
         shape: "(d,) or (K, d)",
         dimensions: VECTORS,
         required: false,
+        is_matrix: false,
     },
 ];
 
 /// Reads and checks a problem. `admit` is asked whether to go on once the sizes are known, before
 /// anything of such a size is allocated.
-pub(crate) fn read_problem<T: Scalar>(
+pub(crate) fn read_problem<B: LinearBackend>(
+    backend: B,
     args: &ProblemArgs,
     admit: &dyn Fn(&Shapes) -> Result<(), Error>,
-) -> Result<Problem<T>, Error> {
+) -> Result<Problem<B>, Error> {
     let targets = args.targets.as_deref().map(RowsFile::open).transpose()?;
-    read_problem_from(&args.path, open_npz(&args.path)?, targets, admit)
+    read_problem_from(backend, &args.path, open_npz(&args.path)?, targets, admit)
 }
 
 /// The same from an archive that is open, with the targets of another file in the place of b.
-pub(crate) fn read_problem_from<T: Scalar, R: Read + Seek>(
+pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
+    backend: B,
     path: &Path,
     archive: R,
     targets: Option<RowsFile>,
     admit: &dyn Fn(&Shapes) -> Result<(), Error>,
-) -> Result<Problem<T>, Error> {
+) -> Result<Problem<B>, Error> {
     let mut expected = ARRAYS;
-    expected[B].required = targets.is_none();
+    expected[TARGETS].required = targets.is_none();
     let admit = |shapes: &ArrayShapes| admit(&declared(shapes, targets.as_ref()));
-    let arrays: [Option<Array<T>>; 7] = read_npz(path, archive, &expected, &admit)?
+    let arrays: [Option<Stored<B>>; 7] = read_npz(&backend, path, archive, &expected, &admit)?
         .try_into()
         .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
-    let [Some(a1), Some(a2), b, c1, c2, w, x0] = arrays else {
+    let [
+        Some(Stored::Matrix(a1)),
+        Some(Stored::Matrix(a2)),
+        others @ ..,
+    ] = arrays
+    else {
         return Err(Error::content(path, "an array is missing", "A1, A2 and b"));
     };
-    let (a1, a2) = (matrix(a1), matrix(a2));
-    let (inputs, hidden, outcomes) = (a1.columns, a1.rows, a2.rows);
-    if a2.columns != hidden {
-        let found = format!("A2 has shape ({outcomes}, {})", a2.columns);
+    let [b, c1, c2, w, x0] = others.map(|array| match array {
+        Some(Stored::Values(array)) => Some(array),
+        _ => None,
+    });
+    let (inputs, hidden) = (backend.ncols(&a1), backend.nrows(&a1));
+    let (outcomes, columns) = (backend.nrows(&a2), backend.ncols(&a2));
+    if columns != hidden {
+        let found = format!("A2 has shape ({outcomes}, {columns})");
         let expected = format!("(m, {hidden}), a column for each row of A1");
         return Err(Error::content(path, found, &expected));
     }
-    let optional = |name, array: Option<Array<T>>, length: usize| match array {
+    let optional = |name, array: Option<Array<B::Scalar>>, length: usize| match array {
         Some(array) if array.values.len() != length => {
             let found = format!("{name} has shape ({},)", array.values.len());
             Err(Error::content(path, found, &format!("({length},)")))
         }
         array => Ok(array.map(|array| array.values)),
     };
+    let bias1 = optional("c1", c1, hidden)?.unwrap_or_else(|| vec![B::Scalar::zero(); hidden]);
+    let bias2 = optional("c2", c2, outcomes)?.unwrap_or_else(|| vec![B::Scalar::zero(); outcomes]);
     let problem = Problem {
-        bias1: optional("c1", c1, hidden)?.unwrap_or_else(|| vec![T::zero(); hidden]),
-        bias2: optional("c2", c2, outcomes)?.unwrap_or_else(|| vec![T::zero(); outcomes]),
+        network: TwoLayer::new(backend, a1, a2)
+            .and_then(|network| network.with_biases(bias1, bias2))
+            .map_err(in_file(path, None))?,
         weights: optional("w", w, outcomes)?,
         targets: Targets::new(path, b, targets, outcomes)?,
         starts: x0.map(Vectors::new),
-        a1,
-        a2,
     };
     if let Some(starts) = &problem.starts {
         problem.check_points(path, "x0", inputs, starts)?;
@@ -200,49 +209,47 @@ fn declared(shapes: &ArrayShapes, targets: Option<&RowsFile>) -> Shapes {
         inputs: length(0, 1).unwrap_or(1),
         hidden: length(0, 0).max(length(1, 1)).unwrap_or(1),
         outcomes: length(1, 0)
-            .max(length(B, 1))
-            .max(length(B, 0))
+            .max(length(TARGETS, 1))
+            .max(length(TARGETS, 0))
             .unwrap_or(1),
-        targets: targets.map_or(rows(B), |file| file.rows() as u64),
-        targets_read: length(B, 0).map_or(0, |_| rows(B)),
+        targets: targets.map_or(rows(TARGETS), |file| file.rows() as u64),
+        targets_read: length(TARGETS, 0).map_or(0, |_| rows(TARGETS)),
         starts: rows(6),
     }
 }
 
-impl<T: Scalar> Problem<T> {
-    /// d.
-    pub(crate) fn inputs(&self) -> usize {
-        self.a1.columns
-    }
-
-    /// m.
-    pub(crate) fn outcomes(&self) -> usize {
-        self.a2.rows
-    }
-
+impl<B: LinearBackend> Problem<B> {
     /// The starts that were asked for: the option, else those of the file, else zero.
-    pub(crate) fn take_starts(&mut self, start: Option<&Start>) -> Result<Vectors<T>, Error> {
+    pub(crate) fn take_starts(
+        &mut self,
+        start: Option<&Start>,
+    ) -> Result<Vectors<B::Scalar>, Error> {
         match start {
-            Some(Start::Zero) => Ok(Vectors::zero(self.inputs())),
+            Some(Start::Zero) => Ok(Vectors::zero(self.network.inputs())),
             Some(Start::File(path)) => self.read_points(path, "x0"),
             None => Ok(self
                 .starts
                 .take()
-                .unwrap_or_else(|| Vectors::zero(self.inputs()))),
+                .unwrap_or_else(|| Vectors::zero(self.network.inputs()))),
         }
     }
 
     /// Reads one point for all problems or one for each from an `.npy` file.
-    pub(crate) fn read_points(&self, path: &Path, name: &'static str) -> Result<Vectors<T>, Error> {
+    pub(crate) fn read_points(
+        &self,
+        path: &Path,
+        name: &'static str,
+    ) -> Result<Vectors<B::Scalar>, Error> {
         let shape = "(d,) or (K, d)";
         let expected = Expected {
             name,
             shape,
             dimensions: VECTORS,
             required: true,
+            is_matrix: false,
         };
         let points = Vectors::new(read_npy(path, &expected)?);
-        self.check_points(path, name, self.inputs(), &points)?;
+        self.check_points(path, name, self.network.inputs(), &points)?;
         Ok(points)
     }
 
@@ -276,15 +283,5 @@ impl<T: Scalar> Problem<T> {
         };
         let expected = format!("({inputs},) or ({rows}, {inputs})");
         Err(Error::content(path, found, &expected))
-    }
-}
-
-fn matrix<T>(array: Array<T>) -> Matrix<T> {
-    // The number of dimensions was checked when the array was read.
-    let (rows, columns) = (array.shape[0], array.values.len() / array.shape[0]);
-    Matrix {
-        rows,
-        columns,
-        values: array.values,
     }
 }

@@ -2,9 +2,10 @@
 //! mixed precision is built from it.
 
 use crate::args::LossName;
+use crate::bands::for_each_band;
+use crate::dispatch::Library;
 use crate::error::Error;
 use crate::invert::loss;
-use crate::problem_file::{Matrix, Problem};
 use std::path::Path;
 use twolayer_core::{
     Error as CoreError, LinearBackend, Problems, Regularizer, Scalar, Target, TwoLayer,
@@ -18,23 +19,25 @@ pub(crate) struct Rounded<B: LinearBackend> {
 }
 
 impl<B: LinearBackend> Rounded<B> {
-    /// Rounds a problem of which the matrices have not been given up yet. An entry beyond the range
-    /// of single precision is an error.
-    pub(crate) fn new<T: Scalar>(
-        backend: B,
+    /// Rounds a network. An entry beyond the range of single precision is an error.
+    pub(crate) fn new<D: Library<Single = B>>(
         path: &Path,
-        problem: &Problem<T>,
-        regularizer: Option<&Regularizer<T>>,
+        network: &TwoLayer<D>,
+        regularizer: Option<&Regularizer<D::Scalar>>,
         loss: LossName,
     ) -> Result<Self, Error> {
-        let load = |matrix: &Matrix<T>| {
-            let mut loaded = backend.zeros(matrix.rows, matrix.columns);
-            backend.copy_from_row_major(&rounded(&matrix.values), &mut loaded);
-            loaded
+        let (double, single) = (network.backend(), network.backend().in_single_precision());
+        let copy = |a| {
+            let (nrows, ncols) = (double.nrows(a), double.ncols(a));
+            let mut copy = single.zeros(nrows, ncols);
+            for_each_band(double, a, |first, values| {
+                single.copy_block_from_row_major(&rounded(values), (first, 0), ncols, &mut copy);
+            });
+            copy
         };
-        let (a1, a2) = (load(&problem.a1), load(&problem.a2));
-        let (bias1, bias2) = (rounded(&problem.bias1), rounded(&problem.bias2));
-        let network = TwoLayer::new(backend, a1, a2)
+        let (a1, a2) = (copy(network.a1()), copy(network.a2()));
+        let (bias1, bias2) = (rounded(network.bias1()), rounded(network.bias2()));
+        let network = TwoLayer::new(single, a1, a2)
             .and_then(|network| network.with_biases(bias1, bias2))
             .map_err(in_single_precision(path))?;
         let regularizer = regularizer.map(|r| Regularizer::new(rounded(r.weights())));

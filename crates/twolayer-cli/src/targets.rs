@@ -125,6 +125,7 @@ impl RowsFile {
             shape: "(K, m)",
             dimensions: &[2],
             required: true,
+            is_matrix: false,
         };
         let (file, header) = open_npy(path, &expected)?;
         let Header {

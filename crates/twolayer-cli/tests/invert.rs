@@ -86,6 +86,30 @@ fn a_problem_means_the_same_however_it_is_stored() {
     }
 }
 
+/// Both matrices are read in several pieces: rows, or columns.
+#[test]
+fn a_large_problem_means_the_same_in_either_order() {
+    let (d, n, m) = (201, 401, 403);
+    let result = |order| {
+        let storage = Storage {
+            order,
+            ..Storage::PLAIN
+        };
+        let mut problem = Problem::new(storage);
+        let (a1, a2) = (spread(n * d, 3, 0.1), spread(m * n, 5, 0.1));
+        problem.set("A1", storage.array(&[n as u64, d as u64], &a1));
+        problem.set("A2", storage.array(&[m as u64, n as u64], &a2));
+        problem.set("c1", storage.array(&[n as u64], &spread(n, 5, 1.0)));
+        problem.set("c2", storage.array(&[m as u64], &spread(m, 7, 1.0)));
+        problem.set("b", storage.array(&[m as u64], &vec![1.0 / m as f64; m]));
+        let desk = Desk::new(&problem);
+        let code = desk.invert(&["--max-iterations", "5"]).status.code();
+        assert!(matches!(code, Some(0 | 1)), "{code:?}");
+        desk.read("result.npz")
+    };
+    assert!(result(Order::C) == result(Order::Fortran));
+}
+
 #[test]
 fn single_precision_files_are_read_exactly() {
     let storage = Storage {

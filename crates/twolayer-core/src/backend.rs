@@ -49,7 +49,21 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     fn zeros(&self, nrows: usize, ncols: usize) -> Self::Matrix;
 
     /// Overwrites `a` by `values` (`nrows·ncols` of them, row after row).
-    fn copy_from_row_major(&self, values: &[Self::Scalar], a: &mut Self::Matrix);
+    fn copy_from_row_major(&self, values: &[Self::Scalar], a: &mut Self::Matrix) {
+        let (nrows, ncols) = (self.nrows(a), self.ncols(a));
+        assert_eq!(values.len(), nrows * ncols);
+        self.copy_block_from_row_major(values, (0, 0), ncols, a);
+    }
+
+    /// Overwrites a block of `a`, `width` columns from `(row, column)` on, by `values`, row after row:
+    /// of a large matrix in a file there need be no second copy.
+    fn copy_block_from_row_major(
+        &self,
+        values: &[Self::Scalar],
+        place: (usize, usize),
+        width: usize,
+        a: &mut Self::Matrix,
+    );
 
     /// Writes the entries of `a` to `values` (`nrows·ncols`), row after row.
     fn copy_to_row_major(&self, a: &Self::Matrix, values: &mut [Self::Scalar]);

@@ -217,12 +217,19 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         Mat::zeros(nrows, ncols)
     }
 
-    fn copy_from_row_major(&self, values: &[T], a: &mut Mat<T>) {
-        let ncols = a.ncols();
-        assert_eq!(values.len(), a.nrows() * ncols);
-        for j in 0..ncols {
-            let entries = values[j.min(values.len())..].iter().step_by(ncols);
-            for (to, &from) in a.col_as_slice_mut(j).iter_mut().zip(entries) {
+    fn copy_block_from_row_major(
+        &self,
+        values: &[T],
+        (row, column): (usize, usize),
+        width: usize,
+        a: &mut Mat<T>,
+    ) {
+        for j in 0..width {
+            let entries = values[j.min(values.len())..].iter().step_by(width);
+            for (to, &from) in a.col_as_slice_mut(column + j)[row..]
+                .iter_mut()
+                .zip(entries)
+            {
                 *to = from;
             }
         }

@@ -93,12 +93,18 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         DMatrix::zeros(nrows, ncols)
     }
 
-    fn copy_from_row_major(&self, values: &[T], a: &mut DMatrix<T>) {
-        let (nrows, ncols) = a.shape();
-        assert_eq!(values.len(), nrows * ncols);
-        for i in 0..nrows {
-            for (j, &value) in values[i * ncols..][..ncols].iter().enumerate() {
-                a[(i, j)] = value;
+    fn copy_block_from_row_major(
+        &self,
+        values: &[T],
+        (row, column): (usize, usize),
+        width: usize,
+        a: &mut DMatrix<T>,
+    ) {
+        let rows = values.len().checked_div(width).unwrap_or(0);
+        let mut block = a.view_mut((row, column), (rows, width));
+        for j in 0..width {
+            for (i, to) in block.column_mut(j).iter_mut().enumerate() {
+                *to = values[i * width + j];
             }
         }
     }

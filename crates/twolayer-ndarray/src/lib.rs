@@ -122,10 +122,18 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         Array2::from_elem((nrows, ncols), T::zero())
     }
 
-    fn copy_from_row_major(&self, values: &[T], a: &mut Array2<T>) {
-        assert_eq!(values.len(), a.len());
-        for (to, &from) in a.iter_mut().zip(values) {
-            *to = from;
+    fn copy_block_from_row_major(
+        &self,
+        values: &[T],
+        (row, column): (usize, usize),
+        width: usize,
+        a: &mut Array2<T>,
+    ) {
+        let lines = values.chunks_exact(width.max(1));
+        for (mut to, from) in a.rows_mut().into_iter().skip(row).zip(lines) {
+            for (to, &from) in to.iter_mut().skip(column).zip(from) {
+                *to = from;
+            }
         }
     }
 
