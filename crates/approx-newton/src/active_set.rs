@@ -78,8 +78,8 @@ impl<T: Scalar> ActiveSet<T> {
     /// Moves x (d) back onto the pinned kinks, by as little as possible, where it has left them by
     /// more than its own rounding. Steps stay in the subspace only to rounding, which is relative
     /// to their length: a long step leaves x off its kinks by much more than a short one can tell
-    /// from zero.
-    pub(crate) fn restore(&self, x: &mut [T]) {
+    /// from zero. Returns whether x moved.
+    pub(crate) fn restore(&self, x: &mut [T]) -> bool {
         let size = reduce::norm(x);
         let mut off = false;
         let mut distances = Vec::with_capacity(self.pinned.len());
@@ -91,12 +91,14 @@ impl<T: Scalar> ActiveSet<T> {
             distances.push(distance);
         }
         if !off {
-            return;
+            return false;
         }
         let correction = self.subspace.shortest(&distances);
-        if reduce::all_finite(&correction) {
+        let usable = reduce::all_finite(&correction);
+        if usable {
             reduce::axpy(-T::one(), &correction, x);
         }
+        usable
     }
 
     /// Releases the kink with the largest violation. `gradient` is the model's gradient at the point
@@ -110,7 +112,7 @@ impl<T: Scalar> ActiveSet<T> {
     ) -> Release {
         let multipliers = self.subspace.multipliers(gradient);
         let mut jumps = vec![T::zero(); self.pinned.len()];
-        problem.slope_jumps(at, step, &self.pinned, &mut jumps);
+        problem.slope_jumps(at, Some(step), &self.pinned, &mut jumps);
         let mut worst: Option<(T, usize, bool)> = None;
         let mut barred = false;
         for (index, (&mu, &jump)) in multipliers.iter().zip(&jumps).enumerate() {

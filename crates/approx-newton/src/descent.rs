@@ -4,7 +4,7 @@ use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
 use crate::kink_model::KinkModel;
-use crate::kinked_step::Pause;
+use crate::kinked_step::Caution;
 use crate::search::{MOST_PLACES, Place};
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
@@ -25,7 +25,7 @@ pub(crate) struct Descent<O: Kinked> {
     pub(crate) seconds: PhaseSeconds,
     pub(crate) buffers: Buffers<O::Scalar>,
     pub(crate) kink_model: KinkModel<O::Scalar>,
-    pub(crate) pause: Pause,
+    pub(crate) caution: Caution<O::Scalar>,
     model: Model,
     /// ν of the first model, in units of its mean eigenvalue.
     initial_damping: f64,
@@ -37,6 +37,10 @@ pub(crate) struct Descent<O: Kinked> {
     escapes: usize,
     /// Kinks crossed by the last move.
     pub(crate) flips: usize,
+    /// Whether the search has left the present point differentiated.
+    pub(crate) is_differentiated: bool,
+    /// Whether the last step that was looked for by values was taken in full.
+    pub(crate) takes_full_steps: bool,
 }
 
 pub(crate) struct Buffers<T> {
@@ -48,7 +52,6 @@ pub(crate) struct Buffers<T> {
     pub(crate) slopes: Vec<T>,
     pub(crate) crossings: Vec<Crossing<T>>,
     pub(crate) pinned: Vec<usize>,
-    pub(crate) all_kinks: Vec<usize>,
     /// Places on the step that a search by values looks at, how far along they are, and the values
     /// there.
     pub(crate) places: Vec<Place<T>>,
@@ -128,13 +131,12 @@ impl<O: Kinked> Descent<O> {
                 slopes: zeros(objective.kinks()),
                 crossings: Vec::with_capacity(objective.kinks()),
                 pinned: Vec::with_capacity(d),
-                all_kinks: Vec::with_capacity(objective.kinks()),
                 places: Vec::with_capacity(MOST_PLACES),
                 fractions: Vec::with_capacity(MOST_PLACES),
                 values: Vec::with_capacity(MOST_PLACES),
             },
             kink_model,
-            pause: Pause::default(),
+            caution: Caution::none(),
             model: Model::Missing,
             initial_damping: 1.0,
             first_gradient_norm: None,
@@ -142,6 +144,8 @@ impl<O: Kinked> Descent<O> {
             idle: 0,
             escapes: 0,
             flips: 0,
+            is_differentiated: false,
+            takes_full_steps: true,
         }
     }
 
@@ -172,7 +176,9 @@ impl<O: Kinked> Descent<O> {
         self.largest_mean_eigenvalue = O::Scalar::zero();
         self.idle = 0;
         self.escapes = 0;
-        self.pause = Pause::default();
+        self.caution = Caution::none();
+        self.is_differentiated = false;
+        self.takes_full_steps = true;
     }
 
     /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with
@@ -222,7 +228,7 @@ impl<O: Kinked> Descent<O> {
             return iteration.ending(self.status_without_step(hessian));
         };
         iteration.damping = self.damping.value();
-        if let Some(moved) = self.step_over_kinks(problem, hessian, noise) {
+        if let Some(moved) = self.step_over_kinks(problem, hessian, noise, step.predicted) {
             iteration.step_norm = moved;
             iteration.flips = self.flips;
             self.model = Model::Outdated;
@@ -320,9 +326,11 @@ impl<O: Kinked> Descent<O> {
 
     /// Gradient and H̃ at the present point. Returns the rows used.
     fn build_model<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> usize {
-        timed(&mut self.seconds.evaluate, || {
-            problem.differentiate(&mut self.current)
-        });
+        if !mem::take(&mut self.is_differentiated) {
+            timed(&mut self.seconds.evaluate, || {
+                problem.differentiate(&mut self.current)
+            });
+        }
         let rows = timed(&mut self.seconds.build, || {
             hessian.build(problem, &self.current)
         });
@@ -520,4 +528,5 @@ fn timed<R>(seconds: &mut f64, work: impl FnOnce() -> R) -> R {
 /// Exchanges the present point and the trial.
 pub(crate) fn swap<O: Kinked>(descent: &mut Descent<O>) {
     mem::swap(&mut descent.current, &mut descent.trial);
+    descent.is_differentiated = false;
 }

@@ -2,7 +2,7 @@
 
 use crate::crossings;
 use crate::hessian::solve_upper;
-use twolayer_core::{Crossing, Kinked, Scalar, Subspace, reduce};
+use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce};
 
 /// A convex, piecewise quadratic model of an objective around a point x:
 ///
@@ -49,6 +49,7 @@ pub(crate) struct KinkModel<T> {
     multiples: Vec<T>,
     sum: Vec<T>,
     crossings: Vec<Crossing<T>>,
+    all_kinks: Vec<usize>,
 }
 
 /// Pins and releases at most.
@@ -83,23 +84,21 @@ impl<T: Scalar> KinkModel<T> {
         self.sides.reserve(n);
         self.crossings.reserve(n);
         self.pinned.reserve(d);
+        self.all_kinks.extend(0..n);
     }
 
-    /// Minimises the model around a differentiated point that is held on `pinned`, from p = 0.
-    /// Returns the decrease that it promises, and leaves p in `step`.
+    /// Minimises the model around a differentiated point that is held on `pinned`, from p = 0, or
+    /// until it promises more than there is. Returns the decrease that it promises, and leaves p in
+    /// `step`.
     pub(crate) fn minimize<O: Kinked<Scalar = T>>(
         &mut self,
         problem: &O,
-        at: &O::Evaluation,
+        at: &mut O::Evaluation,
         pinned: &[usize],
     ) -> T {
-        self.begin(problem, at, pinned);
         let mut subspace = Subspace::whole(self.step.len());
-        self.pinned.clear();
-        for &kink in pinned {
-            self.pin(problem, &mut subspace, kink);
-        }
-        let mut promised = 0.0;
+        self.begin(problem, at, pinned, &mut subspace);
+        let (mut promised, most) = (0.0, at.value().to_f64());
         for _ in 0..MOST_TURNS {
             self.differentiate(problem);
             self.direction.clear();
@@ -118,12 +117,20 @@ impl<T: Scalar> KinkModel<T> {
                 break;
             }
             promised += self.walk(problem, &mut subspace);
+            if promised > most {
+                break;
+            }
         }
         T::of(promised)
     }
 
-    fn begin<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation, pinned: &[usize]) {
-        self.step.fill(T::zero());
+    fn begin<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &mut O::Evaluation,
+        pinned: &[usize],
+        subspace: &mut Subspace<T>,
+    ) {
         self.position.fill(T::zero());
         self.distances.copy_from_slice(problem.signed_distances(at));
         self.sides_at_x.clear();
@@ -132,6 +139,27 @@ impl<T: Scalar> KinkModel<T> {
             self.distances[kink] = T::zero();
         }
         self.sides.clone_from(&self.sides_at_x);
+        self.pinned.clear();
+        for &kink in pinned {
+            self.pin(problem, subspace, kink);
+        }
+        self.foresee(problem, at, subspace);
+        self.step.fill(T::zero());
+    }
+
+    /// The jumps of the slopes behind the kinks, for the end of the step that knows of none but those
+    /// that are pinned.
+    fn foresee<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &mut O::Evaluation,
+        subspace: &Subspace<T>,
+    ) {
+        self.step.clear();
+        self.step.extend(self.residual.iter().map(|&s| -s));
+        subspace.project(&mut self.step);
+        solve_upper(&self.factor, &mut self.step, false);
+        problem.slope_jumps(at, Some(&self.step), &self.all_kinks, &mut self.jumps);
         for jump in &mut self.jumps {
             *jump = num_traits::Float::max(*jump, T::zero());
         }
@@ -256,14 +284,16 @@ mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use twolayer_core::{Evaluation, Objective};
+    use twolayer_core::Objective;
 
     const D: usize = 3;
     const N: usize = 7;
 
-    /// Kinks in general position around the origin; the model knows the rest.
+    /// Kinks in general position around the origin, and what their slopes jump by; the model knows
+    /// the rest.
     struct Kinks {
         normals: [[f64; D]; N],
+        jumps: [f64; N],
     }
 
     struct Origin {
@@ -276,7 +306,7 @@ mod tests {
             &[0.0; D]
         }
         fn value(&self) -> f64 {
-            0.0
+            1e9
         }
         fn gradient(&self) -> &[f64] {
             &[0.0; D]
@@ -329,6 +359,17 @@ mod tests {
                 reduce::axpy(multiple, normal, sum);
             }
         }
+        fn slope_jumps(
+            &self,
+            _: &mut Origin,
+            _: Option<&[f64]>,
+            kinks: &[usize],
+            jumps: &mut [f64],
+        ) {
+            for (jump, &kink) in jumps.iter_mut().zip(kinks) {
+                *jump = self.jumps[kink];
+            }
+        }
     }
 
     /// m(p) by its definition.
@@ -355,6 +396,7 @@ mod tests {
             let mut draw = |width: f64| random.random_range(-width..width);
             let kinks = Kinks {
                 normals: std::array::from_fn(|_| std::array::from_fn(|_| draw(1.0))),
+                jumps: std::array::from_fn(|_| draw(4.0)),
             };
             let mut distances: [f64; N] = std::array::from_fn(|_| draw(1.0));
             let pinned: Vec<usize> = (0..case % 3).collect();
@@ -362,7 +404,7 @@ mod tests {
                 distances[kink] = 0.0;
             }
             let sides = distances.map(|h| h > 0.0);
-            let at = Origin { distances, sides };
+            let mut at = Origin { distances, sides };
             let mut model = KinkModel::default();
             model.resize(D, N);
             for i in 0..D {
@@ -372,8 +414,7 @@ mod tests {
                 model.factor[i * D + i] += 2.0;
                 model.residual[i] = draw(5.0);
             }
-            model.jumps.fill_with(|| draw(4.0));
-            let promised = model.minimize(&kinks, &at, &pinned);
+            let promised = model.minimize(&kinks, &mut at, &pinned);
             let least = value(&model, &kinks, &at, &model.step);
             let start = value(&model, &kinks, &at, &[0.0; D]);
             assert!((start - least - promised).abs() < 1e-11, "case {case}");

@@ -8,26 +8,58 @@ use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
 
 /// A step is good where the objective falls by this part of the prediction.
 const GOOD_GAIN: f64 = 0.25;
+/// From here on the model is trusted more.
+const VERY_GOOD_GAIN: f64 = 0.75;
+/// A refused step is tried again with so many times the damping.
+const GROWTH: f64 = 10.0;
+/// A step is worth while that promises this part of what the step along one direction promises.
+const WORTHWHILE: f64 = 0.1;
+/// Steps tried at one point.
+const MOST_TRIES: usize = 3;
 /// Iterations to wait after failures, at most.
 const LONGEST_PAUSE: u32 = 16;
 
-/// When to try a step with the kinks in the model.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pause {
+/// When to try a step with the kinks in the model, and with how much damping. The step along one
+/// direction ends where the objective stops falling, at a kink as a rule, whatever its damping, so
+/// its damping says little about how far the model can be trusted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caution<T> {
+    /// ν, where it is more than that of the descent.
+    damping: T,
     /// Iterations still to wait.
     left: u32,
     /// Iterations to wait after the next failure, less one.
     next: u32,
 }
 
-impl Pause {
-    fn is_over(&mut self) -> bool {
+impl<T: Scalar> Caution<T> {
+    /// Nothing has failed yet.
+    pub(crate) fn none() -> Self {
+        Self {
+            damping: T::zero(),
+            left: 0,
+            next: 0,
+        }
+    }
+
+    fn lets_pass(&mut self) -> bool {
         let over = self.left == 0;
         self.left = self.left.saturating_sub(1);
         over
     }
 
-    fn lengthen(&mut self) {
+    fn succeed(&mut self, damping: T, gain: T) {
+        let trusted = gain >= T::of(VERY_GOOD_GAIN);
+        self.damping = if trusted {
+            damping / T::of(GROWTH)
+        } else {
+            damping
+        };
+        (self.left, self.next) = (0, 0);
+    }
+
+    fn fail(&mut self, damping: T) {
+        self.damping = damping;
         self.left = self.next;
         self.next = (2 * self.next + 1).min(LONGEST_PAUSE);
     }
@@ -36,51 +68,66 @@ impl Pause {
 impl<O: Kinked> Descent<O> {
     /// Goes to the minimum of the model with the kinks in it, and is held on those that hold that,
     /// where the objective falls by a fair part of what the model promises. Returns the length of
-    /// the move; `None`, and nothing has changed, where no kink holds the point or it does not.
-    /// The slopes behind the kinks are foreseen for the end of the step without them, which is in
-    /// the buffers.
+    /// the move; `None`, and nothing has changed, where no kink holds the point or it does not. A
+    /// refused step is tried again with more damping, for as long as it promises a fair part of what
+    /// the `plain` step along one direction does.
     pub(crate) fn step_over_kinks<H: HessianApprox<O>>(
         &mut self,
         problem: &O,
         hessian: &mut H,
         noise: O::Scalar,
+        plain: O::Scalar,
     ) -> Option<O::Scalar> {
         let suits = !self.active_set.is_empty() && problem.radius().is_none();
-        if !suits || !self.pause.is_over() {
+        if !suits || !self.caution.lets_pass() {
             return None;
         }
         let clock = Instant::now();
-        let moved = self.try_step_over_kinks(problem, hessian, noise);
-        match moved {
-            Some(_) => self.pause = Pause::default(),
-            None => self.pause.lengthen(),
-        }
+        let moved = self.try_steps_over_kinks(problem, hessian, noise, plain);
         self.seconds.search += clock.elapsed().as_secs_f64();
         moved
     }
 
-    fn try_step_over_kinks<H: HessianApprox<O>>(
+    fn try_steps_over_kinks<H: HessianApprox<O>>(
         &mut self,
         problem: &O,
         hessian: &mut H,
         noise: O::Scalar,
+        plain: O::Scalar,
     ) -> Option<O::Scalar> {
-        let (d, n) = (problem.dimension(), problem.kinks());
-        let model = &mut self.kink_model;
-        let damping = self.damping.value();
-        if !hessian.damped_factor(damping, &mut model.factor, &mut model.residual) {
-            return None;
+        let mut damping = self.damping.value().max(self.caution.damping);
+        let worthwhile = O::Scalar::of(WORTHWHILE) * plain.min(self.current.value());
+        for _ in 0..MOST_TRIES {
+            let model = &mut self.kink_model;
+            if !hessian.damped_factor(damping, &mut model.factor, &mut model.residual) {
+                break;
+            }
+            let pinned = self.active_set.pinned();
+            let predicted = model.minimize(problem, &mut self.current, pinned);
+            let usable = predicted.is_finite() && reduce::all_finite(&model.step);
+            if !usable || predicted <= noise || predicted < worthwhile {
+                break;
+            }
+            // A loss does not fall below zero.
+            if predicted <= self.current.value()
+                && let Some(gain) = self.try_step_over_kinks(problem, predicted)
+            {
+                self.caution.succeed(damping, gain);
+                if damping == self.damping.value() {
+                    self.damping.reward(gain);
+                }
+                return Some(reduce::norm(&self.kink_model.step));
+            }
+            damping *= O::Scalar::of(GROWTH);
         }
-        let all = &mut self.buffers.all_kinks;
-        all.clear();
-        all.extend(0..n);
-        problem.slope_jumps(&mut self.current, &self.buffers.step, all, &mut model.jumps);
-        let predicted = model.minimize(problem, &self.current, self.active_set.pinned());
-        let usable = predicted.is_finite() && reduce::all_finite(&model.step);
-        if !usable || predicted <= noise {
-            return None;
-        }
-        let mut active_set = ActiveSet::new(d);
+        self.caution.fail(damping / O::Scalar::of(GROWTH));
+        None
+    }
+
+    /// Takes the step of the model if it is good. Returns the part of the prediction that it gained.
+    fn try_step_over_kinks(&mut self, problem: &O, predicted: O::Scalar) -> Option<O::Scalar> {
+        let model = &self.kink_model;
+        let mut active_set = ActiveSet::new(problem.dimension());
         active_set.pin_only(problem, &model.pinned);
         let point = &mut self.buffers.point;
         point.copy_from_slice(self.current.point());
@@ -91,10 +138,9 @@ impl<O: Kinked> Descent<O> {
         if gain.is_nan() || gain <= O::Scalar::of(GOOD_GAIN) {
             return None;
         }
-        self.damping.reward(gain);
         swap(self);
         self.flips = self.current.flips_from(&self.trial);
         self.active_set = active_set;
-        Some(reduce::norm(&self.kink_model.step))
+        Some(gain)
     }
 }

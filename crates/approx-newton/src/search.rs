@@ -13,8 +13,8 @@ const GOOD_GAIN: f64 = 0.25;
 /// What a search by values tries of a step that is not good.
 const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
 const MOST_KINKS_TRIED: usize = 16;
-/// Places that a search by values looks at.
-pub(crate) const MOST_PLACES: usize = FRACTIONS.len() + MOST_KINKS_TRIED;
+/// Places that a search by values looks at, the end of the step among them.
+pub(crate) const MOST_PLACES: usize = FRACTIONS.len() + MOST_KINKS_TRIED + 1;
 
 /// Where on the step, and on which kink if on one.
 pub(crate) type Place<T> = (T, Option<usize>);
@@ -87,7 +87,9 @@ impl<O: Kinked> Descent<O> {
     fn settle_on_kinks(&mut self, problem: &O, before: O::Scalar) {
         let Buffers { point, pinned, .. } = &mut self.buffers;
         point.copy_from_slice(self.current.point());
-        self.active_set.restore(point);
+        if !self.active_set.restore(point) {
+            return;
+        }
         pinned.clear();
         pinned.extend_from_slice(self.active_set.pinned());
         problem.evaluate(point, pinned, &mut self.trial);
@@ -100,16 +102,20 @@ impl<O: Kinked> Descent<O> {
     /// best of the kinks on the way and of a few fractions. Leaves it in `trial`.
     fn search_by_values(&mut self, problem: &O, step: &ModelStep<O::Scalar>) -> Place<O::Scalar> {
         let full = (O::Scalar::one(), None);
-        self.evaluate_trial(problem, full);
         let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted;
-        if self.trial.value() <= enough {
-            return full;
+        // A full step that will be refused is not worth an evaluation: where the last one was, all
+        // places are looked at together.
+        if self.takes_full_steps {
+            self.evaluate_trial(problem, full);
+            if self.trial.value() <= enough {
+                return full;
+            }
         }
-        let (mut lowest, mut best) = (self.trial.value(), full);
         self.list_places();
         let places = std::mem::take(&mut self.buffers.places);
         let known = self.look_along(problem, &places);
-        for (index, &place) in places.iter().enumerate() {
+        let (mut lowest, mut best) = (O::Scalar::nan(), full);
+        for (index, &place) in places.iter().enumerate().rev() {
             let value = if known {
                 self.buffers.values[index]
             } else {
@@ -119,13 +125,17 @@ impl<O: Kinked> Descent<O> {
             if value < lowest || lowest.is_nan() {
                 (lowest, best) = (value, place);
             }
+            if place == full && value <= enough {
+                break;
+            }
         }
         self.buffers.places = places;
+        self.takes_full_steps = best == full || !known;
         self.evaluate_trial(problem, best);
         best
     }
 
-    /// The places on the way that are worth a look, nearest first.
+    /// The places on the way that are worth a look, nearest first; the last is the full step.
     fn list_places(&mut self) {
         let mut places = std::mem::take(&mut self.buffers.places);
         places.clear();
@@ -133,6 +143,7 @@ impl<O: Kinked> Descent<O> {
         let kinks = self.buffers.crossings.len().min(MOST_KINKS_TRIED);
         places.extend((0..kinks).map(|index| self.kink_to_try(index, kinks)));
         places.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
+        places.push((O::Scalar::one(), None));
         self.buffers.places = places;
     }
 
@@ -188,15 +199,20 @@ impl<O: Kinked> Descent<O> {
     }
 
     /// Whether the objective rises, along the last step, on both sides of a kink that it ended on.
+    /// Leaves the point differentiated, on the negative side of the kink.
     fn falls_into(&mut self, problem: &O, kink: usize) -> bool {
-        let rises = self.buffers.slopes[kink] > O::Scalar::zero();
-        let mut slope = |positive: bool| {
-            problem.choose_side(&mut self.current, kink, positive);
-            problem.differentiate(&mut self.current);
-            reduce::dot(self.current.gradient(), &self.buffers.step)
-        };
-        let (before, behind) = (slope(!rises), slope(rises));
         problem.choose_side(&mut self.current, kink, false);
+        problem.differentiate(&mut self.current);
+        self.is_differentiated = true;
+        let rate = self.buffers.slopes[kink];
+        let mut jump = [O::Scalar::zero()];
+        problem.slope_jumps(&mut self.current, None, &[kink], &mut jump);
+        let negative = reduce::dot(self.current.gradient(), &self.buffers.step);
+        let positive = negative + jump[0] * rate;
+        let (before, behind) = match rate > O::Scalar::zero() {
+            true => (negative, positive),
+            false => (positive, negative),
+        };
         before <= O::Scalar::zero() && behind >= O::Scalar::zero()
     }
 

@@ -56,10 +56,12 @@ impl Shapes {
             starts,
             ..
         } = *self;
+        let largest = product([n, d]).max(product([m, n]));
+        let band = BLOCK_READ.min(largest).max(m).max(n).max(d);
         let numbers = sum([
             product([n, d]),
             product([m, n]),
-            product([2, BLOCK_READ.max(m).max(n).max(d)]),
+            product([2, band]),
             product([targets_read, m]),
             product([starts, d]),
             product([2, n]),

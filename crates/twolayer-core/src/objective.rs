@@ -136,12 +136,12 @@ pub trait Kinked: Objective {
     }
 
     /// For each of `kinks`: the slope of the objective per unit of hᵢ on the positive side minus
-    /// that on the negative side, everything else held, as the quadratic model at the point
-    /// predicts it for the point plus `step` (d).
+    /// that on the negative side, everything else held: at a point that was differentiated, or, where
+    /// a `step` (d) from there is given, as the quadratic model at the point predicts it for its end.
     fn slope_jumps(
         &self,
         _at: &mut Self::Evaluation,
-        _step: &[Self::Scalar],
+        _step: Option<&[Self::Scalar]>,
         _kinks: &[usize],
         _jumps: &mut [Self::Scalar],
     ) {
