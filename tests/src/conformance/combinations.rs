@@ -1,6 +1,8 @@
 //! Sums of rows, and products that are added to what is there.
 
-use super::{Dense, Suite, close, narrow, positions, spoil_columns};
+use super::dense::{Dense, positions, spoil_columns};
+use super::rounding::close;
+use super::{Suite, narrow};
 use twolayer_core::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {

@@ -1,6 +1,8 @@
 //! Several vectors at a time: right, and each as if the others were not there.
 
-use super::{Dense, SHAPES, Suite, close, gamma, nans, narrow};
+use super::dense::Dense;
+use super::rounding::{close, gamma};
+use super::{SHAPES, Suite, nans, narrow};
 use twolayer_core::{LinearBackend, Scalar, reduce};
 
 const COUNTS: [usize; 4] = [1, 2, 8, 11];
