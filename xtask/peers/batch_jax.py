@@ -11,22 +11,17 @@ import json
 import sys
 import time
 
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
-
-try:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-
-    import equinox as eqx
-    import jax.numpy as jnp
-    import optimistix as optx
-
-    from optimistix_lm import versions
-except ImportError as missing:
-    sys.exit(f"{missing}: this peer needs jax and optimistix")
+import optimistix as optx
 
 from network import Network
+from optimistix_lm import versions
 
 arguments = argparse.ArgumentParser(description=__doc__)
 arguments.add_argument("problem")

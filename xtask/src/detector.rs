@@ -2,8 +2,10 @@
 
 use crate::command::{build_twolayer, print_of, root};
 use crate::error::Error;
+use crate::python::{NUMPY, has};
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             return Err(Error::Missing { path });
         }
     }
+    let has_scipy = args.peers && has(&args.python, "SciPy L-BFGS", NUMPY, &mut BTreeSet::new())?;
     let binary = build_twolayer()?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let out = scratch.path().join("result.npz");
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
                         });
                     }
                 }
-                if args.peers {
+                if has_scipy {
                     let mut command = Command::new(&args.python);
                     command
                         .arg(root.join("xtask/peers/detector.py"))

@@ -8,6 +8,7 @@ mod detector;
 mod error;
 mod experiments;
 mod mutate;
+mod python;
 mod tables;
 
 use clap::{Parser, Subcommand};

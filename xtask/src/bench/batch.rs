@@ -1,11 +1,12 @@
 //! Many targets at once: targets per second against K, beside other programs.
 
 use super::many::Many;
-use super::peer::{PythonArgs, STANDARD};
+use super::peer::{PythonArgs, SCIPY};
 use super::problem::Named;
 use super::{machine, plots, positive};
 use crate::command::{Watched, build_twolayer, script, watch};
 use crate::error::Error;
+use crate::python::{JAX, has};
 use crate::tables::{csv, markdown, save};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,9 +87,10 @@ struct Measured {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let mut measured = Measured::default();
+    let peers = Peers::find(args, &mut measured.missing)?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let binary = build_twolayer()?;
-    let mut measured = Measured::default();
     let most = args.counts.iter().max().copied().unwrap_or(1);
     let most = most.max(args.singles).max(args.peer_targets) as usize;
     for &named in &args.problems {
@@ -96,8 +98,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let many = Many::new(named, most, folder.path())?;
         let first = measured.rows.len();
         ours(args, &binary, &many, &mut measured)?;
-        if args.peers {
-            peers(args, &many, &mut measured)?;
+        if peers.any() {
+            peers.run(args, &many, &mut measured)?;
         }
         let lines: Vec<_> = measured.rows[first..].iter().map(point).collect();
         plots::throughput(many.name, &lines)?;
@@ -216,61 +218,82 @@ struct Vmapped {
     losses: Vec<f64>,
 }
 
-fn peers(args: &Args, many: &Many, measured: &mut Measured) -> Result<(), Error> {
-    let count = args.peer_targets as usize;
-    let problem = many.write(count)?;
-    let (scipy, limits) = (&STANDARD[1], vec![args.limit; count]);
-    let mut missing = Vec::new();
-    match scipy.run(&args.python.python, &problem, None, &limits, SOLVED) {
-        Ok(report) => {
-            let runs = report.runs.iter();
-            let solved = runs.clone().filter(|r| r.lowest <= SOLVED * r.start_loss);
-            let (solved, seconds) = (solved.count(), runs.map(|run| run.seconds).sum());
-            let solver = format!("{} in a loop", scipy.name);
-            add_peer(
-                measured,
-                many,
-                solver,
-                (count, solved),
-                seconds,
-                report.peak_bytes,
-            );
-            measured.versions.extend(report.versions);
+/// The peers that are to run and can.
+#[derive(Debug, Default)]
+struct Peers {
+    scipy: bool,
+    vmapped: Vec<(&'static str, &'static str)>,
+}
+
+/// Names in the tables and methods of `peers/batch_jax.py`.
+const VMAPPED: [(&str, &str); 2] = [
+    ("optimistix LM under vmap", "lm"),
+    ("optimistix L-BFGS under vmap", "l-bfgs"),
+];
+
+impl Peers {
+    /// Asks before anything is measured, and says what is not there.
+    fn find(args: &Args, missing: &mut BTreeSet<String>) -> Result<Self, Error> {
+        let mut peers = Self::default();
+        if !args.peers {
+            return Ok(peers);
         }
-        Err(error) => missing.push((scipy.name, error)),
-    }
-    for (name, method) in [
-        ("optimistix LM under vmap", "lm"),
-        ("optimistix L-BFGS under vmap", "l-bfgs"),
-    ] {
-        match vmapped(args, &problem, method, args.limit * count as f64) {
-            Ok(Watched {
-                printed,
-                peak_bytes,
-            }) => {
-                let pairs = printed.losses.iter().zip(&printed.start_losses);
-                let solved = pairs.filter(|(loss, start)| **loss <= SOLVED * **start);
-                let (solved, seconds) = (solved.count(), printed.seconds);
-                add_peer(
-                    measured,
-                    many,
-                    name.into(),
-                    (count, solved),
-                    seconds,
-                    peak_bytes,
-                );
-                measured.versions.extend(printed.versions);
+        let python = &args.python.python;
+        peers.scipy = SCIPY.can_run(python, missing)?;
+        for (name, method) in VMAPPED {
+            if has(python, name, JAX, missing)? {
+                peers.vmapped.push((name, method));
             }
-            Err(error) => missing.push((name, error)),
         }
+        Ok(peers)
     }
-    for (name, error) in missing {
-        eprintln!("{name}: {error}");
-        let told = error.to_string();
-        let reason = told.lines().last().unwrap_or_default();
-        measured.missing.insert(format!("{name}: {reason}"));
+
+    fn any(&self) -> bool {
+        self.scipy || !self.vmapped.is_empty()
     }
-    Ok(())
+
+    fn run(&self, args: &Args, many: &Many, measured: &mut Measured) -> Result<(), Error> {
+        let count = args.peer_targets as usize;
+        let problem = many.write(count)?;
+        let mut failed = Vec::new();
+        if self.scipy {
+            let limits = vec![args.limit; count];
+            match SCIPY.run(&args.python.python, &problem, None, &limits, SOLVED) {
+                Ok(report) => {
+                    let runs = report.runs.iter();
+                    let solved = runs.clone().filter(|r| r.lowest <= SOLVED * r.start_loss);
+                    let (solved, seconds) = (solved.count(), runs.map(|run| run.seconds).sum());
+                    let solver = format!("{} in a loop", SCIPY.name);
+                    let peak = report.peak_bytes;
+                    add_peer(measured, many, solver, (count, solved), seconds, peak);
+                    measured.versions.extend(report.versions);
+                }
+                Err(error) => failed.push((SCIPY.name, error)),
+            }
+        }
+        for &(name, method) in &self.vmapped {
+            match vmapped(args, &problem, method, args.limit * count as f64) {
+                Ok(Watched {
+                    printed,
+                    peak_bytes: peak,
+                }) => {
+                    let pairs = printed.losses.iter().zip(&printed.start_losses);
+                    let solved = pairs.filter(|(loss, start)| **loss <= SOLVED * **start);
+                    let (solved, seconds) = (solved.count(), printed.seconds);
+                    add_peer(measured, many, name.into(), (count, solved), seconds, peak);
+                    measured.versions.extend(printed.versions);
+                }
+                Err(error) => failed.push((name, error)),
+            }
+        }
+        for (name, error) in failed {
+            eprintln!("{name}: {error}");
+            let told = error.to_string();
+            let reason = told.lines().last().unwrap_or_default();
+            measured.missing.insert(format!("{name}: {reason}"));
+        }
+        Ok(())
+    }
 }
 
 fn vmapped(

@@ -4,10 +4,11 @@ use super::machine;
 use super::peer::PythonArgs;
 use crate::command::{cargo, print_of, root, script};
 use crate::error::Error;
+use crate::python::{NUMPY, has};
 use crate::tables::{markdown, save};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +64,7 @@ struct Kernel {
 const RUNNERS: [&str; 4] = ["faer", "nalgebra", "ndarray", "NumPy"];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let has_numpy = args.peers && has(&args.python.python, "NumPy", NUMPY, &mut BTreeSet::new())?;
     let home = tempfile::tempdir().map_err(Error::Scratch)?;
     let mut command = cargo();
     command
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             stderr,
         });
     }
-    let rates: Rates = if args.peers {
+    let rates: Rates = if has_numpy {
         print_of(script(&args.python.python, "rates.py"))?
     } else {
         Rates::default()

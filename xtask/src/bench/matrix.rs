@@ -8,6 +8,7 @@ use super::trace::{Course, seconds_to};
 use super::twolayer::{Inverted, Twolayer};
 use super::{plots, positive};
 use crate::error::Error;
+use crate::python::{NUMPY, has};
 use crate::tables::{csv, median, save};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -77,20 +78,45 @@ struct Measured {
     missing: BTreeSet<String>,
 }
 
+/// The other programs that are to run and can.
+#[derive(Debug, Default)]
+struct Others {
+    peers: Vec<&'static Peer>,
+    /// Whether NumPy recomputes the losses.
+    has_numpy: bool,
+}
+
+impl Others {
+    /// Asks before anything is measured, and says what is not there.
+    fn find(args: &Args, missing: &mut BTreeSet<String>) -> Result<Self, Error> {
+        let mut others = Self::default();
+        if !args.peers {
+            return Ok(others);
+        }
+        let python = &args.python.python;
+        for peer in STANDARD.iter().chain(&FURTHER) {
+            if peer.can_run(python, missing)? {
+                others.peers.push(peer);
+            }
+        }
+        others.has_numpy = has(python, "NumPy's check of the losses", NUMPY, missing)?;
+        Ok(others)
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let mut measured = Measured::default();
+    let others = Others::find(args, &mut measured.missing)?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
-    let mut measured = Measured::default();
     for named in args.problems() {
         // One problem's files at a time: the largest has 400 MB.
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
         let problem = named.write(folder.path())?;
         for start in &problem.starts {
             let first = measured.rows.len();
-            ours(args, &twolayer, &problem, start, &mut measured)?;
-            if args.peers {
-                peers(args, &problem, start, &mut measured)?;
-            }
+            ours(args, &others, &twolayer, &problem, start, &mut measured)?;
+            peers(args, &others, &problem, start, &mut measured)?;
             let title = format!("{} from {}", problem.name, start.name);
             plots::time_to_accuracy(&title, &measured.rows[first..])?;
         }
@@ -116,6 +142,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 /// Every backend, precision and Hessian.
 fn ours(
     args: &Args,
+    others: &Others,
     twolayer: &Twolayer,
     problem: &Problem,
     start: &Start,
@@ -161,7 +188,7 @@ fn ours(
                 } else {
                     our_row(row, problem, runs)
                 };
-                if args.peers && precision == "f64" && hessian == "auto" && row.targets > 0 {
+                if others.has_numpy && precision == "f64" && hessian == "auto" && row.targets > 0 {
                     confirm(args, twolayer, problem, &row)?;
                 }
                 row.tell();
@@ -232,6 +259,7 @@ fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Re
 
 fn peers(
     args: &Args,
+    others: &Others,
     problem: &Problem,
     start: &Start,
     measured: &mut Measured,
@@ -242,7 +270,7 @@ fn peers(
     let Some(start_loss) = double.map(|row| row.courses[0].start_loss).next() else {
         return Ok(());
     };
-    for peer in STANDARD.iter().chain(&FURTHER) {
+    for &peer in &others.peers {
         let limits = vec![args.limit(); problem.targets];
         let python = &args.python.python;
         match peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED) {

@@ -2,8 +2,9 @@
 
 use crate::command::{Watched, cargo, root, script, watch};
 use crate::error::Error;
+use crate::python::{JAX, NUMPY, has};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct PythonArgs {
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     program: Program,
+    /// The packages of Python that it needs.
+    packages: &'static [&'static str],
 }
 
 #[derive(Debug)]
@@ -32,23 +35,23 @@ enum Program {
 }
 
 /// Those that need NumPy and SciPy only.
-pub(crate) const STANDARD: [Peer; 3] = [
+pub(crate) static STANDARD: [Peer; 3] = [
     Peer::python("NumPy Newton", "newton"),
-    Peer::python("SciPy L-BFGS-B", "l-bfgs-b"),
+    SCIPY,
     Peer::python("SciPy trust-ncg", "trust-ncg"),
 ];
 
+/// Of those, the one that a loop over many targets is made of.
+pub(crate) const SCIPY: Peer = Peer::python("SciPy L-BFGS-B", "l-bfgs-b");
+
 /// Those that need more.
-pub(crate) const FURTHER: [Peer; 3] = [
-    Peer::python("optimistix LM", "optimistix-lm"),
+pub(crate) static FURTHER: [Peer; 3] = [
     Peer {
-        name: "argmin L-BFGS",
-        program: Program::Argmin("l-bfgs"),
+        packages: JAX,
+        ..Peer::python("optimistix LM", "optimistix-lm")
     },
-    Peer {
-        name: "argmin trust region",
-        program: Program::Argmin("trust-region"),
-    },
+    Peer::argmin("argmin L-BFGS", "l-bfgs"),
+    Peer::argmin("argmin trust region", "trust-region"),
 ];
 
 /// One peer on one problem.
@@ -86,7 +89,25 @@ impl Peer {
         Self {
             name,
             program: Program::Python(method),
+            packages: NUMPY,
         }
+    }
+
+    const fn argmin(name: &'static str, method: &'static str) -> Self {
+        Self {
+            name,
+            program: Program::Argmin(method),
+            packages: &[],
+        }
+    }
+
+    /// Whether a Python has what this peer needs; [`has`] says what it has not.
+    pub(crate) fn can_run(
+        &self,
+        python: &str,
+        missing: &mut BTreeSet<String>,
+    ) -> Result<bool, Error> {
+        has(python, self.name, self.packages, missing)
     }
 
     /// Runs it on every problem of a file, from the file's own starts or from another, each with
