@@ -11,9 +11,13 @@ import sys
 
 import numpy as np
 
-from methods import METHODS, Over, Watched
+import methods
+import softplus
+from methods import Over, Watched
 from network import Network, Squared
 from versions import versions
+
+METHODS = methods.METHODS | softplus.METHODS
 
 arguments = argparse.ArgumentParser(description=__doc__)
 arguments.add_argument("problem")

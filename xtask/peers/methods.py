@@ -63,10 +63,10 @@ class Watched:
         return self.objective.hessian_product(x, v)
 
 
-def newton(watched, x):
+def newton(watched, x, loss=None):
     """Newton's method with the exact Hessian, a Levenberg damping that adapts to how well the
-    quadratic model predicts, and Cholesky."""
-    loss = watched.start_loss
+    quadratic model predicts, and Cholesky. `loss` is that at x, where x is not the start."""
+    loss = watched.start_loss if loss is None else loss
     damping = None
     while True:
         gradient, hessian = watched.gradient_and_hessian(x)

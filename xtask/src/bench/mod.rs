@@ -1,6 +1,7 @@
 //! Measurements of speed and of what is reached, beside other programs.
 
 mod batch;
+mod continuation;
 mod head;
 mod kernels;
 pub(crate) mod machine;
@@ -38,6 +39,10 @@ enum What {
     Batch(batch::Args),
     /// Measures how the cost of a step grows with the number of outcomes.
     Steps(steps::Args),
+    /// Compares starts from far away with a continuation from softplus to ReLU.
+    ///
+    /// Needs a Python with NumPy and SciPy.
+    Continuation(continuation::Args),
     /// Measures the backends' kernels with criterion, and the bandwidth of memory.
     Kernels(kernels::Args),
 }
@@ -45,6 +50,7 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     match &args.what {
         Some(What::Batch(args)) => batch::run(args),
+        Some(What::Continuation(args)) => continuation::run(args),
         Some(What::Head(args)) => head::run(args),
         Some(What::Steps(args)) => steps::run(args),
         Some(What::Kernels(args)) => kernels::run(args),

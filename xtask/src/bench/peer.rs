@@ -24,6 +24,7 @@ pub(crate) struct Peer {
     program: Program,
     /// The packages of Python that it needs.
     packages: &'static [&'static str],
+    on_one_thread: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +91,15 @@ impl Peer {
             name,
             program: Program::Python(method),
             packages: NUMPY,
+            on_one_thread: false,
+        }
+    }
+
+    /// One that is not to use more than one thread.
+    pub(crate) const fn on_one_thread(name: &'static str, method: &'static str) -> Self {
+        Self {
+            on_one_thread: true,
+            ..Self::python(name, method)
         }
     }
 
@@ -98,6 +108,7 @@ impl Peer {
             name,
             program: Program::Argmin(method),
             packages: &[],
+            on_one_thread: false,
         }
     }
 
@@ -130,6 +141,10 @@ impl Peer {
         command.args(["--stop-at", &stop_at.to_string()]);
         if let Some(start) = start {
             command.arg("--start").arg(start);
+        }
+        if self.on_one_thread {
+            // OpenBLAS, BLIS and MKL heed it.
+            command.env("OMP_NUM_THREADS", "1");
         }
         // The limit is the peer's own to keep; one that cannot stop itself is ended at last.
         let patience = 120.0 + 3.0 * limits.iter().sum::<f64>();

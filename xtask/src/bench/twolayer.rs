@@ -19,6 +19,8 @@ pub(crate) struct Twolayer {
 #[derive(Debug)]
 pub(crate) struct Inverted {
     pub(crate) solves: Vec<Solve>,
+    /// All starts of all targets; reading the problem is not counted.
+    pub(crate) wall_seconds: f64,
     /// Of the whole process, reading the problem included.
     pub(crate) peak_bytes: Option<u64>,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Solve {
 #[derive(Debug, Deserialize)]
 struct Report {
     targets: Vec<Target>,
+    wall_seconds: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +86,10 @@ impl Twolayer {
             return Ok(None);
         };
         let Watched {
-            printed: Report { targets },
+            printed: Report {
+                targets,
+                wall_seconds,
+            },
             peak_bytes,
         } = watched;
         let courses = trace::read(&self.trace())?;
@@ -97,6 +103,7 @@ impl Twolayer {
         });
         Ok(Some(Inverted {
             solves: solves.collect(),
+            wall_seconds,
             peak_bytes,
         }))
     }
