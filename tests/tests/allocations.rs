@@ -49,8 +49,8 @@ fn allocations<'a, H: HessianApprox<Inversion<'a, Faer<f64>>>>(
         let same = before == (last.stage, last.restart, 0) && last.pinned == 0;
         length = if same { length + 1 } else { 0 };
         // One that also begins another descent leaves two records; one that draws more rows than any
-        // before needs room for them.
-        let goes_on = !over && run.trace().len() == records + 1;
+        // before needs room for them; every 32nd or so makes anew what updates have carried along.
+        let goes_on = !over && run.trace().len() == records + 1 && run.snapshot().is_none();
         if length > 2 && goes_on && rows == last.rows {
             counts.push(info.count_total);
         }

@@ -150,6 +150,22 @@ impl<T: Scalar> ActiveSet<T> {
         self.released.clear();
     }
 
+    /// Makes the null space anew, as [`pin_only`](ActiveSet::pin_only) would: without the roundings
+    /// of the pins and releases that led to it. Returns false, and changes nothing, where a normal
+    /// would then be taken to depend on the others, or where a kink was released at this very point.
+    pub(crate) fn renew<O: Kinked<Scalar = T>>(&mut self, problem: &O) -> bool {
+        if !self.released.is_empty() {
+            return false;
+        }
+        let mut anew = Self::new(self.subspace.ambient_dimension());
+        anew.pin_only(problem, &self.pinned);
+        let same = anew.pinned == self.pinned;
+        if same {
+            *self = anew;
+        }
+        same
+    }
+
     /// Pins these kinks and lets go of all others.
     pub(crate) fn pin_only<O: Kinked<Scalar = T>>(&mut self, problem: &O, kinks: &[usize]) {
         *self = Self::new(self.subspace.ambient_dimension());

@@ -5,7 +5,8 @@ use twolayer_core::Scalar;
 /// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
 /// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
 /// multiplies it by a factor that doubles.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Damping<T> {
     value: T,
     growth: T,

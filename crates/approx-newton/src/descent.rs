@@ -6,6 +6,7 @@ use crate::damping::Damping;
 use crate::kink_model::KinkModel;
 use crate::kinked_step::Caution;
 use crate::search::{MOST_PLACES, Place};
+use crate::snapshot::DescentState;
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
 use std::mem;
@@ -21,24 +22,31 @@ pub(crate) struct Descent<O: Kinked> {
     pub(crate) current: O::Evaluation,
     pub(crate) trial: O::Evaluation,
     pub(crate) active_set: ActiveSet<O::Scalar>,
-    pub(crate) damping: Damping<O::Scalar>,
+    pub(crate) progress: Progress<O::Scalar>,
     pub(crate) seconds: PhaseSeconds,
     pub(crate) buffers: Buffers<O::Scalar>,
     pub(crate) kink_model: KinkModel<O::Scalar>,
-    pub(crate) caution: Caution<O::Scalar>,
     model: Model,
-    /// ν of the first model, in units of its mean eigenvalue.
-    initial_damping: f64,
-    first_gradient_norm: Option<O::Scalar>,
-    largest_mean_eigenvalue: O::Scalar,
-    /// Iterations in a row that gained little.
-    idle: usize,
-    /// Stationary points left along negative curvature.
-    escapes: usize,
     /// Kinks crossed by the last move.
     pub(crate) flips: usize,
     /// Whether the search has left the present point differentiated.
     pub(crate) is_differentiated: bool,
+}
+
+/// What the descent has learnt on its way, and is not told by its point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Progress<T> {
+    pub(crate) damping: Damping<T>,
+    /// ν of the first model, in units of its mean eigenvalue.
+    initial_damping: f64,
+    first_gradient_norm: Option<T>,
+    largest_mean_eigenvalue: T,
+    /// Iterations in a row that gained little.
+    idle: usize,
+    /// Stationary points left along negative curvature.
+    escapes: usize,
+    pub(crate) caution: Caution<T>,
     /// Whether the last step that was looked for by values was taken in full.
     pub(crate) takes_full_steps: bool,
 }
@@ -121,7 +129,7 @@ impl<O: Kinked> Descent<O> {
             current: objective.new_evaluation(),
             trial: objective.new_evaluation(),
             active_set: ActiveSet::new(d),
-            damping: Damping::new(1.0, O::Scalar::one()),
+            progress: Progress::new(1.0),
             seconds: PhaseSeconds::default(),
             buffers: Buffers {
                 step: zeros(d),
@@ -136,16 +144,9 @@ impl<O: Kinked> Descent<O> {
                 values: Vec::with_capacity(MOST_PLACES),
             },
             kink_model,
-            caution: Caution::none(),
             model: Model::Missing,
-            initial_damping: 1.0,
-            first_gradient_norm: None,
-            largest_mean_eigenvalue: O::Scalar::zero(),
-            idle: 0,
-            escapes: 0,
             flips: 0,
             is_differentiated: false,
-            takes_full_steps: true,
         }
     }
 
@@ -171,14 +172,57 @@ impl<O: Kinked> Descent<O> {
     fn begin(&mut self, problem: &O, pinned: &[usize], initial_damping: f64) {
         self.active_set.pin_only(problem, pinned);
         self.model = Model::Missing;
-        self.initial_damping = initial_damping;
-        self.first_gradient_norm = None;
-        self.largest_mean_eigenvalue = O::Scalar::zero();
-        self.idle = 0;
-        self.escapes = 0;
-        self.caution = Caution::none();
+        self.progress = Progress::new(initial_damping);
         self.is_differentiated = false;
-        self.takes_full_steps = true;
+    }
+
+    /// Makes anew what was carried from point to point by updates: the null space of the pinned
+    /// kinks, and the evaluation of the point. What comes next then follows from
+    /// [`Descent::state`] alone. Returns false, and changes nothing, where the point is in the midst
+    /// of something: a step from it was refused, or a kink released at it.
+    pub(crate) fn renew(&mut self, problem: &O) -> bool {
+        if self.model == Model::Current {
+            return false;
+        }
+        let point = self.current.point();
+        problem.evaluate(point, self.active_set.pinned(), &mut self.trial);
+        // A kink that a step ended on and that was not pinned is now met to rounding only, which
+        // must not raise the value. NaN compares false.
+        let falls = self.trial.value() <= self.current.value();
+        if !falls || !self.active_set.renew(problem) {
+            return false;
+        }
+        swap(self);
+        true
+    }
+
+    /// What a descent on the same objective goes on from, at a point that was just
+    /// [renewed](Descent::renew).
+    pub(crate) fn state(&self) -> DescentState<O::Scalar> {
+        DescentState {
+            x: self.current.point().to_vec(),
+            pinned: self.active_set.pinned().to_vec(),
+            value: self.current.value(),
+            has_begun: self.model != Model::Missing,
+            progress: self.progress,
+        }
+    }
+
+    /// Goes on from a state whose lengths fit. Returns false where it cannot be one of this
+    /// objective.
+    pub(crate) fn restore(&mut self, problem: &O, state: &DescentState<O::Scalar>) -> bool {
+        problem.evaluate(&state.x, &state.pinned, &mut self.current);
+        self.active_set.pin_only(problem, &state.pinned);
+        self.progress = state.progress;
+        self.is_differentiated = false;
+        self.model = match state.has_begun {
+            true => Model::Outdated,
+            false => Model::Missing,
+        };
+        // To the bit on the same machine; another may round otherwise.
+        let rounding = problem.rounding_error(&self.current);
+        let apart = (self.current.value() - state.value).abs();
+        self.active_set.pinned() == state.pinned && apart <= rounding + rounding
     }
 
     /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with
@@ -194,8 +238,12 @@ impl<O: Kinked> Descent<O> {
             iteration.end,
             Some(Status::Flat | Status::GradientSmall | Status::DecrementSmall | Status::StepSmall)
         );
-        if patient && stationary && self.escapes < MOST_ESCAPES && self.escape(problem, hessian) {
-            self.escapes += 1;
+        if patient
+            && stationary
+            && self.progress.escapes < MOST_ESCAPES
+            && self.escape(problem, hessian)
+        {
+            self.progress.escapes += 1;
             iteration.end = None;
         }
         iteration
@@ -217,7 +265,7 @@ impl<O: Kinked> Descent<O> {
             iteration.rows_used = self.build_model(problem, hessian);
         }
         iteration.gradient_norm = self.reduced_gradient_norm(problem);
-        iteration.damping = self.damping.value();
+        iteration.damping = self.progress.damping.value();
         if !iteration.gradient_norm.is_finite() {
             return iteration.ending(Status::NonFinite);
         }
@@ -227,13 +275,13 @@ impl<O: Kinked> Descent<O> {
         let Some(step) = self.damped_step(problem, hessian) else {
             return iteration.ending(self.status_without_step(hessian));
         };
-        iteration.damping = self.damping.value();
+        iteration.damping = self.progress.damping.value();
         if let Some(moved) = self.step_over_kinks(problem, hessian, noise, step.predicted) {
             iteration.step_norm = moved;
             iteration.flips = self.flips;
             self.model = Model::Outdated;
             self.count_idle(value);
-            if !patient && self.idle == PATIENCE {
+            if !patient && self.progress.idle == PATIENCE {
                 iteration.end = Some(Status::Stalled);
             }
             return iteration;
@@ -259,7 +307,7 @@ impl<O: Kinked> Descent<O> {
                 self.count_idle(value);
                 if step.is_newton && step.norm <= tiny {
                     iteration.end = end.or(Some(Status::StepSmall));
-                } else if !patient && self.idle == PATIENCE {
+                } else if !patient && self.progress.idle == PATIENCE {
                     iteration.end = end.or(Some(Status::Stalled));
                 }
             }
@@ -275,7 +323,7 @@ impl<O: Kinked> Descent<O> {
             None if step.norm <= tiny.max(O::Scalar::min_positive_value()) => {
                 iteration.end = Some(Status::Stalled);
             }
-            None => self.damping.punish(),
+            None => self.progress.damping.punish(),
         }
         iteration
     }
@@ -283,8 +331,8 @@ impl<O: Kinked> Descent<O> {
     /// Counts iterations in a row that gain little on the `value` before.
     fn count_idle(&mut self, value: O::Scalar) {
         let gained = value - self.current.value();
-        self.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
-            self.idle + 1
+        self.progress.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
+            self.progress.idle + 1
         } else {
             0
         };
@@ -319,7 +367,7 @@ impl<O: Kinked> Descent<O> {
         let moved = self.search(problem, &step).is_some();
         self.model = Model::Outdated;
         // A convex model sees nothing of the bend that it is to go on from.
-        self.damping = Damping::new(1.0, self.damping.value().max(-bend));
+        self.progress.damping = Damping::new(1.0, self.progress.damping.value().max(-bend));
         // A fall that rounding could have made is no way out.
         moved && before - self.current.value() > noise
     }
@@ -335,11 +383,12 @@ impl<O: Kinked> Descent<O> {
             hessian.build(problem, &self.current)
         });
         let mean_eigenvalue = hessian.mean_eigenvalue();
-        self.largest_mean_eigenvalue = self.largest_mean_eigenvalue.max(mean_eigenvalue);
+        self.progress.largest_mean_eigenvalue =
+            self.progress.largest_mean_eigenvalue.max(mean_eigenvalue);
         if self.model == Model::Missing {
-            self.damping = Damping::new(self.initial_damping, mean_eigenvalue);
+            self.progress.damping = Damping::new(self.progress.initial_damping, mean_eigenvalue);
         }
-        self.damping.keep_above_noise(mean_eigenvalue);
+        self.progress.damping.keep_above_noise(mean_eigenvalue);
         self.model = Model::Current;
         rows
     }
@@ -360,13 +409,13 @@ impl<O: Kinked> Descent<O> {
             ball::remove_outward_pull(point, gradient);
         }
         let norm = norm_or_infinity(gradient);
-        self.first_gradient_norm.get_or_insert(norm);
+        self.progress.first_gradient_norm.get_or_insert(norm);
         norm
     }
 
     /// A gradient of zero where the model has no curvature either says nothing about a minimum.
     fn stationary_status<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
-        let faded = O::Scalar::UNIT_ROUNDOFF * self.largest_mean_eigenvalue;
+        let faded = O::Scalar::UNIT_ROUNDOFF * self.progress.largest_mean_eigenvalue;
         if hessian.mean_eigenvalue() <= faded {
             Status::Flat
         } else {
@@ -376,7 +425,7 @@ impl<O: Kinked> Descent<O> {
 
     /// Whether the ridge is too weak for the step to be small by its doing.
     fn is_lightly_damped<H: HessianApprox<O>>(&self, hessian: &H) -> bool {
-        self.damping.value() <= O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue()
+        self.progress.damping.value() <= O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue()
     }
 
     /// The tests that a step decides. The step is still taken where it lowers the objective.
@@ -392,7 +441,7 @@ impl<O: Kinked> Descent<O> {
         if step.is_newton && step.predicted <= negligible {
             return Some(Status::DecrementSmall);
         }
-        let first = self.first_gradient_norm.unwrap_or(gradient_norm);
+        let first = self.progress.first_gradient_norm.unwrap_or(gradient_norm);
         let small = gradient_norm <= self.tolerances.gradient() * first;
         let exhausted = step.predicted <= O::Scalar::of(LITTLE_PROMISED) * value;
         (small && exhausted).then(|| self.stationary_status(hessian))
@@ -413,7 +462,7 @@ impl<O: Kinked> Descent<O> {
             if found.is_some() {
                 break;
             }
-            self.damping.punish();
+            self.progress.damping.punish();
         }
         self.seconds.step += clock.elapsed().as_secs_f64();
         found
@@ -433,7 +482,7 @@ impl<O: Kinked> Descent<O> {
         problem: &O,
         hessian: &mut H,
     ) -> Option<ModelStep<O::Scalar>> {
-        let damping = self.damping.value();
+        let damping = self.progress.damping.value();
         let Buffers {
             step,
             product,
@@ -485,6 +534,22 @@ impl<O: Kinked> Descent<O> {
             self.model = Model::Outdated;
         }
         release
+    }
+}
+
+impl<T: Scalar> Progress<T> {
+    fn new(initial_damping: f64) -> Self {
+        Self {
+            // Until there is a model to measure it by.
+            damping: Damping::new(1.0, T::one()),
+            initial_damping,
+            first_gradient_norm: None,
+            largest_mean_eigenvalue: T::zero(),
+            idle: 0,
+            escapes: 0,
+            caution: Caution::none(),
+            takes_full_steps: true,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A step that pins and releases many kinks at once.
 
 use crate::active_set::ActiveSet;
-use crate::descent::{Descent, swap};
+use crate::descent::{Descent, Progress, swap};
 use num_traits::{Float, One};
 use std::time::Instant;
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
@@ -22,7 +22,8 @@ const LONGEST_PAUSE: u32 = 16;
 /// When to try a step with the kinks in the model, and with how much damping. The step along one
 /// direction ends where the objective stops falling, at a kink as a rule, whatever its damping, so
 /// its damping says little about how far the model can be trusted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Caution<T> {
     /// ν, where it is more than that of the descent.
     damping: T,
@@ -79,7 +80,7 @@ impl<O: Kinked> Descent<O> {
         plain: O::Scalar,
     ) -> Option<O::Scalar> {
         let suits = !self.active_set.is_empty() && problem.radius().is_none();
-        if !suits || !self.caution.lets_pass() {
+        if !suits || !self.progress.caution.lets_pass() {
             return None;
         }
         let clock = Instant::now();
@@ -95,7 +96,10 @@ impl<O: Kinked> Descent<O> {
         noise: O::Scalar,
         plain: O::Scalar,
     ) -> Option<O::Scalar> {
-        let mut damping = self.damping.value().max(self.caution.damping);
+        let Progress {
+            damping, caution, ..
+        } = self.progress;
+        let mut damping = damping.value().max(caution.damping);
         let worthwhile = O::Scalar::of(WORTHWHILE) * plain.min(self.current.value());
         for _ in 0..MOST_TRIES {
             let model = &mut self.kink_model;
@@ -112,15 +116,15 @@ impl<O: Kinked> Descent<O> {
             if predicted <= self.current.value()
                 && let Some(gain) = self.try_step_over_kinks(problem, predicted)
             {
-                self.caution.succeed(damping, gain);
-                if damping == self.damping.value() {
-                    self.damping.reward(gain);
+                self.progress.caution.succeed(damping, gain);
+                if damping == self.progress.damping.value() {
+                    self.progress.damping.reward(gain);
                 }
                 return Some(reduce::norm(&self.kink_model.step));
             }
             damping *= O::Scalar::of(GROWTH);
         }
-        self.caution.fail(damping / O::Scalar::of(GROWTH));
+        self.progress.caution.fail(damping / O::Scalar::of(GROWTH));
         None
     }
 

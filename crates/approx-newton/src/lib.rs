@@ -82,6 +82,7 @@ mod kinked_step;
 mod observer;
 mod run;
 mod search;
+mod snapshot;
 mod solution;
 mod solver;
 mod spectrum;
@@ -99,6 +100,7 @@ pub use hessian::{
 };
 pub use observer::{Observer, Silent};
 pub use run::Run;
+pub use snapshot::Snapshot;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
 pub use starts::{Cloud, Further, Neighbours, Solved};

@@ -1,6 +1,7 @@
 //! One solve as a state machine: the rungs of the warm start, then a descent on the target.
 
 use crate::descent::{Descent, Iteration, norm_or_infinity};
+use crate::snapshot::{Best, Snapshot, misfit};
 use crate::warm_start::{Rung, WarmDescent, step_off_kinks};
 use crate::{LimitPoint, Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
 use num_traits::Float;
@@ -21,20 +22,27 @@ pub struct Run<'r, O: Kinked, H> {
     objective: &'r O,
     /// What makes the easier objectives; none for a solve without warm start.
     ladder: Option<Ladder<'r, O>>,
-    /// Those made so far, the cheapest first.
-    rungs: Vec<Box<dyn Rung<O::Scalar> + 'r>>,
-    /// Which of them the solve stands on; none where it stands on the target.
-    rung: Option<usize>,
+    /// The last one made, and how many were made so far, the cheapest first.
+    rung: Option<Box<dyn Rung<O::Scalar> + 'r>>,
+    rungs: usize,
+    /// Starts on all of them but the last, beyond the first of each.
+    earlier_restarts: usize,
+    /// Whether the solve stands on the last rung or on the target.
+    stage: Stage,
     hessian: &'r mut H,
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
     best: Best<O::Scalar>,
     x0: Vec<O::Scalar>,
     iteration: usize,
+    /// The last iteration after which all was made anew.
+    renewed: usize,
     status: Option<Status>,
     trace: Vec<TraceEntry<O::Scalar>>,
     random: ChaCha8Rng,
     clock: Instant,
+    /// Of an earlier run that this one goes on from.
+    earlier_seconds: f64,
 }
 
 /// The rung of a number, if there are so many.
@@ -44,15 +52,11 @@ type Ladder<'r, O> = fn(
     usize,
 ) -> Option<Box<dyn Rung<<O as Objective>::Scalar> + 'r>>;
 
-struct Best<T> {
-    x: Vec<T>,
-    /// The kinks that x was held on.
-    pinned: Vec<usize>,
-    loss: T,
-}
-
 /// Records that memory is set aside for; more are kept all the same.
 const LONGEST_TRACE: usize = 1000;
+/// Iterations after which what updates have carried along is made anew: often enough for a solve
+/// that is killed to lose little, and so rarely that it costs nothing.
+const RENEW_AFTER: usize = 32;
 /// Damping of the first step on the target, which is met near its solution.
 const TARGET_DAMPING: f64 = 1e-6;
 
@@ -73,13 +77,33 @@ where
         x0: &[O::Scalar],
     ) -> Result<Self, Error> {
         let mut run = Self::checked(settings, objective, hessian, x0)?;
-        if run.settings.warm_start {
-            run.ladder = Some(|settings, objective, number| {
-                Some(Box::new(WarmDescent::new(settings, objective, number)?))
-            });
-        }
+        run.ladder = Self::ladder(&run.settings);
         run.begin();
         Ok(run)
+    }
+
+    /// Goes on from a [`snapshot`](Run::snapshot) of a run with the same settings and the same
+    /// problem, with a model of the Hessian of the same settings, which may be new: to the same
+    /// bits as that run on the same kind of processor, but for the times.
+    ///
+    /// # Errors
+    /// A snapshot that cannot be of such a run. It is not searched for every difference: whoever
+    /// keeps snapshots keeps with them what they belong to.
+    pub fn resume(
+        settings: Solver<O::Scalar>,
+        objective: &'r O,
+        hessian: &'r mut H,
+        snapshot: Snapshot<O::Scalar>,
+    ) -> Result<Self, Error> {
+        let ladder = Self::ladder(&settings);
+        Self::restored(settings, objective, hessian, ladder, snapshot)
+    }
+
+    fn ladder(settings: &Solver<O::Scalar>) -> Option<Ladder<'r, O>> {
+        let ladder: Ladder<'r, O> = |settings, objective, number| {
+            Some(Box::new(WarmDescent::new(settings, objective, number)?))
+        };
+        settings.warm_start.then_some(ladder)
     }
 }
 
@@ -101,6 +125,71 @@ where
         let mut run = Self::checked(settings, objective, hessian, x0)?;
         run.begin();
         Ok(run)
+    }
+
+    /// [`Run::resume`] for a run [without warm start](Run::without_warm_start).
+    ///
+    /// # Errors
+    /// As [`Run::resume`].
+    pub fn resume_without_warm_start(
+        settings: Solver<O::Scalar>,
+        objective: &'r O,
+        hessian: &'r mut H,
+        snapshot: Snapshot<O::Scalar>,
+    ) -> Result<Self, Error> {
+        Self::restored(settings, objective, hessian, None, snapshot)
+    }
+
+    fn restored(
+        settings: Solver<O::Scalar>,
+        objective: &'r O,
+        hessian: &'r mut H,
+        ladder: Option<Ladder<'r, O>>,
+        snapshot: Snapshot<O::Scalar>,
+    ) -> Result<Self, Error> {
+        let clock = Instant::now();
+        snapshot.check(objective.dimension(), objective.kinks())?;
+        let on_a_rung = snapshot.stage == Stage::WarmStart;
+        let mut descent = Descent::new(objective, settings.tolerances);
+        if !descent.restore(objective, &snapshot.descent) && !on_a_rung {
+            return misfit("the objective has another value at its point");
+        }
+        if !hessian.recall(&snapshot.model) {
+            return misfit("it is of another model of the Hessian");
+        }
+        let mut rung = None;
+        if let Some(state) = &snapshot.rung {
+            let made = ladder.and_then(|make| make(&settings, objective, snapshot.rungs - 1));
+            let Some(mut made) = made else {
+                return misfit("the warm start has fewer stages");
+            };
+            if !made.restore(state, on_a_rung) {
+                return misfit("the warm start is another one");
+            }
+            rung = Some(made);
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+        random.set_word_pos(snapshot.random);
+        Ok(Self {
+            settings,
+            objective,
+            ladder,
+            rung,
+            rungs: snapshot.rungs,
+            earlier_restarts: snapshot.earlier_restarts,
+            stage: snapshot.stage,
+            hessian,
+            descent,
+            best: snapshot.best,
+            x0: snapshot.x0,
+            iteration: snapshot.iteration,
+            renewed: snapshot.iteration,
+            status: None,
+            trace: snapshot.trace,
+            random,
+            clock,
+            earlier_seconds: snapshot.seconds,
+        })
     }
 
     fn checked(
@@ -135,8 +224,10 @@ where
             settings,
             objective,
             ladder: None,
-            rungs: Vec::new(),
             rung: None,
+            rungs: 0,
+            earlier_restarts: 0,
+            stage: Stage::Target,
             hessian,
             descent,
             best: Best {
@@ -146,9 +237,11 @@ where
             },
             x0: x0.to_vec(),
             iteration: 0,
+            renewed: 0,
             status: None,
             trace,
             clock,
+            earlier_seconds: 0.0,
         })
     }
 
@@ -157,15 +250,15 @@ where
         if self.status.is_some() {
             return self.status;
         }
-        if self.iteration == self.settings.max_iterations {
+        if self.iteration >= self.settings.max_iterations {
             self.finish(Status::IterationLimit);
             return self.status;
         }
         self.iteration += 1;
         let before = self.seconds();
-        let iteration = match self.rung {
-            Some(rung) => self.rungs[rung].iterate(),
-            None => self.descent.iterate(self.objective, self.hessian, true),
+        let iteration = match &mut self.rung {
+            Some(rung) if self.stage == Stage::WarmStart => rung.iterate(),
+            _ => self.descent.iterate(self.objective, self.hessian, true),
         };
         self.record(&iteration, before);
         let entry = self.trace[self.trace.len() - 1];
@@ -180,16 +273,53 @@ where
             (None, Some(end)) => self.end_target(end),
             (_, None) => {}
         }
+        if self.status.is_none() && self.iteration - self.renewed >= RENEW_AFTER {
+            self.renew();
+        }
         self.status
+    }
+
+    /// Where the solve stands, for [`Run::resume`] to go on from to the same bits; `None` unless the
+    /// last [`step`](Run::step) made anew all that earlier ones had carried along, which it does
+    /// after 32 iterations, or a few more, whether that is asked for or not.
+    pub fn snapshot(&self) -> Option<Snapshot<O::Scalar>> {
+        let is_renewed = self.iteration == self.renewed && self.iteration > 0;
+        (is_renewed && self.status.is_none()).then(|| Snapshot {
+            x0: self.x0.clone(),
+            best: self.best.clone(),
+            stage: self.stage,
+            iteration: self.iteration,
+            trace: self.trace.clone(),
+            random: self.random.get_word_pos(),
+            seconds: self.elapsed(),
+            descent: self.descent.state(),
+            model: self.hessian.memory(),
+            rungs: self.rungs,
+            earlier_restarts: self.earlier_restarts,
+            rung: self.rung.as_ref().map(|rung| rung.state()),
+        })
+    }
+
+    /// Makes anew what was carried along by updates, if the present point allows it: from here on
+    /// the solve follows from what a snapshot has.
+    fn renew(&mut self) {
+        let on_a_rung = self.stage == Stage::WarmStart;
+        let is_renewed = match on_a_rung {
+            // Its kinks are those of the answer where that is the best point.
+            true => self.descent.active_set.renew(self.objective),
+            false => self.descent.renew(self.objective),
+        };
+        let rung = self.rung.as_mut();
+        if is_renewed && rung.is_none_or(|rung| rung.renew(on_a_rung)) {
+            let memory = self.hessian.memory();
+            self.hessian.recall(&memory);
+            self.renewed = self.iteration;
+        }
     }
 
     /// The objective that the next iteration works on.
     pub fn stage(&self) -> Stage {
-        if self.rung.is_some() {
-            Stage::WarmStart
-        } else {
-            Stage::Target
-        }
+        self.stage
     }
 
     /// The present point (d).
@@ -229,14 +359,16 @@ where
             status,
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),
+            seconds: self.elapsed(),
             trace: self.trace,
-            seconds: self.clock.elapsed().as_secs_f64(),
         };
         (solution, self.descent.current)
     }
 
+    /// The rung that the solve stands on.
     fn present_rung(&self) -> Option<&(dyn Rung<O::Scalar> + 'r)> {
-        self.rung.map(|rung| &*self.rungs[rung])
+        let rung = self.rung.as_deref();
+        rung.filter(|_| self.stage == Stage::WarmStart)
     }
 
     /// Begins on the first rung, or on the target where there is none or nothing to do.
@@ -253,13 +385,13 @@ where
     /// begin; on the target where there is no other.
     fn climb(&mut self) {
         while let Some(ladder) = self.ladder {
-            let number = self.rungs.len();
-            let Some(rung) = ladder(&self.settings, self.objective, number) else {
+            let Some(rung) = ladder(&self.settings, self.objective, self.rungs) else {
                 break;
             };
-            self.rungs.push(rung);
-            self.rung = Some(number);
-            if self.rungs[number].begin(&self.best.x) {
+            self.earlier_restarts += self.rung.as_ref().map_or(0, |rung| rung.restarts());
+            self.rungs += 1;
+            self.stage = Stage::WarmStart;
+            if self.rung.insert(rung).begin(&self.best.x) {
                 self.record(&Iteration::nothing(), PhaseSeconds::default());
                 return;
             }
@@ -286,7 +418,8 @@ where
     /// The target where the present rung's descent has ended: the point is kept if it is the
     /// lowest yet.
     fn evaluate_warm_end(&mut self) {
-        let Some(rung) = self.rung.map(|rung| &self.rungs[rung]) else {
+        let rung = self.rung.as_ref();
+        let Some(rung) = rung.filter(|_| self.stage == Stage::WarmStart) else {
             return;
         };
         let trial = &mut self.descent.trial;
@@ -302,12 +435,12 @@ where
             ..
         } = &self.descent;
         self.best.offer(current, active_set.pinned());
-        if !end.is_converged() {
-            self.rung = self.rungs.len().checked_sub(1);
+        if !end.is_converged() && self.rung.is_some() {
+            self.stage = Stage::WarmStart;
             if self.restart() {
                 return;
             }
-            self.rung = None;
+            self.stage = Stage::Target;
         }
         self.finish(end);
     }
@@ -315,7 +448,7 @@ where
     /// Another descent on the present rung, if another start is worth its time.
     fn restart(&mut self) -> bool {
         let before = self.seconds();
-        let begun = self.rung.is_some_and(|rung| self.rungs[rung].restart());
+        let begun = self.rung.as_mut().is_some_and(|rung| rung.restart());
         if begun {
             self.record(&Iteration::nothing(), before);
         }
@@ -326,7 +459,7 @@ where
     /// Kinks that held it go on holding it: on which side of them rounding has put the point is
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
-        self.rung = None;
+        self.stage = Stage::Target;
         let (objective, descent) = (self.objective, &mut self.descent);
         let before = descent.seconds;
         if self.best.pinned.is_empty() {
@@ -401,8 +534,13 @@ where
 
     /// Starts beyond the first, those on another rung included.
     fn restarts(&self) -> usize {
-        let on_rungs: usize = self.rungs.iter().map(|rung| rung.restarts()).sum();
-        on_rungs + self.rungs.len().saturating_sub(1)
+        let on_the_last = self.rung.as_ref().map_or(0, |rung| rung.restarts());
+        self.earlier_restarts + on_the_last + self.rungs.saturating_sub(1)
+    }
+
+    /// Seconds since the solve began.
+    fn elapsed(&self) -> f64 {
+        self.earlier_seconds + self.clock.elapsed().as_secs_f64()
     }
 
     fn record(&mut self, iteration: &Iteration<O::Scalar>, before: PhaseSeconds) {
@@ -428,7 +566,7 @@ where
             flips: iteration.flips,
             pinned,
             rows_used: iteration.rows_used,
-            elapsed: self.clock.elapsed().as_secs_f64(),
+            elapsed: self.elapsed(),
             seconds: self.seconds().since(&before),
         });
     }
@@ -442,5 +580,109 @@ impl<T: twolayer_core::Scalar> Best<T> {
             self.pinned.clear();
             self.pinned.extend_from_slice(pinned);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Adaptive, Silent};
+    use twolayer_core::{Inversion, LinearBackend, Problems, Target, TwoLayer};
+    use twolayer_faer::Faer;
+
+    const SHAPE: (usize, usize, usize) = (16, 64, 20);
+
+    /// Numbers without a pattern, of variance 1 or so.
+    fn spread(count: usize, seed: u64) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut number = || rand::RngExt::random_range(&mut random, -1.7..1.7);
+        (0..count).map(|_| number()).collect()
+    }
+
+    fn network((d, n, m): (usize, usize, usize), seed: u64) -> TwoLayer<Faer<f64>> {
+        let backend = Faer::sequential();
+        let (mut a1, mut a2) = (backend.zeros(n, d), backend.zeros(m, n));
+        let scaled = |count: usize, scale: f64, seed| -> Vec<f64> {
+            spread(count, seed).iter().map(|v| scale * v).collect()
+        };
+        let (first, second) = ((1.0 / d as f64).sqrt(), (18.0 / n as f64).sqrt());
+        backend.copy_from_row_major(&scaled(n * d, first, seed), &mut a1);
+        backend.copy_from_row_major(&scaled(m * n, second, seed + 100), &mut a2);
+        let network = TwoLayer::new(backend, a1, a2).unwrap();
+        let (c1, c2) = (scaled(n, 0.5, seed + 200), scaled(m, 0.5, seed + 300));
+        network.with_biases(c1, c2).unwrap()
+    }
+
+    type Model<'a> = Adaptive<Inversion<'a, Faer<f64>>>;
+    type Steps<'a> = Run<'a, Inversion<'a, Faer<f64>>, Model<'a>>;
+
+    /// Steps to the end, made anew after each that allows it. Returns the solution without its
+    /// times, and the snapshots on the way.
+    fn drive(mut run: Steps<'_>) -> (Solution<f64>, Vec<Snapshot<f64>>) {
+        let mut snapshots = Vec::new();
+        while run.step(&mut Silent).is_none() {
+            run.renew();
+            snapshots.extend(run.snapshot());
+        }
+        let mut solution = run.into_solution();
+        solution.seconds = 0.0;
+        for entry in &mut solution.trace {
+            (entry.elapsed, entry.seconds) = (0.0, PhaseSeconds::default());
+        }
+        (solution, snapshots)
+    }
+
+    /// From every iteration that allows it, on every rung and through every restart.
+    #[test]
+    fn a_run_goes_on_to_the_same_bits_from_any_iteration() {
+        let mut on_rungs = [0; 4];
+        let (mut after_restarts, mut on_the_target) = (0, 0);
+        for (shape, seed, many, fits) in [
+            (SHAPE, 1, false, true),
+            (SHAPE, 2, true, true),
+            (SHAPE, 3, false, false),
+            ((10, 60, 12), 4, false, true),
+            ((20, 40, 30), 5, false, true),
+            ((6, 30, 120), 6, false, true),
+            ((6, 30, 120), 7, true, false),
+            ((12, 48, 150), 8, false, true),
+            ((12, 48, 150), 9, false, false),
+        ] {
+            let network = network(shape, seed);
+            let x = spread(shape.0, seed + 400);
+            let mut b = network.probabilities(&x).unwrap();
+            if !fits {
+                b.rotate_left(1);
+            }
+            let target = Target::new(b).unwrap();
+            let problems = Problems::new(&network);
+            let problems = if many { problems.for_many() } else { problems };
+            let problem = problems.inversion(target).unwrap();
+            let start: Vec<f64> = x.iter().map(|x| -2.0 * x).collect();
+            let settings = || Solver::new().with_max_iterations(150);
+            let mut model = settings().default_hessian(&problem);
+            let run = Run::new(settings(), &problem, &mut model, &start).unwrap();
+            let (whole, snapshots) = drive(run);
+            for (index, snapshot) in snapshots.iter().enumerate() {
+                if snapshot.stage == Stage::WarmStart {
+                    on_rungs[snapshot.rungs - 1] += 1;
+                } else {
+                    on_the_target += 1;
+                }
+                let restarted = |rung: &crate::snapshot::RungState<f64>| rung.restarts > 0;
+                after_restarts += usize::from(snapshot.rung.as_ref().is_some_and(restarted));
+                let mut model = settings().default_hessian(&problem);
+                let run = Run::resume(settings(), &problem, &mut model, snapshot.clone());
+                let (resumed, later) = drive(run.unwrap());
+                let at = snapshot.iteration;
+                assert_eq!(resumed, whole, "from iteration {at} of {shape:?} {seed}");
+                assert_eq!(later.len(), snapshots.len() - index - 1);
+            }
+        }
+        println!(
+            "{on_rungs:?} on rungs, {after_restarts} restarted, {on_the_target} on the target"
+        );
+        assert!(on_rungs[0] > 10 && on_rungs[1] > 10 && after_restarts > 10);
+        assert!(on_the_target > 100);
     }
 }

@@ -65,9 +65,9 @@ impl<O: Kinked> Descent<O> {
         let gain = (self.current.value() - self.trial.value()) / step.predicted;
         let good = gain > O::Scalar::of(GOOD_GAIN);
         if kink.is_none() && !good {
-            self.damping.nudge();
+            self.progress.damping.nudge();
         } else if fraction == one && good {
-            self.damping.reward(gain);
+            self.progress.damping.reward(gain);
         }
         let before = self.current.value();
         swap(self);
@@ -105,7 +105,7 @@ impl<O: Kinked> Descent<O> {
         let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted;
         // A full step that will be refused is not worth an evaluation: where the last one was, all
         // places are looked at together.
-        if self.takes_full_steps {
+        if self.progress.takes_full_steps {
             self.evaluate_trial(problem, full);
             if self.trial.value() <= enough {
                 return full;
@@ -130,7 +130,7 @@ impl<O: Kinked> Descent<O> {
             }
         }
         self.buffers.places = places;
-        self.takes_full_steps = best == full || !known;
+        self.progress.takes_full_steps = best == full || !known;
         self.evaluate_trial(problem, best);
         best
     }

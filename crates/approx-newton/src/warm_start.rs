@@ -1,13 +1,15 @@
 //! A rung of the warm start: descents on an easier objective, one after the other.
 
 use crate::descent::{Descent, Iteration};
+use crate::snapshot::RungState;
 use crate::{Adaptive, PhaseSeconds, Solver, Status, ball};
 use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 use twolayer_core::{
-    Evaluation, FIRST_BURST, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce,
+    Evaluation, FIRST_BURST, HessianApprox, Kinked, Restarts, RowStructured, Scalar, WarmStart,
+    reduce,
 };
 
 /// What a solve sees of a rung, whatever its objective.
@@ -47,6 +49,15 @@ pub(crate) trait Rung<T> {
 
     /// Starts tried so far, beyond the first.
     fn restarts(&self) -> usize;
+
+    /// [`Descent::renew`].
+    fn renew(&mut self, is_present: bool) -> bool;
+
+    /// What making the rung anew does not bring back, where it was just renewed.
+    fn state(&self) -> RungState<T>;
+
+    /// Goes on from a state whose lengths fit. Returns false where it cannot be one of this rung.
+    fn restore(&mut self, state: &RungState<T>, is_present: bool) -> bool;
 }
 
 /// The rung of an objective of rows: its own descent, with a model of its own.
@@ -203,7 +214,9 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     }
 
     fn restart(&mut self) -> bool {
-        let value = self.value();
+        // Where the last descent ended; it had no iteration where its start was no good.
+        let no_value = num_traits::Float::infinity();
+        let value = *self.course.last().unwrap_or(&no_value);
         let worth_while = value < O::Scalar::of(WORTH_WHILE) * self.lowest;
         self.vain = match worth_while {
             true => 0,
@@ -280,6 +293,53 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
 
     fn restarts(&self) -> usize {
         self.restarts
+    }
+
+    fn renew(&mut self, is_present: bool) -> bool {
+        // Another descent of this rung begins anew in all but the model.
+        if is_present && !self.descent.renew(&self.warm.objective) {
+            return false;
+        }
+        let memory = HessianApprox::<O>::memory(&self.hessian);
+        HessianApprox::<O>::recall(&mut self.hessian, &memory)
+    }
+
+    fn state(&self) -> RungState<O::Scalar> {
+        let source = match &self.warm.restarts {
+            Restarts::From(source) => Some(source.state()),
+            Restarts::Never | Restarts::Random => None,
+        };
+        RungState {
+            x0: self.x0.clone(),
+            restarts: self.restarts,
+            lowest: self.lowest,
+            burst: self.burst,
+            vain: self.vain,
+            course: self.course.clone(),
+            random: self.random.get_word_pos(),
+            source,
+            model: HessianApprox::<O>::memory(&self.hessian),
+            descent: self.descent.state(),
+        }
+    }
+
+    fn restore(&mut self, state: &RungState<O::Scalar>, is_present: bool) -> bool {
+        let has_source = match (&mut self.warm.restarts, &state.source) {
+            (Restarts::From(source), Some(known)) => source.restore(known),
+            (Restarts::Never | Restarts::Random, None) => true,
+            _ => false,
+        };
+        self.x0.copy_from_slice(&state.x0);
+        self.restarts = state.restarts;
+        self.lowest = state.lowest;
+        self.burst = state.burst;
+        self.vain = state.vain;
+        self.course.clone_from(&state.course);
+        self.random.set_word_pos(state.random);
+        let (objective, descent) = (&self.warm.objective, &mut self.descent);
+        let has_descent = descent.restore(objective, &state.descent) || !is_present;
+        let has_model = HessianApprox::<O>::recall(&mut self.hessian, &state.model);
+        has_source && has_descent && has_model
     }
 }
 

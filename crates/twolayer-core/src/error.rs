@@ -71,6 +71,13 @@ pub enum Error {
         /// R.
         radius: f64,
     },
+    /// A state of a solve that is to go on belongs to another problem, other settings or another
+    /// version.
+    #[error("the state of a solve does not fit: {found}")]
+    State {
+        /// What does not fit.
+        found: &'static str,
+    },
     /// The objective overflows at the given point.
     #[error("the {quantity} is not finite at {at}: scale the network's weights or the point down")]
     Overflow {

@@ -16,6 +16,24 @@ pub trait HessianApprox<O: Objective> {
     /// stream of random numbers in particular, need not implement it.
     fn begin_solve(&mut self) {}
 
+    /// What a new model of the same settings would have to be told to go on as this one: how many
+    /// rows it draws, how far its random numbers are, but not what another
+    /// [`build`](HessianApprox::build) makes again. Nothing by default.
+    ///
+    /// A solve asks every so many iterations, and has the model [`recall`](HessianApprox::recall)
+    /// the answer at once: so a solve that goes on from there with a new model does the same.
+    fn memory(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Forgets everything but what an equal model once had in [`memory`](HessianApprox::memory).
+    /// Returns whether one can have had it; where not, the model is as after
+    /// [`begin_solve`](HessianApprox::begin_solve).
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        self.begin_solve();
+        memory.is_empty()
+    }
+
     /// Builds H̃ at a point that was evaluated and differentiated. Returns how many rows of C were
     /// used.
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize;
@@ -85,6 +103,14 @@ impl<O: Objective, H: HessianApprox<O> + ?Sized> HessianApprox<O> for Box<H> {
 
     fn begin_solve(&mut self) {
         (**self).begin_solve();
+    }
+
+    fn memory(&self) -> Vec<u64> {
+        (**self).memory()
+    }
+
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        (**self).recall(memory)
     }
 
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {

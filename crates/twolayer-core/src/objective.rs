@@ -89,6 +89,14 @@ pub trait Starts<T> {
     /// Goes on for so many iterations, and writes the point reached to `x` (d). It may be NaN, and
     /// outside the ball.
     fn advance(&mut self, iterations: usize, x: &mut [T]);
+
+    /// The numbers that all further starts follow from, and that making the source anew does not
+    /// bring back.
+    fn state(&self) -> Vec<T>;
+
+    /// Goes on where a source of the same problem was when it had this [`state`](Starts::state).
+    /// Returns false, and changes nothing, where no such source can have it.
+    fn restore(&mut self, state: &[T]) -> bool;
 }
 
 /// The state of an [`Objective`] at one point.

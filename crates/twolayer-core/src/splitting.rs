@@ -202,4 +202,29 @@ impl<B: LinearBackend> Starts<B::Scalar> for Splitting<'_, B> {
         }
         x.copy_from_slice(&self.iterates.x);
     }
+
+    /// ρ and v. The first burst is over.
+    fn state(&self) -> Vec<B::Scalar> {
+        let Iterates {
+            weight,
+            hidden,
+            activations,
+            ..
+        } = &self.iterates;
+        [&[*weight], &hidden[..], activations].concat()
+    }
+
+    fn restore(&mut self, state: &[B::Scalar]) -> bool {
+        let n = self.iterates.hidden.len();
+        let Some((&weight, v)) = state.split_first() else {
+            return false;
+        };
+        if v.len() != 2 * n || !WEIGHTS.map(B::Scalar::of).contains(&weight) {
+            return false;
+        }
+        self.iterates.weight = weight;
+        self.iterates.hidden.copy_from_slice(&v[..n]);
+        self.iterates.activations.copy_from_slice(&v[n..]);
+        true
+    }
 }

@@ -96,6 +96,28 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
         }
     }
 
+    /// How many rows are drawn, where not all are used.
+    fn memory(&self) -> Vec<u64> {
+        let drawn = self.drawn.map(|drawn| drawn as u64);
+        drawn.into_iter().chain(self.model.memory()).collect()
+    }
+
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        self.begin_solve();
+        if self.drawn.is_none() {
+            return self.model.recall(memory);
+        }
+        let possible = self.first_drawn as u64..=self.most as u64;
+        match memory {
+            &[drawn, ref rest @ ..] if possible.contains(&drawn) && self.model.recall(rest) => {
+                self.drawn = Some(drawn as usize);
+                self.model.draw(drawn as usize);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(drawn) = self.drawn
             && self.is_too_rough(at)

@@ -174,6 +174,28 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         self.forcing = O::Scalar::of(LOOSEST);
     }
 
+    /// The gradient's norm at the last point, which the next accuracy is measured by (NaN where there
+    /// is none), and what the preconditioner keeps.
+    fn memory(&self) -> Vec<u64> {
+        let norm = self.gradient_norm.map_or(f64::NAN, Scalar::to_f64);
+        let mut memory = vec![norm.to_bits()];
+        memory.extend(self.preconditioner.memory());
+        memory
+    }
+
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        self.begin_solve();
+        let Some((&norm, rest)) = memory.split_first() else {
+            return false;
+        };
+        if !self.preconditioner.recall(rest) {
+            return false;
+        }
+        let norm = Some(f64::from_bits(norm)).filter(|norm| !norm.is_nan());
+        self.gradient_norm = norm.map(O::Scalar::of);
+        true
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         objective.curvature(at, self.kind, &mut self.curvature);
         let norm = reduce::norm(at.gradient());

@@ -60,6 +60,14 @@ where
         self.model.begin_solve();
     }
 
+    fn memory(&self) -> Vec<u64> {
+        self.model.memory()
+    }
+
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        self.model.recall(memory)
+    }
+
     fn build(&mut self, _: &O, at: &O::Evaluation) -> usize {
         round(at.point(), &mut self.point);
         self.low.evaluate(&self.point, &[], &mut self.at);

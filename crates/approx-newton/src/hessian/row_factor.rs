@@ -307,6 +307,24 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         }
     }
 
+    /// How far the draws of rows are.
+    fn memory(&self) -> Vec<u64> {
+        let sampling = self.sampling.iter();
+        sampling
+            .map(|sampling| sampling.sample.position())
+            .collect()
+    }
+
+    fn recall(&mut self, memory: &[u64]) -> bool {
+        self.begin_solve();
+        match (&mut self.sampling, memory) {
+            (Some(sampling), &[position]) => sampling.sample.go_to(position),
+            (None, []) => {}
+            _ => return false,
+        }
+        true
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(sampling) = self.sampling.take() {
             return self.build_sampled(objective, at, sampling);

@@ -39,6 +39,18 @@ impl<T: Scalar> RowSample<T> {
         self.random = ChaCha8Rng::seed_from_u64(self.seed);
     }
 
+    /// How far the sequence of draws is.
+    pub(super) fn position(&self) -> u64 {
+        // Two words a draw: no solve comes near the end of 64 bits.
+        self.random.get_word_pos() as u64
+    }
+
+    /// Goes on from a [`position`](RowSample::position).
+    pub(super) fn go_to(&mut self, position: u64) {
+        self.rewind();
+        self.random.set_word_pos(position.into());
+    }
+
     pub(super) fn size(&self) -> usize {
         self.size
     }
