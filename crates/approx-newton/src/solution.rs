@@ -85,6 +85,7 @@ pub struct TraceEntry<T> {
 
 /// The answer of a solve, whatever its status.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Solution<T> {
     /// The lowest point found (d).
     pub x: Vec<T>,

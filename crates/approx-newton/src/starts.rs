@@ -3,7 +3,8 @@
 use crate::{Observer, Solution, Solver, Status, ball};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{HessianApprox, Kinked, RowStructured, Scalar, reduce};
+use std::convert::Infallible;
+use twolayer_core::{Error, HessianApprox, Kinked, RowStructured, Scalar, reduce};
 
 /// For each of some targets the nearest of others, by ‖b − b′‖.
 #[derive(Debug, Clone)]
@@ -117,6 +118,7 @@ pub struct Solved<T> {
 
 /// What came out of further starts.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Further<T> {
     /// The best of them, where it is lower than what was there before.
     pub lower: Option<Solution<T>>,
@@ -124,12 +126,63 @@ pub struct Further<T> {
     pub starts: usize,
     /// Whether the observer ended it.
     pub is_stopped: bool,
+    /// What was there before.
+    loss: T,
+}
+
+impl<T: Scalar> Further<T> {
+    /// None tried yet, where a solution of this loss is known.
+    pub fn new(loss: T) -> Self {
+        Self {
+            lower: None,
+            starts: 0,
+            is_stopped: false,
+            loss,
+        }
+    }
+
+    /// Has `solve` solve from each of `starts`, but for as many as were tried before, until one is a
+    /// perfect fit or is stopped, and keeps what is lower than all before. Starts outside the ball
+    /// are moved into it; those that are no good, at which the objective overflows for one, count
+    /// and are passed over.
+    ///
+    /// # Errors
+    /// That of `solve` itself, which ends it.
+    pub fn try_each<E>(
+        &mut self,
+        radius: Option<T>,
+        starts: impl IntoIterator<Item = Vec<T>>,
+        mut solve: impl FnMut(&Self, &[T]) -> Result<Result<Solution<T>, Error>, E>,
+    ) -> Result<(), E> {
+        for mut start in starts.into_iter().skip(self.starts) {
+            if let Some(radius) = radius {
+                ball::retract(radius, &mut start);
+            }
+            let solved = solve(self, &start)?;
+            if let Ok(solution) = &solved
+                && solution.status == Status::Stopped
+            {
+                self.is_stopped = true;
+                break;
+            }
+            self.starts += 1;
+            let Ok(solution) = solved else { continue };
+            let fits = solution.status == Status::PerfectFit;
+            let lowest = self.lower.as_ref().map_or(self.loss, |lower| lower.loss);
+            if solution.loss < lowest {
+                self.lower = Some(solution);
+            }
+            if fits {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<T: Scalar> Solver<T> {
-    /// Solves from each of `starts` until one is a perfect fit or the observer stops it, and keeps
-    /// what is lower than `loss`. Starts outside the ball are moved into it; those that are no
-    /// good, at which the objective overflows for one, count and are passed over.
+    /// Solves from each of `starts`, as [`Further::try_each`] has it, and keeps what is lower than
+    /// `loss`.
     pub fn solve_from_others<O, H>(
         &self,
         objective: &O,
@@ -142,34 +195,11 @@ impl<T: Scalar> Solver<T> {
         O: RowStructured<Scalar = T> + Kinked,
         H: HessianApprox<O>,
     {
-        let mut further = Further {
-            lower: None,
-            starts: 0,
-            is_stopped: false,
-        };
-        let mut lowest = loss;
-        for mut start in starts {
-            if let Some(radius) = objective.radius() {
-                ball::retract(radius, &mut start);
-            }
-            let solved = self.solve_with(objective, hessian, &start, observer);
-            if let Ok(solution) = &solved
-                && solution.status == Status::Stopped
-            {
-                further.is_stopped = true;
-                break;
-            }
-            further.starts += 1;
-            let Ok(solution) = solved else { continue };
-            let fits = solution.status == Status::PerfectFit;
-            if solution.loss < lowest {
-                lowest = solution.loss;
-                further.lower = Some(solution);
-            }
-            if fits {
-                break;
-            }
-        }
+        let mut further = Further::new(loss);
+        let radius = objective.radius();
+        let Ok(()) = further.try_each(radius, starts, |_, start| {
+            Ok::<_, Infallible>(self.solve_with(objective, hessian, start, observer))
+        });
         further
     }
 }

@@ -56,7 +56,8 @@ Examples:
 
 An interrupted run (Ctrl-C, SIGTERM) writes the rows of the targets so far, in their order; the last \
 may be the one that was stopped, and is not converged. With --checkpoint, --resume then goes on from \
-the last target that was finished, to the same bits as an uninterrupted run.
+the targets that were finished and the last states of those under way, to the same bits as an \
+uninterrupted run.
 
 Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
 2 an error (no result is written), 130 interrupted (what is done so far is written).";
@@ -126,16 +127,17 @@ pub(crate) struct InvertArgs {
     #[arg(long)]
     pub(crate) certify: bool,
 
-    /// Say for every step what the theorem of the paper promises, and what came. Its iterates are
-    /// not kept in a checkpoint.
-    #[arg(long, conflicts_with = "checkpoint")]
+    /// Say for every step what the theorem of the paper promises, and what came.
+    #[arg(long)]
     pub(crate) theory: bool,
-    /// Keep finished targets in this file, so that a run that is killed need not begin again.
+
+    /// Keep finished targets, and the state of those under way, in this file, so that a run that is
+    /// killed need not begin again.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
 
     /// Write the checkpoint when so many seconds have passed since the last time, at the end of a
-    /// target; 0 writes it after every one.
+    /// target or every 32 iterations or so of one; 0 writes it each time.
     #[arg(long, value_name = "N", default_value_t = 60, requires = "checkpoint")]
     pub(crate) checkpoint_seconds: u64,
 

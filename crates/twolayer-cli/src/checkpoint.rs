@@ -1,9 +1,10 @@
 //! What a long run keeps, so that a run that was killed can go on.
 //!
 //! A solve depends on its problem, its start and the options, and on nothing that was solved before
-//! it. So the finished targets are all that has to be kept for the others to come out as they would
-//! have. The file is the magic line, then what the run was and its finished targets (by postcard),
-//! then the SHA-256 of all that; it is replaced as a whole.
+//! it. So the finished targets, and the last state of each one under way, are all that has to be kept
+//! for the others to come out as they would have. The file is the magic line, then what the run was
+//! and an entry for each target (by postcard), then the SHA-256 of all that; it is replaced as a
+//! whole.
 
 use crate::args::InvertArgs;
 use crate::digest;
@@ -11,16 +12,21 @@ use crate::error::Error;
 use crate::invert::Outcome;
 use crate::output::OutputFile;
 use crate::problem_file::{Problem, Vectors};
+use approx_newton::theory::Recorder;
+use approx_newton::{Further, Snapshot, Status};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use twolayer_core::{LinearBackend, Regularizer};
+use twolayer_core::{LinearBackend, Regularizer, Scalar};
 
 /// The first bytes, with the format's version.
-const MAGIC: &[u8] = b"twolayer checkpoint 2\n";
+const MAGIC: &[u8] = b"twolayer checkpoint 3\n";
 const DIGEST: usize = 32;
 
 /// Everything that a result depends on, by name.
@@ -67,6 +73,7 @@ impl Fingerprint {
             ("--radius", option(&args.radius)),
             ("--starts", args.starts.to_string()),
             ("the targets whose iterations are kept", traces.into()),
+            ("--theory", option(&args.theory)),
             ("the shape", shape),
             ("A1", matrix(network.a1())),
             ("A2", matrix(network.a2())),
@@ -95,17 +102,43 @@ impl Fingerprint {
 /// One digest for all targets, however many.
 fn digest_text(text: &str) -> String {
     let hexadecimal = |byte: &u8| format!("{byte:02x}");
-    digest::of_bytes(text.as_bytes())
+    digest::of_pieces([text.as_bytes()])
         .iter()
         .map(hexadecimal)
         .collect()
 }
 
-/// What is in a file.
+/// A solve that is not over.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    fingerprint: Fingerprint,
-    finished: Vec<Outcome>,
+pub(crate) struct UnderWay<T> {
+    pub(crate) snapshot: Snapshot<T>,
+    /// Where the theorem is to be checked.
+    pub(crate) recorder: Option<Recorder<T>>,
+    /// What came out of other starts before, where it is from one of these.
+    pub(crate) further: Option<Further<T>>,
+}
+
+/// From which starts a target was solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Round {
+    /// From its own.
+    First,
+    /// From others too.
+    Second,
+}
+
+/// What a file has of a target: an [`Outcome`] or the state of its solve, an [`UnderWay`].
+#[derive(Serialize, Deserialize)]
+enum Entry<O, S> {
+    Finished { round: Round, outcome: O },
+    UnderWay(S),
+}
+
+/// Entries by target.
+struct Entries<T> {
+    first: BTreeMap<usize, Outcome>,
+    second: BTreeMap<usize, Outcome>,
+    under_way: BTreeMap<usize, UnderWay<T>>,
 }
 
 /// The place of a checkpoint, which can be written.
@@ -122,11 +155,11 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// Reads what is there, if it is to be resumed.
-    pub(crate) fn open(
+    pub(crate) fn open<T: Scalar + DeserializeOwned>(
         self,
         args: &InvertArgs,
-        fingerprint: Fingerprint,
-    ) -> Result<Log<'a>, Error> {
+        fingerprint: &Fingerprint,
+    ) -> Result<Log<'a, T>, Error> {
         let Self { path, file } = self;
         let content = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -135,92 +168,218 @@ impl<'a> Checkpoint<'a> {
                 source,
             })?),
         };
-        let finished = match content {
+        let (entries, book) = match content {
             None => {
                 if args.resume && !args.quiet {
                     eprintln!("{}: no checkpoint yet, from the beginning", path.display());
                 }
-                Vec::new()
+                (Entries::new(), Book::new())
             }
             Some(_) if !args.resume => {
                 let expected = "--resume to go on from it, or another FILE";
                 return Err(Error::content(path, "a file is there already", expected));
             }
             Some(content) => {
-                let record = decode(path, &content)?;
-                if let Some((name, here, there)) = fingerprint.difference(&record.fingerprint) {
-                    let found = format!("the checkpoint of another run: {name} was {there}");
-                    return Err(Error::content(path, found, here));
+                let (entries, book) = decode(path, &content, fingerprint)?;
+                if !args.quiet {
+                    eprintln!("{}: goes on from {}", path.display(), entries.summary());
                 }
-                record.finished
+                (entries, book)
             }
         };
+        let mut head = MAGIC.to_vec();
+        head.extend(encode(&file, fingerprint)?);
         Ok(Log {
             file,
-            record: Record {
-                fingerprint,
-                finished,
-            },
+            head,
             interval: Duration::from_secs(args.checkpoint_seconds),
-            saved: Instant::now(),
+            entries: Mutex::new(entries),
+            book: Mutex::new(book),
         })
     }
 }
 
-/// The checkpoint of the run under way.
-pub(crate) struct Log<'a> {
+impl<T: Scalar> Entries<T> {
+    fn new() -> Self {
+        Self {
+            first: BTreeMap::new(),
+            second: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut summary = format!("{} finished targets", self.first.len());
+        if !self.second.is_empty() {
+            summary += &format!(", {} of them tried again", self.second.len());
+        }
+        let iterations = self.under_way.values();
+        if let Some(most) = iterations.map(|state| state.snapshot.iterations()).max() {
+            let count = self.under_way.len();
+            summary += &format!(" and {count} under way, after at most {most} iterations");
+        }
+        summary
+    }
+}
+
+/// The checkpoint of the run under way, which all workers share.
+pub(crate) struct Log<'a, T> {
     file: OutputFile<'a>,
-    record: Record,
+    /// How the file begins.
+    head: Vec<u8>,
     interval: Duration,
+    /// What an earlier run has left, as far as it was not asked for yet.
+    entries: Mutex<Entries<T>>,
+    book: Mutex<Book>,
+}
+
+/// What is to be in the file, as it is there.
+struct Book {
+    /// Entries of finished targets, one after the other.
+    finished: Vec<u8>,
+    /// Those of targets under way.
+    under_way: BTreeMap<usize, Vec<u8>>,
     saved: Instant,
 }
 
-impl Log<'_> {
-    /// The targets that an earlier run has finished, in their order.
-    pub(crate) fn take_finished(&mut self) -> Vec<Outcome> {
-        std::mem::take(&mut self.record.finished)
+impl Book {
+    fn new() -> Self {
+        Self {
+            finished: Vec::new(),
+            under_way: BTreeMap::new(),
+            saved: Instant::now(),
+        }
     }
 
-    /// Saves where the interval has passed.
-    pub(crate) fn save_if_due(&mut self, solved: &[Outcome]) -> Result<(), Error> {
-        if self.saved.elapsed() < self.interval {
+    /// After the head.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let under_way = self.under_way.values();
+        [&self.finished[..]]
+            .into_iter()
+            .chain(under_way.map(Vec::as_slice))
+    }
+}
+
+impl<T: Serialize> Log<'_, T> {
+    /// What an earlier run has found for a target from its own start. Asked for once.
+    pub(crate) fn solved(&self, index: usize) -> Option<Outcome> {
+        lock(&self.entries).first.remove(&index)
+    }
+
+    /// The same from other starts.
+    pub(crate) fn tried_again(&self, index: usize) -> Option<Outcome> {
+        lock(&self.entries).second.remove(&index)
+    }
+
+    /// Where an earlier run was with a target.
+    pub(crate) fn under_way(&self, index: usize) -> Option<UnderWay<T>> {
+        lock(&self.entries).under_way.remove(&index)
+    }
+
+    /// Keeps the state of a solve, and saves where the interval has passed.
+    pub(crate) fn keep(&self, index: usize, state: &UnderWay<T>) -> Result<(), Error> {
+        let entry = Entry::<(), _>::UnderWay(state);
+        let entry = encode(&self.file, &(index, entry))?;
+        let mut book = lock(&self.book);
+        book.under_way.insert(index, entry);
+        self.save_if_due(&mut book)
+    }
+
+    /// Keeps what came out of a target, unless it was stopped, and saves where the interval has
+    /// passed.
+    pub(crate) fn finish(
+        &self,
+        index: usize,
+        outcome: &Outcome,
+        round: Round,
+    ) -> Result<(), Error> {
+        if outcome.status == Status::Stopped {
             return Ok(());
         }
-        self.save(solved)
+        let entry = Entry::<_, ()>::Finished { round, outcome };
+        let entry = encode(&self.file, &(index, entry))?;
+        let mut book = lock(&self.book);
+        book.under_way.remove(&index);
+        book.finished.extend(entry);
+        self.save_if_due(&mut book)
     }
 
-    /// Replaces the file, in one step, by one with these targets, but for one that was stopped.
-    pub(crate) fn save(&mut self, solved: &[Outcome]) -> Result<(), Error> {
-        let finished = match solved.split_last() {
-            Some((last, before)) if last.status == approx_newton::Status::Stopped => before,
-            _ => solved,
-        };
-        let content = encode(&self.record.fingerprint, finished)
-            .map_err(|error| self.file.failed(io::Error::other(error)))?;
-        let staged = self.file.stage(|file| file.write_all(&content))?;
+    /// Replaces the file, in one step, by one with all that was kept.
+    pub(crate) fn save(&self) -> Result<(), Error> {
+        self.write(&mut lock(&self.book))
+    }
+
+    fn save_if_due(&self, book: &mut Book) -> Result<(), Error> {
+        if book.saved.elapsed() < self.interval {
+            return Ok(());
+        }
+        self.write(book)
+    }
+
+    fn write(&self, book: &mut Book) -> Result<(), Error> {
+        let pieces = || [&self.head[..]].into_iter().chain(book.pieces());
+        let digest = digest::of_pieces(pieces());
+        let staged = self.file.stage(|file| {
+            pieces().try_for_each(|piece| file.write_all(piece))?;
+            file.write_all(&digest)
+        })?;
         staged.publish()?;
-        self.saved = Instant::now();
+        book.saved = Instant::now();
         Ok(())
     }
 }
 
-fn encode(fingerprint: &Fingerprint, finished: &[Outcome]) -> postcard::Result<Vec<u8>> {
-    let mut content = MAGIC.to_vec();
-    content.extend(postcard::to_allocvec(&(fingerprint, finished))?);
-    content.extend(digest::of_bytes(&content));
-    Ok(content)
+/// What another thread left half done when it panicked is of no use, and not harmful either.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn decode(path: &Path, content: &[u8]) -> Result<Record, Error> {
+fn encode(file: &OutputFile<'_>, value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    postcard::to_allocvec(value).map_err(|error| file.failed(io::Error::other(error)))
+}
+
+/// The entries of a file of the same run, and the book that it goes on with.
+fn decode<T: Scalar + DeserializeOwned>(
+    path: &Path,
+    content: &[u8],
+    fingerprint: &Fingerprint,
+) -> Result<(Entries<T>, Book), Error> {
     let damaged = |found: &str| Error::content(path, found, "a checkpoint of twolayer invert");
+    let undecodable = |_| damaged("a checkpoint that cannot be decoded");
     let body = content
         .strip_prefix(MAGIC)
         .ok_or_else(|| damaged("no checkpoint of this version"))?;
     let length = body.len().saturating_sub(DIGEST);
-    let (record, _) = body.split_at(length);
     let (signed, expected) = content.split_at(MAGIC.len() + length);
-    if digest::of_bytes(signed) != expected {
+    if digest::of_pieces([signed]) != expected {
         return Err(damaged("a damaged checkpoint"));
     }
-    postcard::from_bytes(record).map_err(|_| damaged("a checkpoint that cannot be decoded"))
+    let (written, mut rest) =
+        postcard::take_from_bytes::<Fingerprint>(&body[..length]).map_err(undecodable)?;
+    if let Some((name, here, there)) = fingerprint.difference(&written) {
+        let found = format!("the checkpoint of another run: {name} was {there}");
+        return Err(Error::content(path, found, here));
+    }
+    let (mut entries, mut book) = (Entries::new(), Book::new());
+    while !rest.is_empty() {
+        let ((index, entry), after) =
+            postcard::take_from_bytes::<(usize, Entry<Outcome, UnderWay<T>>)>(rest)
+                .map_err(undecodable)?;
+        let bytes = &rest[..rest.len() - after.len()];
+        rest = after;
+        match entry {
+            Entry::Finished { round, outcome } => {
+                book.finished.extend(bytes);
+                match round {
+                    Round::First => entries.first.insert(index, outcome),
+                    Round::Second => entries.second.insert(index, outcome),
+                };
+            }
+            Entry::UnderWay(state) => {
+                book.under_way.insert(index, bytes.to_vec());
+                entries.under_way.insert(index, state);
+            }
+        }
+    }
+    Ok((entries, book))
 }

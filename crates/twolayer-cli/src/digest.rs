@@ -34,7 +34,11 @@ fn hexadecimal(digest: Sha256) -> String {
     text
 }
 
-/// SHA-256 of bytes.
-pub(crate) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+/// SHA-256 of bytes, piece after piece.
+pub(crate) fn of_pieces<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for piece in pieces {
+        digest.update(piece);
+    }
+    digest.finalize().into()
 }

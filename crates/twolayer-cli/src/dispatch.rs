@@ -2,13 +2,16 @@
 
 use crate::args::{Backend, Precision, ProblemArgs};
 use crate::error::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use twolayer_core::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;
 
-/// A backend beside which the same library can be had in single precision.
-pub(crate) trait Library: LinearBackend {
+/// A backend beside which the same library can be had in single precision, and whose numbers can be
+/// kept in a file.
+pub(crate) trait Library: LinearBackend<Scalar: Serialize + DeserializeOwned> {
     /// The library in single precision.
     type Single: LinearBackend;
 
@@ -18,7 +21,7 @@ pub(crate) trait Library: LinearBackend {
 
 impl<T> Library for Faer<T>
 where
-    Self: LinearBackend,
+    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
 {
     type Single = Faer<f32>;
 
@@ -29,7 +32,7 @@ where
 
 impl<T> Library for Nalgebra<T>
 where
-    Self: LinearBackend,
+    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
 {
     type Single = Nalgebra<f32>;
 
@@ -40,7 +43,7 @@ where
 
 impl<T> Library for Ndarray<T>
 where
-    Self: LinearBackend,
+    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
 {
     type Single = Ndarray<f32>;
 

@@ -45,7 +45,6 @@ pub(crate) struct Outcome {
     #[serde(skip)] // Follows from x.
     pub(crate) verdict: Option<Verdict>,
     /// Where the theorem was to be checked.
-    #[serde(skip)]
     pub(crate) theory: Option<Theory>,
 }
 
@@ -209,7 +208,7 @@ impl Work for Inverting<'_> {
         let network = problem.network.with_threads(threads);
         let count = problem.count(&starts);
         let log = match (checkpoint, fingerprint) {
-            (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, fingerprint)?),
+            (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, &fingerprint)?),
             _ => None,
         };
         let campaign = Campaign {
@@ -226,8 +225,9 @@ impl Work for Inverting<'_> {
             count,
             crew: Crew::of_at_most(workers.get(), count, threads),
             probabilities: Spill::new(folder(&args.out), network.outcomes()),
+            log,
         };
-        campaign.run(log)
+        campaign.run()
     }
 }
 

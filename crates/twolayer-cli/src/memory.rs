@@ -165,7 +165,10 @@ impl Shapes {
             self.problem_bytes::<T>(),
             shared_copy,
             product([number, warm_start]),
-            product([workers, sum([worker, own_copy])]),
+            product([
+                workers,
+                sum([worker, own_copy, self.progress_bytes::<T>(args)]),
+            ]),
             self.result_bytes(args),
         ])
     }
@@ -180,6 +183,25 @@ impl Shapes {
         (product([single, network]), product([single, point]))
     }
 
+    /// What a solve keeps of its way: the table of its iterations, and the iterates where the theorem
+    /// is checked. With a checkpoint it is there a second time, as a state, and a third and a fourth
+    /// time as bytes, together with where the solve stands; and again what came of another start.
+    fn progress_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+        let number = size_of::<T>() as u64;
+        let iterate = match args.theory {
+            true => sum([product([number, self.inputs]), 40]),
+            false => 0,
+        };
+        let entry = sum([size_of::<approx_newton::TraceEntry<T>>() as u64, iterate]);
+        let way = product([iterations(args), entry]);
+        if args.checkpoint.is_none() {
+            return way;
+        }
+        let stand = sum([product([8, self.inputs]), product([2, self.hidden]), 200]);
+        let of_others = if args.starts > 1 { 2 } else { 1 };
+        product([4, of_others, sum([way, product([number, stand])])])
+    }
+
     /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).
     fn lifted_outcomes(&self) -> u64 {
         let (d, n, m) = (self.inputs, self.hidden, self.outcomes);
@@ -189,7 +211,7 @@ impl Shapes {
         enough.min(by_work.max(first))
     }
 
-    /// Every answer, and the table of iterations where one is wanted. Of the outputs f, what is not
+    /// Every answer, with the table of iterations where one is wanted. Of the outputs f, what is not
     /// kept on disk: a vector that grows may be twice as long as what it holds.
     fn result_bytes(&self, args: &InvertArgs) -> u64 {
         let problems = self.targets.max(self.starts);
@@ -198,18 +220,31 @@ impl Shapes {
             (None, Some(_)) => problems.min(MOST_LINES as u64),
             (None, None) => 0,
         };
-        let iterations = args.max_iterations.unwrap_or(1000) as u64 + 10;
-        let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64 + TRACE_LINE;
-        let answer = sum([product([8, self.inputs]), size_of::<Outcome>() as u64]);
-        // Those of a checkpoint are there a second time, and as the bytes that are written.
+        let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64;
+        let examined = match args.theory {
+            true => size_of::<approx_newton::theory::TheoryStep>() as u64,
+            false => 0,
+        };
+        let answers = sum([
+            product([problems, 8, self.inputs]),
+            product([problems, size_of::<Outcome>() as u64]),
+            product([problems, iterations(args), examined]),
+            product([traced, iterations(args), entry]),
+        ]);
+        // A checkpoint has them as bytes that grow; those that are read from one are there once more.
         let copies = if args.checkpoint.is_some() { 4 } else { 1 };
         let outputs = product([8, problems, self.outcomes]).min(IN_MEMORY);
         sum([
-            product([copies, problems, answer]),
+            product([copies, answers]),
             product([2, outputs]),
-            product([traced, iterations, entry]),
+            product([traced, iterations(args), TRACE_LINE]),
         ])
     }
+}
+
+/// Entries of a table of iterations: each start of a descent has one of its own.
+fn iterations(args: &InvertArgs) -> u64 {
+    args.max_iterations.unwrap_or(1000) as u64 + 10
 }
 
 fn product<const N: usize>(factors: [u64; N]) -> u64 {

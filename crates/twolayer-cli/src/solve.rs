@@ -1,7 +1,7 @@
 //! All targets of a problem, shared out over the cores.
 
 use crate::args::{Hessian, InvertArgs};
-use crate::checkpoint::Log;
+use crate::checkpoint::{Log, Round, UnderWay};
 use crate::dispatch::Library;
 use crate::error::{Error, in_file};
 use crate::interrupt;
@@ -12,8 +12,9 @@ use crate::spill::Spill;
 use crate::targets::Targets;
 use approx_newton::theory::{Recorder, examine};
 use approx_newton::{
-    Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Leverage, MixedPrecision, Neighbours,
-    Observer, RowFactor, Scores, Seat, Sketched, Solution, Solver, Status, TraceEntry, Uniform,
+    Certifier, Cloud, ConjugateGradient, Crew, DenseHessian, Further, Leverage, MixedPrecision,
+    Neighbours, Observer, RowFactor, Run, Scores, Seat, Sketched, Snapshot, Solution, Solver,
+    Status, TraceEntry, Uniform,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
@@ -35,6 +36,8 @@ pub(crate) struct Campaign<'c, B: Library> {
     pub(crate) crew: Crew,
     /// The network's output for every answer (K×m).
     pub(crate) probabilities: Spill,
+    /// What was solved before, and what is kept of it all.
+    pub(crate) log: Option<Log<'c, B::Scalar>>,
 }
 
 /// A worker's own: the problems on its threads, and the buffers of its model of the Hessian.
@@ -46,8 +49,34 @@ struct Worker<'w, B: Library> {
 
 type Model<'w, B> = Box<dyn HessianApprox<Inversion<'w, B>> + 'w>;
 
-/// What was solved before, and what is kept of it all.
-type Kept<'k> = Option<Log<'k>>;
+type Steps<'r, 'w, B> = Run<'r, Inversion<'w, B>, Model<'w, B>>;
+
+/// A target of a block.
+struct Item<'w, B: Library> {
+    index: usize,
+    objective: Result<Inversion<'w, B>, Error>,
+    /// What an earlier run has left of it.
+    finished: Option<Outcome>,
+    under_way: Option<UnderWay<B::Scalar>>,
+}
+
+/// An observer that a signal stops.
+struct Watch<T> {
+    /// Keeps the iterates, where the theorem is to be checked.
+    recorder: Option<Recorder<T>>,
+}
+
+impl<T: Scalar> Observer<T> for Watch<T> {
+    fn observe(&mut self, entry: &TraceEntry<T>, x: &[T]) -> ControlFlow<()> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observe(entry, x)?;
+        }
+        match interrupt::requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
 
 /// Targets whose neighbours a worker looks for at a time.
 pub(crate) const OPEN_TARGETS: u64 = 16;
@@ -56,17 +85,15 @@ const BLOCK: usize = OPEN_TARGETS as usize;
 impl<B: Library> Campaign<'_, B> {
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
-    pub(crate) fn run(self, mut log: Kept<'_>) -> Result<Outcomes, Error> {
+    pub(crate) fn run(self) -> Result<Outcomes, Error> {
         let clock = Instant::now();
-        let finished = log.as_mut().map_or_else(Vec::new, Log::take_finished);
-        let mut solved = self.solve_all(&finished, &mut log)?;
-        drop(finished);
+        let mut solved = self.solve_all()?;
         let mut untried = 0;
         if self.args.starts > 1 && solved.len() == self.count && !is_stopped(&solved) {
-            untried = self.try_other_starts(&mut solved, &mut log)?;
+            untried = self.try_other_starts(&mut solved)?;
         }
-        if let Some(log) = &mut log {
-            log.save(&solved)?;
+        if let Some(log) = &self.log {
+            log.save()?;
         }
         Ok(Outcomes {
             solved,
@@ -77,7 +104,7 @@ impl<B: Library> Campaign<'_, B> {
         })
     }
 
-    fn solve_all(&self, finished: &[Outcome], log: &mut Kept<'_>) -> Result<Vec<Outcome>, Error> {
+    fn solve_all(&self) -> Result<Vec<Outcome>, Error> {
         let mut solved = Vec::with_capacity(self.count);
         let bar = progress_bar(self.args.quiet, self.count, "targets");
         let work = |worker: &mut Worker<'_, B>, seat: &dyn Seat<Result<Outcome, Error>>| {
@@ -86,24 +113,18 @@ impl<B: Library> Campaign<'_, B> {
                 if block.is_empty() {
                     break;
                 }
-                self.solve_block(worker, block, finished, |index, outcome| {
+                self.solve_block(worker, block, |index, outcome| {
                     seat.hand_over(index, outcome);
                 });
             }
         };
         self.share_out(0..self.count, work, |_, outcome| {
-            let is_new = solved.len() >= finished.len();
             solved.push(outcome);
             bar.inc(1);
-            if is_stopped(&solved) {
-                return Ok(ControlFlow::Break(()));
-            }
-            if let Some(log) = log
-                && is_new
-            {
-                log.save_if_due(&solved)?;
-            }
-            Ok(ControlFlow::Continue(()))
+            Ok(match is_stopped(&solved) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
         })?;
         bar.finish_and_clear();
         Ok(solved)
@@ -111,7 +132,7 @@ impl<B: Library> Campaign<'_, B> {
 
     /// Tries the targets that are no perfect fit from the solutions of the nearest that are, then
     /// from random points. Returns how many could not be tried before a signal came.
-    fn try_other_starts(&self, solved: &mut [Outcome], log: &mut Kept<'_>) -> Result<usize, Error> {
+    fn try_other_starts(&self, solved: &mut [Outcome]) -> Result<usize, Error> {
         // As the first starts left them: what other starts reach does not depend on the order.
         let fits = |outcome: &Outcome| outcome.status == Status::PerfectFit && outcome.starts == 1;
         let is_open = |o: &Outcome| o.starts == 1 && o.status != Status::PerfectFit;
@@ -135,6 +156,10 @@ impl<B: Library> Campaign<'_, B> {
         let mut better: Vec<(usize, Outcome)> = Vec::new();
         let job = |worker: &mut Worker<'_, B>, which: usize| {
             let index = open[which];
+            if let Some(outcome) = self.log.as_ref().and_then(|log| log.tried_again(index)) {
+                let objective = self.objective(worker, index)?;
+                return self.complete(&objective, index, outcome).map(Some);
+            }
             let near = neighbours[which].iter().map(|&index| x(index));
             let random = (0..further).map(|number| cloud.draw(index, number));
             let starts = near.chain(random).take(further);
@@ -152,9 +177,6 @@ impl<B: Library> Campaign<'_, B> {
         bar.finish_and_clear();
         for (index, outcome) in better {
             solved[index] = outcome;
-        }
-        if let Some(log) = log {
-            log.save(solved)?;
         }
         Ok(open.len() - tried)
     }
@@ -240,66 +262,118 @@ impl<B: Library> Campaign<'_, B> {
         objective.map_err(in_file(&self.args.problem.path, Some(index)))
     }
 
-    /// Solves the targets of a block, begun together, from their own starts; completes those that
-    /// were kept. What is not handed over before a signal is dropped.
+    /// Solves the targets of a block from their own starts; completes those that were kept. What is
+    /// not handed over before a signal is dropped.
     fn solve_block(
         &self,
         worker: &mut Worker<'_, B>,
         block: Range<usize>,
-        finished: &[Outcome],
         hand_over: impl Fn(usize, Result<Outcome, Error>),
     ) {
-        let kept = block.start..block.end.min(finished.len()).max(block.start);
-        let mut open: Vec<_> = (kept.end..block.end)
-            .map(|index| (index, self.objective(worker, index)))
+        let log = self.log.as_ref();
+        let mut block: Vec<_> = block
+            .map(|index| Item {
+                index,
+                objective: self.objective(worker, index),
+                finished: log.and_then(|log| log.solved(index)),
+                under_way: log.and_then(|log| log.under_way(index)),
+            })
             .collect();
-        for index in kept {
-            let outcome = finished[index].clone();
-            hand_over(index, self.complete(worker, index, outcome));
-        }
         if !self.args.no_warm_start {
-            let good = open.iter_mut();
-            let good = good.filter_map(|(index, objective)| {
-                Some((objective.as_mut().ok()?, self.starts.get(*index)))
-            });
-            worker.problems.begin_together(good);
+            let new = block.iter_mut();
+            let new = new.filter(|item| item.finished.is_none() && item.under_way.is_none());
+            worker.problems.begin_together(new.filter_map(|item| {
+                let start = self.starts.get(item.index);
+                Some((item.objective.as_mut().ok()?, start))
+            }));
         }
-        for (index, objective) in open {
+        for item in block {
             if interrupt::requested() {
                 break;
             }
-            let solve = |objective| self.solve(worker, index, &objective);
-            hand_over(index, objective.and_then(solve));
+            let Item {
+                index,
+                objective,
+                finished,
+                under_way,
+            } = item;
+            let outcome = objective.and_then(|objective| match finished {
+                Some(outcome) => self.complete(&objective, index, outcome),
+                None => self.solve(worker, index, &objective, under_way),
+            });
+            hand_over(index, outcome);
         }
     }
 
-    /// A solve from the target's own start.
+    /// A solve from the target's own start, or from where an earlier run was with it.
     fn solve<'w>(
         &self,
         worker: &mut Worker<'w, B>,
         index: usize,
         objective: &Inversion<'w, B>,
+        under_way: Option<UnderWay<B::Scalar>>,
     ) -> Result<Outcome, Error> {
-        let in_file = in_file(&self.args.problem.path, Some(index));
         let model = self.model(worker, objective)?;
-        let (solver, start) = (self.solver(), self.starts.get(index));
-        if !self.args.theory {
-            let answer = solver.solve_and_evaluate(objective, model, start, &mut watch);
-            let (solution, at) = answer.map_err(in_file)?;
-            return self.outcome(objective, index, solution, Some(&at), 1);
-        }
-        let mut recorder = Recorder::new(start);
-        let mut both = |entry: &TraceEntry<B::Scalar>, x: &[B::Scalar]| {
-            recorder.observe(entry, x)?;
-            watch(entry, x)
+        let start = self.starts.get(index);
+        let (run, recorder) = match under_way {
+            Some(state) => {
+                let run = self.resume(objective, model, index, state.snapshot)?;
+                (run, state.recorder)
+            }
+            None => {
+                let run = Run::new(self.solver(), objective, model, start);
+                let run = run.map_err(in_file(&self.args.problem.path, Some(index)))?;
+                (run, self.args.theory.then(|| Recorder::new(start)))
+            }
         };
-        let answer = solver.solve_and_evaluate(objective, model, start, &mut both);
-        let (solution, at) = answer.map_err(in_file)?;
-        let theory = examine(objective, model, &recorder, &solution.x);
-        Ok(Outcome {
-            theory: Some(theory),
+        let mut watch = Watch { recorder };
+        let (solution, at) = self.drive(run, index, &mut watch, None)?.into_answer();
+        let recorder = watch.recorder.as_ref();
+        let theory = recorder.map(|recorder| examine(objective, model, recorder, &solution.x));
+        let outcome = Outcome {
+            theory,
             ..self.outcome(objective, index, solution, Some(&at), 1)?
-        })
+        };
+        if let Some(log) = &self.log {
+            log.finish(index, &outcome, Round::First)?;
+        }
+        Ok(outcome)
+    }
+
+    fn resume<'r, 'w>(
+        &self,
+        objective: &'r Inversion<'w, B>,
+        model: &'r mut Model<'w, B>,
+        index: usize,
+        snapshot: Snapshot<B::Scalar>,
+    ) -> Result<Steps<'r, 'w, B>, Error> {
+        let run = Run::resume(self.solver(), objective, model, snapshot);
+        let path = self.args.checkpoint.as_ref();
+        let path = path.unwrap_or(&self.args.problem.path);
+        run.map_err(in_file(path, Some(index)))
+    }
+
+    /// Steps to the end, and has the state kept whenever there is one to go on from.
+    fn drive<'r, 'w>(
+        &self,
+        mut run: Steps<'r, 'w, B>,
+        index: usize,
+        watch: &mut Watch<B::Scalar>,
+        further: Option<&Further<B::Scalar>>,
+    ) -> Result<Steps<'r, 'w, B>, Error> {
+        while run.step(watch).is_none() {
+            if let Some(log) = &self.log
+                && let Some(snapshot) = run.snapshot()
+            {
+                let state = UnderWay {
+                    snapshot,
+                    recorder: watch.recorder.clone(),
+                    further: further.cloned(),
+                };
+                log.keep(index, &state)?;
+            }
+        }
+        Ok(run)
     }
 
     /// The best of a first outcome and of other starts; `None` where a signal came.
@@ -312,9 +386,24 @@ impl<B: Library> Campaign<'_, B> {
     ) -> Result<Option<Outcome>, Error> {
         let objective = self.objective(worker, index)?;
         let model = self.model(worker, &objective)?;
-        let loss = B::Scalar::of(first.loss);
-        let solver = self.solver();
-        let further = solver.solve_from_others(&objective, model, loss, starts, &mut watch);
+        let mut watch = Watch { recorder: None };
+        let under_way = self.log.as_ref().and_then(|log| log.under_way(index));
+        let (mut snapshot, further) = match under_way {
+            Some(state) => (Some(state.snapshot), state.further),
+            None => (None, None),
+        };
+        let mut further = further.unwrap_or_else(|| Further::new(B::Scalar::of(first.loss)));
+        further.try_each(objective.radius(), starts, |further, start| {
+            let run = match snapshot.take() {
+                Some(snapshot) => self.resume(&objective, model, index, snapshot)?,
+                None => match Run::new(self.solver(), &objective, model, start) {
+                    Ok(run) => run,
+                    Err(error) => return Ok(Err(error)),
+                },
+            };
+            let run = self.drive(run, index, &mut watch, Some(further))?;
+            Ok(Ok(run.into_solution()))
+        })?;
         if further.is_stopped {
             return Ok(None);
         }
@@ -326,18 +415,20 @@ impl<B: Library> Campaign<'_, B> {
                 ..first.clone()
             },
         };
+        if let Some(log) = &self.log {
+            log.finish(index, &outcome, Round::Second)?;
+        }
         Ok(Some(outcome))
     }
 
     /// What follows from an outcome that was kept, and was not.
     fn complete(
         &self,
-        worker: &mut Worker<'_, B>,
+        objective: &Inversion<'_, B>,
         index: usize,
         mut outcome: Outcome,
     ) -> Result<Outcome, Error> {
-        let objective = self.objective(worker, index)?;
-        self.follow(&objective, index, None, &mut outcome)?;
+        self.follow(objective, index, None, &mut outcome)?;
         Ok(outcome)
     }
 
@@ -452,14 +543,6 @@ fn one_by_one<'j, B: Library, R>(
         {
             seat.hand_over(item, job(worker, item));
         }
-    }
-}
-
-/// An observer that a signal stops.
-fn watch<T>(_: &TraceEntry<T>, _: &[T]) -> ControlFlow<()> {
-    match interrupt::requested() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
     }
 }
 

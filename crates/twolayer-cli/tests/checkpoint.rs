@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Desk, Problem, Storage, assert_code, forward, spread, stderr, stdout};
-use std::process::{Child, Command, Stdio};
+use serde_json::Value;
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,21 @@ fn problem_of(targets: usize) -> Problem {
     problem.set("c2", plain.array(&[m], &c2));
     problem.set("b", plain.array(&[targets as u64, m], &b));
     problem
+}
+
+/// A network and a target that it cannot produce: one solve of many iterations.
+fn long_solve() -> Problem {
+    let (d, n, m) = (80, 200, 150);
+    let weights: Vec<f64> = spread(m, 5, 6.0).iter().map(|v| v.exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let b: Vec<f64> = weights.iter().map(|v| v / total).collect();
+    let (du, nu, mu) = (d as u64, n as u64, m as u64);
+    Problem::new(Storage::PLAIN)
+        .with("A1", &[nu, du], &spread(n * d, 1, 0.4))
+        .with("c1", &[nu], &spread(n, 900, 2.0))
+        .with("A2", &[mu, nu], &spread(m * n, 2000, 1.0))
+        .with("c2", &[mu], &spread(m, 9000, 2.0))
+        .with("b", &[mu], &b)
 }
 
 const CHECKPOINTED: [&str; 4] = [
@@ -115,6 +131,174 @@ fn a_run_killed_again_and_again_ends_the_same() {
     assert_eq!(desk.read("result.npz"), expected);
 }
 
+/// After how many iterations a resumed run says that it found a solve under way.
+fn iterations_kept(output: &Output) -> Option<usize> {
+    let text = stderr(output);
+    let (_, after) = text.split_once("under way, after at most ")?;
+    let (count, _) = after.split_once(" iterations")?;
+    Some(count.parse().unwrap())
+}
+
+/// Clears the desk for another run.
+fn clear(desk: &Desk) {
+    for name in desk.files() {
+        if name != "problem.npz" {
+            std::fs::remove_file(desk.path(&name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_single_solve_that_is_killed_goes_on_where_it_was() {
+    let desk = Desk::new(&long_solve());
+    let options = ["--max-iterations", "400"];
+    let code = desk.invert(&options).status.code().unwrap();
+    assert!(code < 2);
+    let expected = desk.read("result.npz");
+    let iterations = desk.result().values::<i64>("iterations")[0] as usize;
+    clear(&desk);
+    let checkpointed = [&CHECKPOINTED[..], &options].concat();
+    let resumed = [&RESUMED[..], &options].concat();
+    // That its state is kept changes nothing.
+    let clock = Instant::now();
+    assert_code(&desk.invert(&checkpointed), code);
+    let whole = clock.elapsed();
+    assert_eq!(desk.read("result.npz"), expected);
+    let (mut kept, mut kills) = (0, 0);
+    for index in 0..50 {
+        clear(&desk);
+        let mut child = start(&desk, &checkpointed);
+        sleep(whole.mul_f64(moment(index)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let output = desk.invert(&resumed);
+        assert_code(&output, code);
+        assert_eq!(desk.read("result.npz"), expected, "kill number {index}");
+        if let Some(count) = iterations_kept(&output) {
+            assert!(count < iterations, "{count} of {iterations}");
+            kept += count;
+            kills += 1;
+        }
+    }
+    println!(
+        "{kills} of 50 kills fell within the solve of {iterations} iterations, of which {} were \
+         kept on average",
+        kept / kills.max(1)
+    );
+    assert!(kills >= 5 && kept > 32 * kills, "{kills} {kept}");
+}
+
+/// Of two runs that go on from one checkpoint, the times of an iteration are the same where it was
+/// made before, and not where each made it itself.
+#[test]
+fn what_was_done_before_the_kill_is_not_done_again() {
+    let desk = Desk::new(&long_solve());
+    let traced = [&CHECKPOINTED[..], &["--trace", "trace.csv"]].concat();
+    let mut child = start(&desk, &traced);
+    while !desk.files().contains(&"run.checkpoint".into()) {
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let checkpoint = desk.read("run.checkpoint");
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        clear(&desk);
+        desk.write("run.checkpoint", &checkpoint);
+        let output = desk.invert(&[&RESUMED[..], &["--trace", "trace.csv"]].concat());
+        let kept = iterations_kept(&output).expect("a solve under way");
+        let trace = String::from_utf8(desk.read("trace.csv")).unwrap();
+        runs.push((kept, trace));
+    }
+    let [(kept, first), (_, second)] = &runs[..] else {
+        panic!("two runs")
+    };
+    let pairs = first.lines().zip(second.lines());
+    let same = pairs.take_while(|(first, second)| first == second).count();
+    // The names of the columns, the start and every start of a descent have lines too.
+    assert!(same > *kept && same < kept + 10, "{same} {kept}");
+    assert!(first.lines().count() > kept + 32);
+}
+
+/// Targets that are out of reach are tried again: what that came to is kept, too.
+#[test]
+fn a_run_killed_among_other_starts_goes_on_there() {
+    let mut b = Vec::new();
+    let (a1, c1) = (spread(N * D, 1, 2.0), spread(N, 900, 1.0));
+    let (a2, c2) = (spread(M * N, 2000, 3.0), spread(M, 9000, 1.0));
+    let f: Vec<_> = (0..12)
+        .map(|k| forward(&a1, &c1, &a2, &c2, &spread(D, 77 * k, 2.0)))
+        .collect();
+    for k in 0..12 {
+        // Every other is the mean of two outputs.
+        let other = if k % 2 == 0 { k } else { k - 1 };
+        b.extend((0..M).map(|i| 0.5 * (f[k][i] + f[other][i])));
+    }
+    let desk = Desk::new(&long_problem().with("b", &[12, M as u64], &b));
+    let options = ["--starts", "4"];
+    let code = desk.invert(&options).status.code().unwrap();
+    assert!(code < 2);
+    let expected = desk.read("result.npz");
+    clear(&desk);
+    let clock = Instant::now();
+    let kept = [&CHECKPOINTED[..], &options].concat();
+    assert_code(&desk.invert(&kept), code);
+    let whole = clock.elapsed();
+    assert_eq!(desk.read("result.npz"), expected);
+    let (mut among, mut within) = (0, 0);
+    for index in 0..30 {
+        clear(&desk);
+        let mut child = start(&desk, &kept);
+        sleep(whole.mul_f64(moment(index)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let resumed = desk.invert(&[&RESUMED[..], &options].concat());
+        assert_code(&resumed, code);
+        assert_eq!(desk.read("result.npz"), expected, "kill number {index}");
+        let told = stderr(&resumed);
+        among += u32::from(told.contains("12 finished targets") && told.contains("tried again"));
+        within += u32::from(told.contains("12 finished targets") && told.contains("under way"));
+    }
+    println!(
+        "{among} of 30 kills after a target that was tried again, {within} within such a solve"
+    );
+    assert!(among >= 5 && within >= 1, "{among} {within}");
+}
+
+/// What the theorem says of a run, without times.
+fn theory(output: &Output) -> Value {
+    let report: Value = serde_json::from_str(&stdout(output)).unwrap();
+    let targets = report["targets"].as_array().unwrap();
+    let theories = targets.iter().map(|target| target["theory"].clone());
+    let theories: Vec<_> = theories.collect();
+    assert!(theories.iter().all(|theory| theory["steps"].is_array()));
+    theories.into()
+}
+
+#[test]
+fn the_iterates_that_the_theorem_is_checked_on_are_kept() {
+    let desk = Desk::new(&long_solve());
+    let options = ["--theory", "--report", "json"];
+    let whole = desk.invert(&options);
+    let expected = theory(&whole);
+    clear(&desk);
+    let mut child = start(&desk, &[&CHECKPOINTED[..], &options].concat());
+    while !desk.files().contains(&"run.checkpoint".into()) {
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let size = desk.read("run.checkpoint").len();
+    let resumed = desk.invert(&[&RESUMED[..], &options].concat());
+    let kept = iterations_kept(&resumed).expect("a solve under way");
+    println!("a checkpoint of {size} bytes after {kept} iterations");
+    assert!(theory(&resumed) == expected);
+    // And what was found for a target that is finished.
+    let again = desk.invert(&[&RESUMED[..], &options].concat());
+    assert!(stderr(&again).contains("1 finished targets"));
+    assert!(theory(&again) == expected);
+}
+
 #[test]
 fn an_interrupted_run_ends_cleanly_with_what_is_done() {
     // So many that the signal comes before the end on a busy machine too.
@@ -138,12 +322,11 @@ fn an_interrupted_run_ends_cleanly_with_what_is_done() {
         assert_code(&output, 130);
         let done = desk.result().values::<u8>("converged");
         assert!(!done.is_empty() && done.len() < targets, "{}", done.len());
-        let finished: u8 = done.iter().sum();
+        let finished: usize = done.iter().map(|&converged| usize::from(converged)).sum();
         let statement = format!("{finished} of {targets} targets are done");
         assert!(stderr(&output).contains(&statement), "{}", stderr(&output));
-        assert!(stdout(&output).contains("stopped") == (usize::from(finished) < done.len()));
+        assert!(stdout(&output).contains("stopped") == (finished < done.len()));
         // What is called converged is what the whole run finds.
-        let finished = usize::from(finished);
         assert_eq!(
             desk.result().values::<f64>("x")[..finished * D],
             x[..finished * D]

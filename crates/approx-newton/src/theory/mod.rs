@@ -21,6 +21,7 @@ pub const PROMISED_REGION: f64 = 0.1;
 
 /// Keeps the iterates of the stage that works on the target.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Recorder<T> {
     /// Iteration, flips of its step, and the point after it (d). The first is where the stage
     /// begins.
@@ -49,6 +50,7 @@ impl<T: Scalar> Observer<T> for Recorder<T> {
 
 /// What the theorem speaks of, at the solution and along the way.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Theory {
     /// The least and the largest singular value of C at the solution.
     pub singular_values: [f64; 2],
@@ -66,6 +68,7 @@ pub struct Theory {
 
 /// One iterate.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TheoryStep {
     /// The iteration that ended here.
     pub iteration: usize,
