@@ -1,12 +1,15 @@
 //! Every status that is no convergence, provoked, and with advice.
 
-use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, Status, TraceEntry};
+use approx_newton::{
+    DenseHessian, LimitPoint, RowFactor, Silent, Solution, Solver, Status, TraceEntry,
+};
 use std::ops::ControlFlow;
 use twolayer_core::{
     Evaluation, HessianApprox, Inversion, LinearBackend, NotPositiveDefinite, Objective,
     RowWeights, Subspace, Target, TwoLayer,
 };
 use twolayer_faer::Faer;
+use twolayer_tests::generators::{Blemish, Case, TargetKind};
 use twolayer_tests::problems::Planted;
 
 #[track_caller]
@@ -168,4 +171,36 @@ fn the_gradient_overflows() {
             .unwrap();
         assert_ends(&exact, Status::NonFinite);
     }
+}
+
+/// A kink goes on asking to be released where that was tried in vain. It happens to two descents in a
+/// hundred of these, which begin far out; to which of them is up to roundings.
+#[test]
+fn jammed() {
+    let mut jammed = 0;
+    for seed in 0..1000 {
+        let shape = (
+            2 + seed as usize % 7,
+            4 + seed as usize % 19,
+            3 + seed as usize % 17,
+        );
+        let case = Case::new(shape, Blemish::None, TargetKind::OneHot, 0.0, seed);
+        let network = case.network(&Faer::<f64>::default()).unwrap();
+        let target = case.target().unwrap();
+        let problem = Inversion::new(&network, &target).unwrap();
+        let mut exact = DenseHessian::new(&problem, RowWeights::Exact);
+        let start: Vec<f64> = case.x.iter().map(|x| 3.0 * x).collect();
+        let solution = Solver::new()
+            .with_warm_start(false)
+            .solve_with(&problem, &mut exact, &start, &mut Silent)
+            .unwrap();
+        if solution.status == Status::Jammed {
+            assert_ends(&solution, Status::Jammed);
+            assert!(!solution.pinned.is_empty());
+            assert_eq!(solution.limit, LimitPoint::Undetermined);
+            jammed += 1;
+        }
+    }
+    println!("{jammed} of 1000");
+    assert!(jammed > 0);
 }
