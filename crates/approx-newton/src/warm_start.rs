@@ -86,8 +86,10 @@ pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
 const INITIAL_DAMPING: f64 = 1e-4;
 /// A descent that has not arrived after so many iterations will not.
 const LONGEST_DESCENT: usize = 100;
-/// A descent that is tried once has to halve its value in so many iterations.
+/// A descent on a rung without many restarts has to halve its value in so many iterations,
 const HALVES_WITHIN: usize = 4;
+/// and where a restart is left that is quicker from far away, to bring it to a tenth in so many.
+const TENTH_WITHIN: usize = 2;
 /// Iterations of the source of starts before the second descent; they double from restart to
 /// restart, up to the last.
 const BURST: usize = 1000;
@@ -137,12 +139,20 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
         num_traits::Float::is_finite(self.value())
     }
 
+    fn has_many_restarts(&self) -> bool {
+        !matches!(self.warm.restarts, Restarts::Never | Restarts::Once(_))
+    }
+
     /// Whether a descent that has no second try goes on slower than the next rung would.
     fn is_slow(&self) -> bool {
         let value = self.value();
-        let earlier = self.course.iter().rev().nth(HALVES_WITHIN);
-        matches!(self.warm.restarts, Restarts::Never)
-            && earlier.is_some_and(|&earlier| value > O::Scalar::of(0.5) * earlier)
+        let (iterations, part) = match self.warm.restarts {
+            Restarts::Once(_) if self.restarts == 0 => (TENTH_WITHIN, 0.1),
+            _ => (HALVES_WITHIN, 0.5),
+        };
+        let earlier = self.course.iter().rev().nth(iterations);
+        !self.has_many_restarts()
+            && earlier.is_some_and(|&earlier| value > O::Scalar::of(part) * earlier)
     }
 
     /// The objective at `start`, NaN where that is NaN.
@@ -193,7 +203,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         self.x0.copy_from_slice(x);
         self.start.copy_from_slice(x);
         let clock = Instant::now();
-        if let Restarts::From(source) = &mut self.warm.restarts {
+        if let Restarts::From(source) | Restarts::Once(source) = &mut self.warm.restarts {
             source.begin(x);
         }
         // On few outcomes a burst costs as much as an iteration and saves many; on all of them the
@@ -228,7 +238,11 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
             self.lowest = value;
         }
         let enough = self.vain >= MOST_VAIN || self.restarts == self.most_restarts;
-        if enough || !self.is_within_reach() {
+        let may_go_on = match &self.warm.restarts {
+            Restarts::Once(_) => self.restarts == 0,
+            _ => self.is_within_reach(),
+        };
+        if enough || !may_go_on {
             return false;
         }
         self.restarts += 1;
@@ -241,6 +255,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
                 source.advance(self.burst, &mut self.start);
                 self.burst = (2 * self.burst).min(LONGEST_BURST);
             }
+            Restarts::Once(source) => source.advance(self.burst, &mut self.start),
             Restarts::Random if self.vain < MOST_VAIN_AT_RANDOM => self.choose_at_random(),
             Restarts::Random | Restarts::Never => return false,
         }
@@ -249,8 +264,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     }
 
     fn is_within_reach(&self) -> bool {
-        let has_restarts = !matches!(self.warm.restarts, Restarts::Never);
-        has_restarts && self.lowest <= self.warm.within_reach
+        self.has_many_restarts() && self.lowest <= self.warm.within_reach
     }
 
     fn iterate(&mut self) -> Iteration<O::Scalar> {
@@ -306,7 +320,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
 
     fn state(&self) -> RungState<O::Scalar> {
         let source = match &self.warm.restarts {
-            Restarts::From(source) => Some(source.state()),
+            Restarts::From(source) | Restarts::Once(source) => Some(source.state()),
             Restarts::Never | Restarts::Random => None,
         };
         RungState {
@@ -325,7 +339,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
 
     fn restore(&mut self, state: &RungState<O::Scalar>, is_present: bool) -> bool {
         let has_source = match (&mut self.warm.restarts, &state.source) {
-            (Restarts::From(source), Some(known)) => source.restore(known),
+            (Restarts::From(source) | Restarts::Once(source), Some(known)) => source.restore(known),
             (Restarts::Never | Restarts::Random, None) => true,
             _ => false,
         };

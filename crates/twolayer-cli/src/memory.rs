@@ -124,12 +124,20 @@ impl Shapes {
         // with the projections of its splitting (three more copies while they are made); the
         // network's output at a start that all targets share.
         let lifted = self.lifted_outcomes();
+        let few = m.min(sum([d, d / 4, 16]));
         let warm_start = sum([
-            product([n, m.min(sum([d, d / 4, 16]))]),
+            product([n, few]),
             product([5, n, lifted]),
             product([3, lifted, lifted]),
             product([3, n]),
             product([4, m]),
+        ]);
+        // The continuation from smooth ReLUs: C on the few outcomes, and what it factors.
+        let continuation = sum([
+            product([2, few, d]),
+            product([5, d, d]),
+            product([5, n]),
+            product([6, few]),
         ]);
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),
@@ -153,6 +161,7 @@ impl Shapes {
         let worker = sum([
             product([number, 2, sum([points, model, workspace])]),
             product([number, 13, d, d]),
+            product([number, continuation]),
             product([number, compared + 12, m]),
             product([number, together]),
             product([130, n]),

@@ -1,4 +1,4 @@
-//! The two nonlinearities of the network.
+//! The two nonlinearities of the network, and a smooth one in the place of ReLU.
 
 use crate::{Scalar, reduce};
 
@@ -26,6 +26,30 @@ impl<T: Scalar> Activation<T> for Relu {
     fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]) {
         for ((p, &a), &v) in product.iter_mut().zip(output).zip(v) {
             *p = if a > T::zero() { v } else { T::zero() };
+        }
+    }
+}
+
+/// φ(h)ᵢ = w log(1 + exp(hᵢ/w)), a ReLU without a kink; w > 0 is the `width` of what is smoothed.
+/// Derivative 1/(1 + exp(−hᵢ/w)).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Softplus<T> {
+    /// w.
+    pub width: T,
+}
+
+impl<T: Scalar> Activation<T> for Softplus<T> {
+    fn apply(&self, input: &[T], output: &mut [T]) {
+        for (a, &h) in output.iter_mut().zip(input) {
+            // The exponential of what is negative does not overflow.
+            let tail = (-h.abs() / self.width).exp().ln_1p();
+            *a = h.max(T::zero()) + self.width * tail;
+        }
+    }
+
+    fn jacobian_product(&self, output: &[T], v: &[T], product: &mut [T]) {
+        for ((p, &a), &v) in product.iter_mut().zip(output).zip(v) {
+            *p = -(-a / self.width).exp_m1() * v;
         }
     }
 }
@@ -89,6 +113,24 @@ mod tests {
         Softmax::with_logarithms(&logits, &mut logs, &mut f);
         assert_eq!(logs, [0.0, -1000.0, -2000.0]);
         assert_eq!(f, [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn softplus_is_relu_far_from_the_kink_and_smooth_at_it() {
+        let softplus = Softplus { width: 0.5_f64 };
+        let input = [-1000.0, -5.0, -0.2, 0.0, 0.3, 1000.0];
+        let (mut output, mut slopes) = ([0.0; 6], [0.0; 6]);
+        softplus.apply(&input, &mut output);
+        softplus.jacobian_product(&output, &[1.0; 6], &mut slopes);
+        assert_eq!((output[0], slopes[0]), (0.0, 0.0));
+        assert_eq!((output[5], slopes[5]), (1000.0, 1.0));
+        for i in 1..5 {
+            let definition = |h: f64| 0.5 * (1.0 + (h / 0.5).exp()).ln();
+            assert!((output[i] - definition(input[i])).abs() < 1e-15);
+            let step = 1e-6;
+            let difference = definition(input[i] + step) - definition(input[i] - step);
+            assert!((slopes[i] - difference / (2.0 * step)).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@
 mod activation;
 mod backend;
 pub mod columns;
+mod continuation;
 mod error;
 mod few;
 mod hessian;
@@ -46,7 +47,7 @@ mod splitting;
 mod subspace;
 mod target;
 
-pub use activation::{Activation, Relu, Softmax};
+pub use activation::{Activation, Relu, Softmax, Softplus};
 pub use backend::{LinearBackend, NotPositiveDefinite};
 pub use error::Error;
 pub use hessian::HessianApprox;

@@ -70,8 +70,10 @@ pub struct WarmStart<'s, O: Objective> {
 
 /// Where further descents of a [`WarmStart`] begin.
 pub enum Restarts<'s, T> {
-    /// One descent is enough to tell whether this objective helps.
+    /// One descent is enough to tell whether this objective helps,
     Never,
+    /// or one more from where the source leads.
+    Once(Box<dyn Starts<T> + 's>),
     /// Around the first start.
     Random,
     /// Where the source leads.

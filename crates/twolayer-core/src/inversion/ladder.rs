@@ -1,6 +1,7 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
 use super::Inversion;
+use crate::continuation::Continuation;
 use crate::splitting::Splitting;
 use crate::{
     LinearBackend, LogRatio, Loss, Objective, Restarts, Scalar, Starts, Target, TwoLayer,
@@ -32,7 +33,13 @@ pub(super) fn rung<'s, 'p, B: LinearBackend>(
             let source = || Splitting::of_many(problem, reached);
             return Some(warm_start(few, splitting(problem, source)));
         }
-        (0, Some(few)) => return Some(warm_start(few, Restarts::Never)),
+        (0, Some(few)) => {
+            let restarts = match Continuation::new(&few) {
+                Some(source) => Restarts::Once(Box::new(source)),
+                None => Restarts::Never,
+            };
+            return Some(warm_start(few, restarts));
+        }
         (number, Some(_)) => number - 1,
         (number, None) => number,
     };
