@@ -2,12 +2,11 @@
 
 use crate::active_set::ActiveSet;
 use crate::descent::{Descent, Progress, swap};
+use crate::search::GOOD_GAIN;
 use num_traits::{Float, One};
 use std::time::Instant;
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
 
-/// A step is good where the objective falls by this part of the prediction.
-const GOOD_GAIN: f64 = 0.25;
 /// From here on the model is trusted more.
 const VERY_GOOD_GAIN: f64 = 0.75;
 /// A refused step is tried again with so many times the damping.

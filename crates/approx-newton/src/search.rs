@@ -9,7 +9,7 @@ use std::time::Instant;
 use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, reduce};
 
 /// A step is good where the objective falls by this part of the prediction.
-const GOOD_GAIN: f64 = 0.25;
+pub(crate) const GOOD_GAIN: f64 = 0.25;
 /// What a search by values tries of a step that is not good.
 const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
 const MOST_KINKS_TRIED: usize = 16;
@@ -105,11 +105,13 @@ impl<O: Kinked> Descent<O> {
         let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted;
         // A full step that will be refused is not worth an evaluation: where the last one was, all
         // places are looked at together.
+        let mut refused = None;
         if self.progress.takes_full_steps {
             self.evaluate_trial(problem, full);
             if self.trial.value() <= enough {
                 return full;
             }
+            refused = Some(self.trial.value());
         }
         self.list_places();
         let places = std::mem::take(&mut self.buffers.places);
@@ -118,6 +120,8 @@ impl<O: Kinked> Descent<O> {
         for (index, &place) in places.iter().enumerate().rev() {
             let value = if known {
                 self.buffers.values[index]
+            } else if let (true, Some(refused)) = (place == full, refused) {
+                refused
             } else {
                 self.evaluate_trial(problem, place);
                 self.trial.value()

@@ -102,8 +102,9 @@ struct Descent<'a, B: LinearBackend> {
     /// J = (I − 11ᵀ/m) A2 diag(φ') A1 (m×d), and zeros of its shape.
     jacobian: B::Matrix,
     zeros: B::Matrix,
-    /// JᵀJ, and with damping (d×d).
+    /// JᵀJ (d×d), its diagonal, and the matrix with damping.
     gram: B::Matrix,
+    diagonal: Vec<B::Scalar>,
     entries_of_gram: Vec<B::Scalar>,
     damped: B::Matrix,
     workspace: B::Workspace,
@@ -135,6 +136,7 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
             jacobian: backend.zeros(m, d),
             zeros: backend.zeros(m, d),
             gram: backend.zeros(d, d),
+            diagonal: Vec::with_capacity(d),
             entries_of_gram: zeros(d * d),
             damped: backend.zeros(d, d),
             workspace: B::Workspace::default(),
@@ -167,7 +169,7 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
         let mut value = reduce::dot(&self.residual, &self.residual);
         let mut damping = None;
         for _ in 0..LONGEST_DESCENT {
-            let scale = self.linearize(x);
+            let scale = self.linearize();
             if !(scale > B::Scalar::zero() && scale.is_finite() && value.is_finite()) {
                 return false;
             }
@@ -208,10 +210,9 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
         }
     }
 
-    /// J, JᵀJ and the gradient at x. Returns the mean eigenvalue of JᵀJ.
-    fn linearize(&mut self, x: &[B::Scalar]) -> B::Scalar {
-        // The units that are on are those of the last trial, which may have been refused.
-        self.set_residual(x);
+    /// J, JᵀJ and the gradient at the point whose residual was set last. Returns the mean eigenvalue
+    /// of JᵀJ.
+    fn linearize(&mut self) -> B::Scalar {
         gather(&self.on, &self.slopes, &mut self.entries);
         let (network, backend) = (self.network, self.network.backend());
         backend.copy(&self.zeros, &mut self.jacobian);
@@ -238,7 +239,10 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
         );
         backend.copy_to_row_major(&self.gram, &mut self.entries_of_gram);
         let d = self.gradient.len();
-        let trace = reduce::sum_of(d, |i| self.entries_of_gram[i * d + i].to_f64());
+        let diagonal = self.entries_of_gram.iter().step_by(d + 1);
+        self.diagonal.clear();
+        self.diagonal.extend(diagonal);
+        let trace = reduce::sum_of(d, |i| self.diagonal[i].to_f64());
         B::Scalar::of(trace / d as f64)
     }
 
@@ -253,11 +257,11 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
         let backend = self.network.backend();
         let d = x.len();
         while *damping <= B::Scalar::of(MOST_DAMPING) * scale {
-            let mut entries = self.entries_of_gram.clone();
-            for diagonal in entries.iter_mut().step_by(d + 1) {
-                *diagonal += *damping;
+            let entries = self.entries_of_gram.iter_mut().step_by(d + 1);
+            for (entry, &diagonal) in entries.zip(&self.diagonal) {
+                *entry = diagonal + *damping;
             }
-            backend.copy_from_row_major(&entries, &mut self.damped);
+            backend.copy_from_row_major(&self.entries_of_gram, &mut self.damped);
             let Ok(factor) = backend.cholesky(&self.damped, &mut self.workspace) else {
                 *damping =
                     (B::Scalar::of(10.0) * *damping).max(B::Scalar::UNIT_ROUNDOFF.sqrt() * scale);
