@@ -213,7 +213,7 @@ fn check_all<B: LinearBackend<Scalar: Serialize + DeserializeOwned>>(
 /// Far starts, targets out of reach, regularised, in a ball; one of many and alone.
 fn settings() -> Vec<Setting> {
     let mut settings = Vec::new();
-    for seed in 1..5 {
+    for seed in 1..8 {
         for shape in [(16, 64, 20), (20, 40, 30), (24, 60, 60), (32, 128, 256)] {
             let plain = Setting::new(shape, seed);
             let far = Setting {

@@ -173,27 +173,39 @@ fn the_gradient_overflows() {
     }
 }
 
-/// A kink goes on asking to be released where that was tried in vain. It happens to two descents in a
-/// hundred of these, which begin far out; to which of them is up to roundings.
+/// Small problems that nothing but a descent with this model is tried on, from far out.
+fn solve_from_far_out(
+    seed: u64,
+    model: impl for<'a> Fn(
+        &Inversion<'a, Faer<f64>>,
+    ) -> Box<dyn HessianApprox<Inversion<'a, Faer<f64>>> + 'a>,
+) -> Solution<f64> {
+    let shape = (
+        2 + seed as usize % 7,
+        4 + seed as usize % 19,
+        3 + seed as usize % 17,
+    );
+    let case = Case::new(shape, Blemish::None, TargetKind::OneHot, 0.0, seed);
+    let network = case.network(&Faer::<f64>::default()).unwrap();
+    let target = case.target().unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let start: Vec<f64> = case.x.iter().map(|x| 3.0 * x).collect();
+    Solver::new()
+        .with_warm_start(false)
+        .solve_with(&problem, &mut model(&problem), &start, &mut Silent)
+        .unwrap()
+}
+
+/// A kink goes on asking to be released where that was tried in vain, and the model has no factor for
+/// a step over many kinks. It happens to two descents in a hundred of these; to which of them is up to
+/// roundings.
 #[test]
 fn jammed() {
     let mut jammed = 0;
     for seed in 0..1000 {
-        let shape = (
-            2 + seed as usize % 7,
-            4 + seed as usize % 19,
-            3 + seed as usize % 17,
-        );
-        let case = Case::new(shape, Blemish::None, TargetKind::OneHot, 0.0, seed);
-        let network = case.network(&Faer::<f64>::default()).unwrap();
-        let target = case.target().unwrap();
-        let problem = Inversion::new(&network, &target).unwrap();
-        let mut exact = DenseHessian::new(&problem, RowWeights::Exact);
-        let start: Vec<f64> = case.x.iter().map(|x| 3.0 * x).collect();
-        let solution = Solver::new()
-            .with_warm_start(false)
-            .solve_with(&problem, &mut exact, &start, &mut Silent)
-            .unwrap();
+        let solution = solve_from_far_out(seed, |problem| {
+            Box::new(DenseHessian::new(problem, RowWeights::Exact))
+        });
         if solution.status == Status::Jammed {
             assert_ends(&solution, Status::Jammed);
             assert!(!solution.pinned.is_empty());
@@ -203,4 +215,20 @@ fn jammed() {
     }
     println!("{jammed} of 1000");
     assert!(jammed > 0);
+}
+
+/// Ten of the same descents would jam, and one stall, without a step over the kinks that is insisted
+/// on.
+#[test]
+fn no_descent_jams_that_has_a_factor() {
+    for seed in 0..1000 {
+        let solution = solve_from_far_out(seed, |problem| {
+            Box::new(RowFactor::new(problem, RowWeights::Secant))
+        });
+        let status = solution.status;
+        assert!(
+            status.is_converged() || status == Status::Flat,
+            "{seed}: {status}"
+        );
+    }
 }

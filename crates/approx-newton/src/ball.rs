@@ -40,31 +40,61 @@ pub(crate) fn damped_step<O: Objective, H: HessianApprox<O>>(
     if free <= O::Scalar::one() {
         return Ok(zero);
     }
+    let guess = hessian.mean_eigenvalue().max(damping);
     let tolerance = O::Scalar::of(16.0) * O::Scalar::UNIT_ROUNDOFF;
+    multiplier((zero, free), guess, |mu| {
+        hessian.step(objective, at, damping + mu, Some((mu, x)), subspace, step)?;
+        Ok((excess(step), tolerance))
+    })
+}
+
+/// The multiplier μ for which ‖x + p(μ)‖ = R. `outside` is a smaller one and ‖x + p‖/R > 1 for it.
+/// `excess` tells ‖x + p(μ)‖/R, and which part of R may be left between x + p(μ) and the sphere; it was
+/// asked last for the μ that is returned.
+///
+/// # Errors
+/// Those of `excess`.
+pub(crate) fn multiplier<T: Scalar, E>(
+    outside: (T, T),
+    guess: T,
+    mut excess: impl FnMut(T) -> Result<(T, T), E>,
+) -> Result<T, E> {
     // ψ(μ) = R/‖x + p(μ)‖ − 1 is negative at `low` and, once found, not negative at `high`.
-    let (mut low, mut psi_low) = (zero, free.recip() - O::Scalar::one());
-    let mut high: Option<(O::Scalar, O::Scalar)> = None;
-    let mut mu = hessian.mean_eigenvalue().max(damping);
+    let (mut low, mut psi_low) = (outside.0, outside.1.recip() - T::one());
+    let mut high: Option<(T, T)> = None;
+    let mut mu = guess;
+    let mut was_high = None;
     const MOST_SOLVES: usize = 60;
     for _ in 0..MOST_SOLVES {
-        hessian.step(objective, at, damping + mu, Some((mu, x)), subspace, step)?;
-        let psi = excess(step).recip() - O::Scalar::one();
-        if psi >= zero && psi <= tolerance {
+        let (ratio, tolerance) = excess(mu)?;
+        let psi = ratio.recip() - T::one();
+        if psi >= T::zero() && psi <= tolerance {
             break;
         }
-        if psi < zero {
+        // An end that stays twice counts half (M. Dowell and P. Jarratt, "A modified regula falsi
+        // method", 1971): else the secants creep up to it from one side.
+        let half = T::of(0.5);
+        if psi < T::zero() {
             (low, psi_low) = (mu, psi);
+            if let (Some((_, psi_high)), Some(false)) = (&mut high, was_high) {
+                *psi_high *= half;
+            }
+            was_high = Some(false);
         } else {
             high = Some((mu, psi));
+            if was_high == Some(true) {
+                psi_low *= half;
+            }
+            was_high = Some(true);
         }
         mu = match high {
-            None => mu * O::Scalar::of(10.0),
+            None => mu * T::of(10.0),
             Some((high, psi_high)) => {
                 let secant = low - psi_low * (high - low) / (psi_high - psi_low);
                 let width = high - low;
                 // Away from the ends, so that the bracket shrinks from both sides.
-                let margin = O::Scalar::of(1e-3) * width;
-                if width <= tolerance * high {
+                let margin = T::of(1e-3) * width;
+                if width <= T::of(16.0) * T::UNIT_ROUNDOFF * high {
                     break;
                 }
                 secant.max(low + margin).min(high - margin)
@@ -77,6 +107,25 @@ pub(crate) fn damped_step<O: Objective, H: HessianApprox<O>>(
 /// Whether x lies on the sphere ‖x‖ = R, to rounding.
 pub(crate) fn is_on_sphere<T: Scalar>(x: &[T], radius: T) -> bool {
     reduce::norm(x) >= radius * (T::one() - T::of(64.0) * T::UNIT_ROUNDOFF)
+}
+
+/// How far x, in the ball, can go along the unit vector `direction` without leaving it.
+pub(crate) fn reach<T: Scalar>(x: &[T], direction: &[T], radius: T) -> T {
+    let along = reduce::dot(x, direction);
+    let size = reduce::norm(x);
+    let room = ((radius - size) * (radius + size)).max(T::zero());
+    let root = (along * along + room).sqrt();
+    // Without cancellation where it goes outward.
+    if along > T::zero() {
+        room / (along + root)
+    } else {
+        root - along
+    }
+}
+
+/// Whether x lies in the ball ‖x‖ ≤ R, to rounding.
+pub(crate) fn is_inside<T: Scalar>(x: &[T], radius: T) -> bool {
+    reduce::norm(x) <= radius * (T::one() + T::of(64.0) * T::UNIT_ROUNDOFF)
 }
 
 /// Removes from `gradient` its part along `outward`, the normal of the sphere, where the objective
@@ -105,6 +154,33 @@ mod tests {
         let mut x = [3.0_f32, 4.0, 1e-3];
         retract(1.7, &mut x);
         assert!(reduce::norm(&x) <= 1.7 && reduce::norm(&x) > 1.699);
+    }
+
+    /// ‖p(μ)‖ of a model with one large eigenvalue and one next to nothing. A plain false position
+    /// creeps up to the root from one side, and is not there after 60 solves.
+    #[test]
+    fn the_multiplier_is_found_in_few_solves() {
+        let mut asked = Vec::new();
+        let norm = |mu: f64| (1.0 / (1.0 + mu)).hypot(1e-8 / (1e-14 + mu));
+        let radius = norm(1e-8);
+        let outside = (0.0, norm(0.0) / radius);
+        let mu = multiplier(outside, 1.0, |mu| {
+            asked.push(mu);
+            Ok::<_, ()>((norm(mu) / radius, 2e-15))
+        });
+        let mu = mu.expect("excess has no errors");
+        assert_eq!(asked.last(), Some(&mu));
+        assert!((mu - 1e-8).abs() < 1e-13 * 1e-8, "{mu:e}");
+        assert!(asked.len() < 40, "{}", asked.len());
+    }
+
+    #[test]
+    fn it_reaches_the_sphere() {
+        let x = [0.6_f64, 0.0];
+        assert!((reach(&x, &[1.0, 0.0], 1.0) - 0.4).abs() < 1e-15);
+        assert!((reach(&x, &[-1.0, 0.0], 1.0) - 1.6).abs() < 1e-15);
+        assert!((reach(&x, &[0.0, 1.0], 1.0) - 0.8).abs() < 1e-15);
+        assert_eq!(reach(&[0.0, 2.0], &[0.0, 1.0], 2.0), 0.0);
     }
 
     #[test]

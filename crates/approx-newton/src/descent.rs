@@ -4,7 +4,7 @@ use crate::active_set::{ActiveSet, Release};
 use crate::ball;
 use crate::damping::Damping;
 use crate::kink_model::KinkModel;
-use crate::kinked_step::Caution;
+use crate::kinked_step::{Caution, Insisted};
 use crate::search::{MOST_PLACES, Place};
 use crate::snapshot::DescentState;
 use crate::{PhaseSeconds, Status, Tolerances};
@@ -43,7 +43,7 @@ pub(crate) struct Progress<T> {
     first_gradient_norm: Option<T>,
     largest_mean_eigenvalue: T,
     /// Iterations in a row that gained little.
-    idle: usize,
+    pub(crate) idle: usize,
     /// Stationary points left along negative curvature.
     escapes: usize,
     pub(crate) caution: Caution<T>,
@@ -93,7 +93,7 @@ pub(crate) struct ModelStep<T> {
     pub(crate) predicted: T,
     pub(crate) norm: T,
     /// Of the constraint ‖x‖ ≤ R.
-    multiplier: T,
+    pub(crate) multiplier: T,
     /// Whether the ridge is weaker than the curvature along the step: only then is a small step
     /// the model's doing and not the ridge's.
     is_newton: bool,
@@ -105,7 +105,7 @@ const LITTLE_LEFT: f64 = 0.7;
 /// in a flat valley the gradient is small long before the minimum.
 const LITTLE_PROMISED: f64 = 1e-3;
 /// A ridge is light up to this part of the model's mean eigenvalue.
-const LIGHT_DAMPING: f64 = 1e-4;
+pub(crate) const LIGHT_DAMPING: f64 = 1e-4;
 /// An iteration is idle where it gains less than this part of the value.
 const IDLE_GAIN: f64 = 0.03;
 /// Stationary points that a descent leaves along negative curvature.
@@ -234,6 +234,9 @@ impl<O: Kinked> Descent<O> {
         patient: bool,
     ) -> Iteration<O::Scalar> {
         let mut iteration = self.iterate_once(problem, hessian, patient);
+        if patient && matches!(iteration.end, Some(Status::Jammed | Status::Stalled)) {
+            self.unjam(problem, hessian, &mut iteration);
+        }
         let stationary = matches!(
             iteration.end,
             Some(Status::Flat | Status::GradientSmall | Status::DecrementSmall | Status::StepSmall)
@@ -276,7 +279,7 @@ impl<O: Kinked> Descent<O> {
             return iteration.ending(self.status_without_step(hessian));
         };
         iteration.damping = self.progress.damping.value();
-        if let Some(moved) = self.step_over_kinks(problem, hessian, noise, step.predicted) {
+        if let Some(moved) = self.step_over_kinks(problem, hessian, noise, &step) {
             iteration.step_norm = moved;
             iteration.flips = self.flips;
             self.model = Model::Outdated;
@@ -328,6 +331,38 @@ impl<O: Kinked> Descent<O> {
         iteration
     }
 
+    /// Looks for a way over the kinks where steps along one direction have come to nothing, or for
+    /// the proof that there is none.
+    fn unjam<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        iteration: &mut Iteration<O::Scalar>,
+    ) {
+        if self.model != Model::Current {
+            self.build_model(problem, hessian);
+        }
+        let Some(plain) = self.damped_step(problem, hessian) else {
+            return;
+        };
+        let negligible = self.negligible(problem.rounding_error(&self.current));
+        match self.insist_on_kinks(problem, hessian, negligible, &plain) {
+            Insisted::Moved(length) => {
+                iteration.step_norm = length;
+                iteration.flips = self.flips;
+                iteration.end = None;
+                self.model = Model::Outdated;
+            }
+            Insisted::Stationary => iteration.end = Some(Status::DecrementSmall),
+            Insisted::Failed => {}
+        }
+    }
+
+    /// A promised decrease that is none.
+    fn negligible(&self, noise: O::Scalar) -> O::Scalar {
+        noise.max(self.tolerances.decrement() * self.current.value())
+    }
+
     /// Counts iterations in a row that gain little on the `value` before.
     fn count_idle(&mut self, value: O::Scalar) {
         let gained = value - self.current.value();
@@ -344,22 +379,27 @@ impl<O: Kinked> Descent<O> {
         problem.differentiate(&mut self.current);
         let subspace = self.active_set.subspace();
         let found = hessian.negative_curvature(problem, &self.current, subspace);
-        let Some((direction, bend)) = found else {
+        let Some((mut direction, bend)) = found else {
             return false;
         };
         let zero = O::Scalar::zero();
         let size = reduce::norm(self.current.point()).max(O::Scalar::one());
-        let slope = reduce::dot(&direction, self.current.gradient());
-        let mut length = O::Scalar::of(LONGEST_ESCAPE) * size;
+        let mut slope = reduce::dot(&direction, self.current.gradient());
         if slope > zero {
-            length = -length;
+            slope = -slope;
+            direction.iter_mut().for_each(|v| *v = -*v);
+        }
+        let mut length = O::Scalar::of(LONGEST_ESCAPE) * size;
+        if let Some(radius) = problem.radius() {
+            // Put back onto the sphere, it would leave the kinks that hold it.
+            length = length.min(ball::reach(self.current.point(), &direction, radius));
         }
         for (step, &v) in self.buffers.step.iter_mut().zip(&direction) {
             *step = length * v;
         }
         let step = ModelStep {
             predicted: -O::Scalar::of(0.5) * bend * length * length - slope * length,
-            norm: length.abs(),
+            norm: length,
             multiplier: zero,
             is_newton: false,
         };
@@ -437,8 +477,7 @@ impl<O: Kinked> Descent<O> {
         noise: O::Scalar,
     ) -> Option<Status> {
         let value = self.current.value();
-        let negligible = noise.max(self.tolerances.decrement() * value);
-        if step.is_newton && step.predicted <= negligible {
+        if step.is_newton && step.predicted <= self.negligible(noise) {
             return Some(Status::DecrementSmall);
         }
         let first = self.progress.first_gradient_norm.unwrap_or(gradient_norm);

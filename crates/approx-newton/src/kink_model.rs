@@ -52,6 +52,17 @@ pub(crate) struct KinkModel<T> {
     all_kinks: Vec<usize>,
 }
 
+/// Where the jumps of the slopes are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jumps {
+    /// At x: right to first order.
+    AtThePoint,
+    /// As foreseen for the end of the step that knows of none but the pinned kinks.
+    BehindTheStep,
+    /// As last taken.
+    Kept,
+}
+
 /// Pins and releases at most.
 const MOST_TURNS: usize = 400;
 /// A slope, or a violation, of so many roundoffs of what it is the difference of is none.
@@ -88,16 +99,25 @@ impl<T: Scalar> KinkModel<T> {
     }
 
     /// Minimises the model around a differentiated point that is held on `pinned`, from p = 0, or
-    /// until it promises more than there is. Returns the decrease that it promises, and leaves p in
-    /// `step`.
+    /// until it promises more than there is. A `multiplier` μ of the constraint ‖x‖ ≤ R, which the
+    /// factor has in its damping already, pulls inward by μx. Returns the decrease that the model
+    /// promises, and leaves p in `step`.
     pub(crate) fn minimize<O: Kinked<Scalar = T>>(
         &mut self,
         problem: &O,
         at: &mut O::Evaluation,
+        multiplier: T,
         pinned: &[usize],
+        jumps: Jumps,
     ) -> T {
+        if multiplier > T::zero() {
+            self.sum.fill(T::zero());
+            reduce::axpy(multiplier, at.point(), &mut self.sum);
+            solve_upper(&self.factor, &mut self.sum, true);
+            reduce::axpy(T::one(), &self.sum, &mut self.residual);
+        }
         let mut subspace = Subspace::whole(self.step.len());
-        self.begin(problem, at, pinned, &mut subspace);
+        self.begin(problem, at, pinned, jumps, &mut subspace);
         let (mut promised, most) = (0.0, at.value().to_f64());
         for _ in 0..MOST_TURNS {
             self.differentiate(problem);
@@ -129,6 +149,7 @@ impl<T: Scalar> KinkModel<T> {
         problem: &O,
         at: &mut O::Evaluation,
         pinned: &[usize],
+        jumps: Jumps,
         subspace: &mut Subspace<T>,
     ) {
         self.position.fill(T::zero());
@@ -143,23 +164,29 @@ impl<T: Scalar> KinkModel<T> {
         for &kink in pinned {
             self.pin(problem, subspace, kink);
         }
-        self.foresee(problem, at, subspace);
+        self.set_jumps(problem, at, jumps, subspace);
         self.step.fill(T::zero());
     }
 
-    /// The jumps of the slopes behind the kinks, for the end of the step that knows of none but those
-    /// that are pinned.
-    fn foresee<O: Kinked<Scalar = T>>(
+    fn set_jumps<O: Kinked<Scalar = T>>(
         &mut self,
         problem: &O,
         at: &mut O::Evaluation,
+        jumps: Jumps,
         subspace: &Subspace<T>,
     ) {
-        self.step.clear();
-        self.step.extend(self.residual.iter().map(|&s| -s));
-        subspace.project(&mut self.step);
-        solve_upper(&self.factor, &mut self.step, false);
-        problem.slope_jumps(at, Some(&self.step), &self.all_kinks, &mut self.jumps);
+        let end = match jumps {
+            Jumps::Kept => return,
+            Jumps::AtThePoint => None,
+            Jumps::BehindTheStep => {
+                self.step.clear();
+                self.step.extend(self.residual.iter().map(|&s| -s));
+                subspace.project(&mut self.step);
+                solve_upper(&self.factor, &mut self.step, false);
+                Some(self.step.as_slice())
+            }
+        };
+        problem.slope_jumps(at, end, &self.all_kinks, &mut self.jumps);
         for jump in &mut self.jumps {
             *jump = num_traits::Float::max(*jump, T::zero());
         }
@@ -414,7 +441,7 @@ mod tests {
                 model.factor[i * D + i] += 2.0;
                 model.residual[i] = draw(5.0);
             }
-            let promised = model.minimize(&kinks, &mut at, &pinned);
+            let promised = model.minimize(&kinks, &mut at, 0.0, &pinned, Jumps::BehindTheStep);
             let least = value(&model, &kinks, &at, &model.step);
             let start = value(&model, &kinks, &at, &[0.0; D]);
             assert!((start - least - promised).abs() < 1e-11, "case {case}");

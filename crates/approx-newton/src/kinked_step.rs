@@ -1,9 +1,11 @@
 //! A step that pins and releases many kinks at once.
 
 use crate::active_set::ActiveSet;
-use crate::descent::{Descent, Progress, swap};
+use crate::ball;
+use crate::descent::{Descent, LIGHT_DAMPING, ModelStep, Progress, swap};
+use crate::kink_model::Jumps;
 use crate::search::GOOD_GAIN;
-use num_traits::{Float, One};
+use num_traits::{Float, One, Zero};
 use std::time::Instant;
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
 
@@ -17,6 +19,12 @@ const WORTHWHILE: f64 = 0.1;
 const MOST_TRIES: usize = 3;
 /// Iterations to wait after failures, at most.
 const LONGEST_PAUSE: u32 = 16;
+/// After every so many idle iterations in a row a step is insisted on.
+const INSISTS_AFTER: usize = 8;
+/// A step in a ball may stop so far short of the sphere that it costs this part of its promise.
+const LITTLE_LEFT_INSIDE: f64 = 0.1;
+/// Steps insisted on at one point: from roundoff to far above the curvature.
+const MOST_INSISTED: usize = 30;
 
 /// When to try a step with the kinks in the model, and with how much damping. The step along one
 /// direction ends where the objective stops falling, at a kink as a rule, whatever its damping, so
@@ -65,6 +73,17 @@ impl<T: Scalar> Caution<T> {
     }
 }
 
+/// What a step that was insisted on came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Insisted<T> {
+    /// The length of the move.
+    Moved(T),
+    /// The model with the kinks at the point in it has nothing left to promise.
+    Stationary,
+    /// No step was good, or the model of the Hessian has no factor.
+    Failed,
+}
+
 impl<O: Kinked> Descent<O> {
     /// Goes to the minimum of the model with the kinks in it, and is held on those that hold that,
     /// where the objective falls by a fair part of what the model promises. Returns the length of
@@ -76,10 +95,16 @@ impl<O: Kinked> Descent<O> {
         problem: &O,
         hessian: &mut H,
         noise: O::Scalar,
-        plain: O::Scalar,
+        plain: &ModelStep<O::Scalar>,
     ) -> Option<O::Scalar> {
-        let suits = !self.active_set.is_empty() && problem.radius().is_none();
-        if !suits || !self.progress.caution.lets_pass() {
+        let idle = self.progress.idle;
+        if idle > 0 && idle.is_multiple_of(INSISTS_AFTER) {
+            return match self.insist_on_kinks(problem, hessian, noise, plain) {
+                Insisted::Moved(length) => Some(length),
+                Insisted::Stationary | Insisted::Failed => None,
+            };
+        }
+        if self.active_set.is_empty() || !self.progress.caution.lets_pass() {
             return None;
         }
         let clock = Instant::now();
@@ -93,28 +118,21 @@ impl<O: Kinked> Descent<O> {
         problem: &O,
         hessian: &mut H,
         noise: O::Scalar,
-        plain: O::Scalar,
+        plain: &ModelStep<O::Scalar>,
     ) -> Option<O::Scalar> {
         let Progress {
             damping, caution, ..
         } = self.progress;
         let mut damping = damping.value().max(caution.damping);
-        let worthwhile = O::Scalar::of(WORTHWHILE) * plain.min(self.current.value());
+        let worthwhile = O::Scalar::of(WORTHWHILE) * plain.predicted.min(self.current.value());
         for _ in 0..MOST_TRIES {
-            let model = &mut self.kink_model;
-            if !hessian.damped_factor(damping, &mut model.factor, &mut model.residual) {
+            let promise =
+                self.promise_of_kinks(problem, hessian, damping, plain, Jumps::BehindTheStep);
+            let Some(predicted) = promise else { break };
+            if predicted <= noise || predicted < worthwhile {
                 break;
             }
-            let pinned = self.active_set.pinned();
-            let predicted = model.minimize(problem, &mut self.current, pinned);
-            let usable = predicted.is_finite() && reduce::all_finite(&model.step);
-            if !usable || predicted <= noise || predicted < worthwhile {
-                break;
-            }
-            // A loss does not fall below zero.
-            if predicted <= self.current.value()
-                && let Some(gain) = self.try_step_over_kinks(problem, predicted)
-            {
+            if let Some(gain) = self.try_step_over_kinks(problem, predicted) {
                 self.progress.caution.succeed(damping, gain);
                 if damping == self.progress.damping.value() {
                     self.progress.damping.reward(gain);
@@ -127,15 +145,148 @@ impl<O: Kinked> Descent<O> {
         None
     }
 
+    /// Goes over the kinks, held on some or not, with as much damping as it takes. With the jumps at
+    /// the point the model is right to first order on all sides of it, so that some damping is
+    /// enough wherever the point is not stationary (docs/kinks.md).
+    pub(crate) fn insist_on_kinks<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        noise: O::Scalar,
+        plain: &ModelStep<O::Scalar>,
+    ) -> Insisted<O::Scalar> {
+        let clock = Instant::now();
+        let outcome = self.insist(problem, hessian, noise, plain);
+        self.seconds.search += clock.elapsed().as_secs_f64();
+        outcome
+    }
+
+    fn insist<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        noise: O::Scalar,
+        plain: &ModelStep<O::Scalar>,
+    ) -> Insisted<O::Scalar> {
+        let light = O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue();
+        let mut damping = self.progress.damping.value().min(light);
+        for _ in 0..MOST_INSISTED {
+            let promise =
+                self.promise_of_kinks(problem, hessian, damping, plain, Jumps::AtThePoint);
+            let Some(predicted) = promise else {
+                return Insisted::Failed;
+            };
+            if predicted <= noise {
+                return match damping <= light {
+                    true => Insisted::Stationary,
+                    false => Insisted::Failed,
+                };
+            }
+            if let Some(gain) = self.try_step_over_kinks(problem, predicted) {
+                self.progress.caution.succeed(damping, gain);
+                return Insisted::Moved(reduce::norm(&self.kink_model.step));
+            }
+            damping *= O::Scalar::of(GROWTH);
+        }
+        Insisted::Failed
+    }
+
+    /// Minimises the model with the kinks in it over the ball. Returns the decrease that it promises;
+    /// `None` where it has no factor or its arithmetic overflowed.
+    fn promise_of_kinks<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        damping: O::Scalar,
+        plain: &ModelStep<O::Scalar>,
+        jumps: Jumps,
+    ) -> Option<O::Scalar> {
+        let first = plain.multiplier;
+        let mut promised = self.promise_with(problem, hessian, damping, first, jumps)?;
+        let Some(radius) = problem.radius() else {
+            return Some(promised);
+        };
+        // What is left to the sphere costs μR times it.
+        let part = O::Scalar::of(LITTLE_LEFT_INSIDE) / (radius * radius);
+        let (zero, one) = (O::Scalar::zero(), O::Scalar::one());
+        let mut outside = (first, self.norm_behind_kinks() / radius);
+        if outside.1 <= one {
+            if first * (one - outside.1) <= part * promised {
+                return Some(promised);
+            }
+            promised = self.promise_with(problem, hessian, damping, zero, Jumps::Kept)?;
+            outside = (zero, self.norm_behind_kinks() / radius);
+            if outside.1 <= one {
+                return Some(promised);
+            }
+        }
+        let guess = match first > outside.0 {
+            true => first,
+            false => match first > zero {
+                true => first + first,
+                false => hessian.mean_eigenvalue().max(damping),
+            },
+        };
+        ball::multiplier(outside, guess, |mu| {
+            promised = self
+                .promise_with(problem, hessian, damping, mu, Jumps::Kept)
+                .ok_or(())?;
+            Ok::<_, ()>((self.norm_behind_kinks() / radius, part * promised / mu))
+        })
+        .ok()?;
+        Some(promised)
+    }
+
+    /// The same with the `multiplier` μ of the ball given.
+    fn promise_with<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        damping: O::Scalar,
+        multiplier: O::Scalar,
+        jumps: Jumps,
+    ) -> Option<O::Scalar> {
+        let model = &mut self.kink_model;
+        if !hessian.damped_factor(damping + multiplier, &mut model.factor, &mut model.residual) {
+            return None;
+        }
+        let pinned = self.active_set.pinned();
+        let promised = model.minimize(problem, &mut self.current, multiplier, pinned, jumps);
+        let (x, p) = (self.current.point(), &model.step);
+        // Without what the multiplier makes of it: μ/2 (‖x + p‖² − ‖x‖²).
+        let outward = reduce::dot(x, p) + O::Scalar::of(0.5) * reduce::dot(p, p);
+        let predicted = promised + multiplier * outward;
+        (predicted.is_finite() && reduce::all_finite(p)).then_some(predicted)
+    }
+
+    /// ‖x + p‖ for the step of the model.
+    fn norm_behind_kinks(&mut self) -> O::Scalar {
+        let point = &mut self.buffers.point;
+        point.copy_from_slice(self.current.point());
+        reduce::axpy(O::Scalar::one(), &self.kink_model.step, point);
+        reduce::norm(point)
+    }
+
     /// Takes the step of the model if it is good. Returns the part of the prediction that it gained.
     fn try_step_over_kinks(&mut self, problem: &O, predicted: O::Scalar) -> Option<O::Scalar> {
+        // A loss does not fall below zero.
+        if predicted > self.current.value() {
+            return None;
+        }
         let model = &self.kink_model;
-        let mut active_set = ActiveSet::new(problem.dimension());
-        active_set.pin_only(problem, &model.pinned);
         let point = &mut self.buffers.point;
         point.copy_from_slice(self.current.point());
         reduce::axpy(O::Scalar::one(), &model.step, point);
+        let mut active_set = ActiveSet::new(problem.dimension());
+        active_set.pin_only(problem, &model.pinned);
         active_set.restore(point);
+        if let Some(radius) = problem.radius() {
+            // By more than rounding it would leave the kinks.
+            if !ball::is_inside(point, radius) {
+                return None;
+            }
+            ball::retract(radius, point);
+        }
         problem.evaluate(point, active_set.pinned(), &mut self.trial);
         let gain = (self.current.value() - self.trial.value()) / predicted;
         if gain.is_nan() || gain <= O::Scalar::of(GOOD_GAIN) {
