@@ -240,6 +240,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         let enough = self.vain >= MOST_VAIN || self.restarts == self.most_restarts;
         let may_go_on = match &self.warm.restarts {
             Restarts::Once(_) => self.restarts == 0,
+            Restarts::From(source) if source.is_always_worth_it() => true,
             _ => self.is_within_reach(),
         };
         if enough || !may_go_on {

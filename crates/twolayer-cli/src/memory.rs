@@ -132,12 +132,14 @@ impl Shapes {
             product([3, n]),
             product([4, m]),
         ]);
-        // The continuation from smooth ReLUs: C on the few outcomes, and what it factors.
+        // The continuation from smooth ReLUs: C on the few outcomes, or on all where they are hardly
+        // more, and what it factors.
+        let continued = m.min(2 * few);
         let continuation = sum([
-            product([2, few, d]),
+            product([2, continued, d]),
             product([5, d, d]),
             product([5, n]),
-            product([6, few]),
+            product([6, continued]),
         ]);
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),

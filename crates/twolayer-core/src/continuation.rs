@@ -52,6 +52,11 @@ impl<B: LinearBackend> Starts<B::Scalar> for Continuation<'_, B> {
 
     fn disturb(&mut self) {}
 
+    /// It stops at no kink.
+    fn is_always_worth_it(&self) -> bool {
+        true
+    }
+
     fn advance(&mut self, _: usize, x: &mut [B::Scalar]) {
         x.copy_from_slice(&self.x0);
         let mut descent = Descent::new(self.network, &self.constant);

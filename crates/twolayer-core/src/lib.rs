@@ -29,6 +29,7 @@
 
 mod activation;
 mod backend;
+mod chained_starts;
 pub mod columns;
 mod continuation;
 mod error;

@@ -88,6 +88,11 @@ pub trait Starts<T> {
     /// Changes what holds the iteration where it leads to nothing new.
     fn disturb(&mut self);
 
+    /// Whether the next start is worth a descent even where the last one ended far from zero.
+    fn is_always_worth_it(&self) -> bool {
+        false
+    }
+
     /// Goes on for so many iterations, and writes the point reached to `x` (d). It may be NaN, and
     /// outside the ball.
     fn advance(&mut self, iterations: usize, x: &mut [T]);

@@ -1,6 +1,7 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
 use super::Inversion;
+use crate::chained_starts::ChainedStarts;
 use crate::continuation::Continuation;
 use crate::splitting::Splitting;
 use crate::{
@@ -18,7 +19,8 @@ use std::borrow::Cow;
 /// 3. those of all outcomes, the regulariser included.
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
-/// and where a regulariser makes their minimiser another one.
+/// and where a regulariser makes their minimiser another one. A second descent on the first rung of
+/// those that are there begins where a [`Continuation`] from smooth ReLUs leads.
 pub(super) fn rung<'s, 'p, B: LinearBackend>(
     problem: &'s Inversion<'p, B>,
     number: usize,
@@ -51,7 +53,7 @@ pub(super) fn rung<'s, 'p, B: LinearBackend>(
     match (number, on_lifted_outcomes(problem)) {
         (0, Some(lifted)) => Some(warm_start(lifted, splitting(problem, alone))),
         (1, Some(_)) => Some(all(Restarts::Random)),
-        (0, None) => Some(all(splitting(problem, alone))),
+        (0, None) => Some(all(continued(problem, splitting(problem, alone)))),
         _ => None,
     }
 }
@@ -82,6 +84,19 @@ fn splitting<'p, B: LinearBackend + 'p>(
         let source: Box<dyn Starts<B::Scalar> + 'p> = Box::new(source);
         Restarts::From(source)
     })
+}
+
+/// The continuation from smooth ReLUs, and then `restarts`: on no more outcomes than these it costs little.
+fn continued<'p, B: LinearBackend>(
+    problem: &Inversion<'p, B>,
+    restarts: Restarts<'p, B::Scalar>,
+) -> Restarts<'p, B::Scalar> {
+    match (Continuation::new(problem), restarts) {
+        (Some(first), Restarts::From(then)) => {
+            Restarts::From(Box::new(ChainedStarts::new(Box::new(first), then)))
+        }
+        (_, restarts) => restarts,
+    }
 }
 
 fn on_few_outcomes<'p, B: LinearBackend>(problem: &Inversion<'p, B>) -> Option<Inversion<'p, B>> {
