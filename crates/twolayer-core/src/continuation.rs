@@ -175,7 +175,11 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
         let mut damping = None;
         for _ in 0..LONGEST_DESCENT {
             let scale = self.linearize();
-            if !(scale > B::Scalar::zero() && scale.is_finite() && value.is_finite()) {
+            let least = B::Scalar::min_positive_value() / B::Scalar::UNIT_ROUNDOFF;
+            let most = B::Scalar::max_value() / B::Scalar::of(MOST_DAMPING);
+            // NaN compares false.
+            let is_usable = scale >= least && scale <= most;
+            if !(is_usable && value.is_finite()) {
                 return false;
             }
             let damping = damping.get_or_insert(B::Scalar::of(INITIAL_DAMPING) * scale);
