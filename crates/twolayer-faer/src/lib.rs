@@ -25,7 +25,8 @@
 //! [`Faer::default`] uses the cores that the system grants this process, [`Faer::with_threads`] a
 //! number of your own, [`Faer::sequential`] one. The number is part of the value and no global is
 //! read or set, but the threads themselves are those of rayon's global pool. Work too small to
-//! repay the hand-over runs on the calling thread.
+//! repay the hand-over runs on the calling thread. Making the first backend of a process takes a
+//! millisecond, in which faer's products learn the sizes of the caches.
 //!
 //! The bits of a result do not depend on the number of threads. Products with vectors and the QR
 //! share out pieces whose size does not depend on it; for faer's matrix products and Cholesky,
@@ -53,6 +54,7 @@ use faer::utils::thread::join_raw;
 use faer::{Accum, ColMut, ColRef, Mat, MatMut, MatRef, Par};
 use std::marker::PhantomData;
 use std::num::NonZero;
+use std::sync::Once;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
 
 /// What faer and the core together ask of a number: `f32` and `f64` have it.
@@ -84,6 +86,26 @@ pub struct Faer<T> {
     scalar: PhantomData<T>,
 }
 
+/// The first large product of a process reads the sizes of the caches from some hundred files of the
+/// system, which takes a millisecond, as long as a small solve. The backends that call faer do it
+/// when they are made; a second time does nothing.
+pub fn look_up_caches() {
+    static DONE: Once = Once::new();
+    const LARGE: usize = 64;
+    DONE.call_once(|| {
+        let zeros = Mat::<f64>::zeros(LARGE, LARGE);
+        let mut product = zeros.clone();
+        matmul(
+            product.as_mut(),
+            Accum::Replace,
+            zeros.as_ref(),
+            zeros.as_ref(),
+            1.0,
+            Par::Seq,
+        );
+    });
+}
+
 /// Scratch memory of [`Faer`]'s kernels.
 #[derive(Debug)]
 pub struct Workspace<T> {
@@ -110,6 +132,7 @@ impl<T> Faer<T> {
 
     /// At most `threads` threads; 0 counts as 1.
     pub fn with_threads(threads: usize) -> Self {
+        look_up_caches();
         let threads = NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN);
         Self {
             threads,

@@ -53,8 +53,8 @@ use ndarray::{Array2, ArrayView2, Axis, LinalgScalar};
 use std::marker::PhantomData;
 use std::ops::Range;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
-use twolayer_faer::FaerScalar;
 use twolayer_faer::factor::{Factor, Householder};
+use twolayer_faer::{FaerScalar, look_up_caches};
 
 /// What ndarray, faer and the core together ask of a number: `f32` and `f64` have it.
 pub trait NdarrayScalar: Scalar + LinalgScalar + FaerScalar {}
@@ -76,6 +76,8 @@ pub struct Ndarray<T> {
 
 impl<T> Default for Ndarray<T> {
     fn default() -> Self {
+        // The factorisations are faer's.
+        look_up_caches();
         Self {
             scalar: PhantomData,
         }
