@@ -21,6 +21,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // The buffers of faer's products are no part of what reading a file takes.
+    twolayer_faer::look_up_caches();
     match try_mutants(&MEMORY, args.first, args.files) {
         Ok(summary) => {
             println!(
