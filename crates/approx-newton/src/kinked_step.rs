@@ -23,7 +23,7 @@ const LONGEST_PAUSE: u32 = 16;
 const INSISTS_AFTER: usize = 8;
 /// A step in a ball may stop so far short of the sphere that it costs this part of its promise.
 const LITTLE_LEFT_INSIDE: f64 = 0.1;
-/// Steps insisted on at one point: from roundoff to far above the curvature.
+/// Dampings that are tried at one point: from next to nothing to far above the curvature.
 const MOST_INSISTED: usize = 30;
 
 /// When to try a step with the kinks in the model, and with how much damping. The step along one
@@ -89,7 +89,7 @@ impl<O: Kinked> Descent<O> {
     /// where the objective falls by a fair part of what the model promises. Returns the length of
     /// the move; `None`, and nothing has changed, where no kink holds the point or it does not. A
     /// refused step is tried again with more damping, for as long as it promises a fair part of what
-    /// the `plain` step along one direction does.
+    /// the `plain` step along one direction does. After many idle iterations it is insisted on.
     pub(crate) fn step_over_kinks<H: HessianApprox<O>>(
         &mut self,
         problem: &O,
@@ -220,12 +220,12 @@ impl<O: Kinked> Descent<O> {
                 return Some(promised);
             }
         }
-        let guess = match first > outside.0 {
-            true => first,
-            false => match first > zero {
-                true => first + first,
-                false => hessian.mean_eigenvalue().max(damping),
-            },
+        let guess = if first == zero {
+            hessian.mean_eigenvalue().max(damping)
+        } else if outside.0 == zero {
+            first
+        } else {
+            first + first
         };
         ball::multiplier(outside, guess, |mu| {
             promised = self

@@ -20,7 +20,8 @@ use std::borrow::Cow;
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
 /// and where a regulariser makes their minimiser another one. A second descent on the first rung of
-/// those that are there begins where a [`Continuation`] from smooth ReLUs leads.
+/// those that are there begins where a [`Continuation`] from smooth ReLUs leads; not where the first
+/// is for one of many targets, which has a splitting at hand.
 pub(super) fn rung<'s, 'p, B: LinearBackend>(
     problem: &'s Inversion<'p, B>,
     number: usize,
@@ -86,7 +87,8 @@ fn splitting<'p, B: LinearBackend + 'p>(
     })
 }
 
-/// The continuation from smooth ReLUs, and then `restarts`: on no more outcomes than these it costs little.
+/// The continuation from smooth ReLUs, and then `restarts`: on no more outcomes than these it costs
+/// little.
 fn continued<'p, B: LinearBackend>(
     problem: &Inversion<'p, B>,
     restarts: Restarts<'p, B::Scalar>,

@@ -1,0 +1,79 @@
+//! Ways on from a point where a descent would end: over the kinks, and along negative curvature.
+
+use super::{Descent, Iteration, Model, ModelStep};
+use crate::damping::Damping;
+use crate::kinked_step::Insisted;
+use crate::{Status, ball};
+use num_traits::{Float, One, Zero};
+use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
+
+/// How far a way out of a stationary point is looked for, in units of ‖x‖.
+const LONGEST_ESCAPE: f64 = 0.1;
+
+impl<O: Kinked> Descent<O> {
+    /// Looks for a way over the kinks where steps along one direction have come to nothing, or for
+    /// a sign that there is none.
+    pub(super) fn unjam<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        iteration: &mut Iteration<O::Scalar>,
+    ) {
+        if self.model != Model::Current {
+            self.build_model(problem, hessian);
+        }
+        let Some(plain) = self.damped_step(problem, hessian) else {
+            return;
+        };
+        let negligible = self.negligible(problem.rounding_error(&self.current));
+        match self.insist_on_kinks(problem, hessian, negligible, &plain) {
+            Insisted::Moved(length) => {
+                iteration.step_norm = length;
+                iteration.flips = self.flips;
+                iteration.end = None;
+                self.model = Model::Outdated;
+            }
+            Insisted::Stationary => iteration.end = Some(Status::DecrementSmall),
+            Insisted::Failed => {}
+        }
+    }
+
+    /// Leaves a stationary point that is not a minimum along a direction of negative curvature.
+    /// Returns false, and stays, where there is none or the objective does not fall along it.
+    pub(super) fn escape<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> bool {
+        problem.differentiate(&mut self.current);
+        let subspace = self.active_set.subspace();
+        let found = hessian.negative_curvature(problem, &self.current, subspace);
+        let Some((mut direction, bend)) = found else {
+            return false;
+        };
+        let zero = O::Scalar::zero();
+        let size = reduce::norm(self.current.point()).max(O::Scalar::one());
+        let mut slope = reduce::dot(&direction, self.current.gradient());
+        if slope > zero {
+            slope = -slope;
+            direction.iter_mut().for_each(|v| *v = -*v);
+        }
+        let mut length = O::Scalar::of(LONGEST_ESCAPE) * size;
+        if let Some(radius) = problem.radius() {
+            // Put back onto the sphere, it would leave the kinks that hold it.
+            length = length.min(ball::reach(self.current.point(), &direction, radius));
+        }
+        for (step, &v) in self.buffers.step.iter_mut().zip(&direction) {
+            *step = length * v;
+        }
+        let step = ModelStep {
+            predicted: -O::Scalar::of(0.5) * bend * length * length - slope * length,
+            norm: length,
+            multiplier: zero,
+            is_newton: false,
+        };
+        let (before, noise) = (self.current.value(), problem.rounding_error(&self.current));
+        let moved = self.search(problem, &step).is_some();
+        self.model = Model::Outdated;
+        // A convex model sees nothing of the bend that it is to go on from.
+        self.progress.damping = Damping::new(1.0, self.progress.damping.value().max(-bend));
+        // A fall that rounding could have made is no way out.
+        moved && before - self.current.value() > noise
+    }
+}
