@@ -93,11 +93,14 @@ const TENTH_WITHIN: usize = 2;
 /// Iterations of the source of starts before the second descent; they double from restart to
 /// restart, up to the last.
 const BURST: usize = 1000;
-const LONGEST_BURST: usize = 4000;
+const LONGEST_BURST: usize = 2000;
 /// A descent was not in vain where it ended below this part of the lowest before.
 const WORTH_WHILE: f64 = 0.25;
+/// A descent that ends where the objective is smooth and below this part of what counts as within
+/// reach has arrived: log-ratios off by 10⁻⁷ on average.
+const ARRIVED: f64 = 1e-12;
 /// So many descents in vain are enough, from starts that a source gives and from random ones.
-const MOST_VAIN: usize = 6;
+const MOST_VAIN: usize = 12;
 const MOST_VAIN_AT_RANDOM: usize = 3;
 /// A descent in vain that ends where the objective is smooth counts as so many.
 const SMOOTH_END_COUNTS: usize = 3;
@@ -141,6 +144,12 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
 
     fn has_many_restarts(&self) -> bool {
         !matches!(self.warm.restarts, Restarts::Never | Restarts::Once(_))
+    }
+
+    /// Whether the last descent, which ended with `value`, has found what all others look for.
+    fn has_arrived(&self, value: O::Scalar) -> bool {
+        let small = O::Scalar::of(ARRIVED) * self.warm.within_reach;
+        self.pinned().is_empty() && value <= small
     }
 
     /// Whether a descent that has no second try goes on slower than the next rung would.
@@ -237,7 +246,9 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         if value < self.lowest {
             self.lowest = value;
         }
-        let enough = self.vain >= MOST_VAIN || self.restarts == self.most_restarts;
+        let enough = self.vain >= MOST_VAIN
+            || self.restarts == self.most_restarts
+            || self.has_arrived(value);
         let may_go_on = match &self.warm.restarts {
             Restarts::Once(_) => self.restarts == 0,
             Restarts::From(source) if source.is_always_worth_it() => true,
@@ -250,9 +261,6 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         let clock = Instant::now();
         match &mut self.warm.restarts {
             Restarts::From(source) => {
-                if self.vain > 0 {
-                    source.disturb();
-                }
                 source.advance(self.burst, &mut self.start);
                 self.burst = (2 * self.burst).min(LONGEST_BURST);
             }

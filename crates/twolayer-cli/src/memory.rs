@@ -147,9 +147,10 @@ impl Shapes {
             product([factored, rows.max(2 * d), d + 1]),
         ]);
         // The targets that a worker begins together, with their iterates of the splitting, where these
-        // lead, and what products of several vectors pack.
+        // lead, and what products of several vectors pack; one of them may later have as many iterates
+        // by itself.
         let together = product([
-            TOGETHER as u64,
+            2 * TOGETHER as u64,
             sum([
                 product([3, m]),
                 product([8, n]),
@@ -208,7 +209,11 @@ impl Shapes {
         if args.checkpoint.is_none() {
             return way;
         }
-        let stand = sum([product([8, self.inputs]), product([2, self.hidden]), 200]);
+        let stand = sum([
+            product([8, self.inputs]),
+            product([2 * TOGETHER as u64, self.hidden]),
+            210,
+        ]);
         let of_others = if args.starts > 1 { 2 } else { 1 };
         product([4, of_others, sum([way, product([number, stand])])])
     }

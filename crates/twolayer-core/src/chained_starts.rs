@@ -26,12 +26,6 @@ impl<T: Scalar> Starts<T> for ChainedStarts<'_, T> {
         self.second.begin(x);
     }
 
-    fn disturb(&mut self) {
-        if self.first_is_over {
-            self.second.disturb();
-        }
-    }
-
     fn is_always_worth_it(&self) -> bool {
         match self.first_is_over {
             true => self.second.is_always_worth_it(),

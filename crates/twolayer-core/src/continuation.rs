@@ -50,8 +50,6 @@ impl<B: LinearBackend> Starts<B::Scalar> for Continuation<'_, B> {
         self.x0.copy_from_slice(x);
     }
 
-    fn disturb(&mut self) {}
-
     /// It stops at no kink.
     fn is_always_worth_it(&self) -> bool {
         true

@@ -85,9 +85,6 @@ pub trait Starts<T> {
     /// Begins at x (d).
     fn begin(&mut self, x: &[T]);
 
-    /// Changes what holds the iteration where it leads to nothing new.
-    fn disturb(&mut self);
-
     /// Whether the next start is worth a descent even where the last one ended far from zero.
     fn is_always_worth_it(&self) -> bool {
         false

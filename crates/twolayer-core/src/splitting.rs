@@ -28,20 +28,33 @@ use std::sync::Arc;
 /// iterated maps", 2007, for its use on sets that are not convex).
 ///
 /// Near a pair of points that almost meet it can circle for long. The metric of the projection on
-/// the graph moves such traps, and no solution: [`disturb`](Starts::disturb) changes it.
+/// the graph moves such traps, and no solution. Hence where a first long burst did not help, eight
+/// iterations go on beside each other, each with its own metric, and what is returned is the x of
+/// the one whose output comes nearest, those aside whose x was returned just before.
 ///
-/// An iteration reads A1 and Ã twice: 4nd + 4ns flops, and nothing of size m.
+/// An iteration reads A1 and Ã twice: 4nd + 4ns flops for each metric, and nothing of size m.
 pub(crate) struct Splitting<'a, B: LinearBackend> {
+    /// With one metric, and then with several.
     iterates: Iterates<'a, B>,
+    /// Where all of them begin (d).
+    start: Vec<B::Scalar>,
+    /// Which of them gave the last starts: no number beyond theirs where none did.
+    last: [usize; PASSED_OVER],
     /// Of one target of many: its first burst.
     first: Option<FirstBurst<B::Scalar>>,
 }
 
+/// A burst of more iterations is made with several metrics.
+const LONGEST_ALONE: usize = 1000;
+/// One that gave a start is passed over for so many bursts, unless it is the only one: two descents
+/// from one trap end alike.
+const PASSED_OVER: usize = 3;
+
 /// Iterations of a source of starts before the first descent.
 pub const FIRST_BURST: usize = 100;
 
-/// Targets whose first bursts are computed together: so many always, others of zeros beside those
-/// that there are, because a product's bits depend on its width. Enough for the products to be bound
+/// Iterations that go on beside each other. Of targets whose first bursts are computed together so
+/// many always, others of zeros beside those that there are, because a product's bits depend on its width. Enough for the products to be bound
 /// by arithmetic where A1 comes from cache, and few enough for one target not to cost more together
 /// with zeros than alone.
 pub const TOGETHER: usize = 8;
@@ -50,8 +63,7 @@ pub const TOGETHER: usize = 8;
 struct FirstBurst<T> {
     /// What was computed before, if anything was.
     reached: Option<Arc<Reached<T>>>,
-    /// Where it begins, as long as it is to come.
-    start: Option<Vec<T>>,
+    is_to_come: bool,
 }
 
 /// Where the first burst of one target leads from one start.
@@ -77,6 +89,8 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
         let logits = logits(network, lift, problem.target())?;
         Some(Self {
             iterates: Iterates::new(network, lift, logits),
+            start: vec![B::Scalar::zero(); network.inputs()],
+            last: [WEIGHTS.len(); PASSED_OVER],
             first: None,
         })
     }
@@ -88,7 +102,7 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
     ) -> Option<Self> {
         let first = FirstBurst {
             reached,
-            start: None,
+            is_to_come: false,
         };
         Some(Self {
             first: Some(first),
@@ -173,23 +187,27 @@ impl<B: LinearBackend> Splitting<'_, B> {
 
 impl<B: LinearBackend> Starts<B::Scalar> for Splitting<'_, B> {
     fn begin(&mut self, x: &[B::Scalar]) {
+        self.last = [WEIGHTS.len(); PASSED_OVER];
+        if self.iterates.count() > 1 {
+            self.iterates = self.iterates.alone();
+        }
         self.iterates.begin(x);
+        self.start.copy_from_slice(x);
         if let Some(first) = &mut self.first {
-            first.start = Some(x.to_vec());
+            first.is_to_come = true;
         }
     }
 
-    fn disturb(&mut self) {
-        let [first, second] = WEIGHTS.map(B::Scalar::of);
-        let weight = &mut self.iterates.weight;
-        *weight = if *weight == first { second } else { first };
-    }
-
     fn advance(&mut self, iterations: usize, x: &mut [B::Scalar]) {
-        let start = self.first.as_mut().and_then(|first| first.start.take());
-        let reached = start
-            .filter(|_| iterations == FIRST_BURST)
-            .and_then(|start| self.first_burst(&start));
+        if iterations > LONGEST_ALONE && self.iterates.count() == 1 {
+            self.iterates = self.iterates.spread(&self.start);
+        }
+        let is_to_come = |first: &mut FirstBurst<_>| std::mem::take(&mut first.is_to_come);
+        let is_first = self.first.as_mut().is_some_and(is_to_come);
+        let reached = match is_first && iterations == FIRST_BURST {
+            true => self.first_burst(&self.start),
+            false => None,
+        };
         match reached {
             Some(reached) => {
                 self.iterates.x.copy_from_slice(&reached.x);
@@ -200,31 +218,49 @@ impl<B: LinearBackend> Starts<B::Scalar> for Splitting<'_, B> {
             }
             None => self.iterates.advance(iterations),
         }
-        x.copy_from_slice(&self.iterates.x);
+        let d = x.len();
+        let nearest = self.iterates.nearest(&self.last);
+        if self.iterates.count() > 1 {
+            self.last.rotate_left(1);
+            self.last[PASSED_OVER - 1] = nearest;
+        }
+        x.copy_from_slice(&self.iterates.x[nearest * d..][..d]);
     }
 
-    /// ρ and v. The first burst is over.
+    /// Which gave the last starts, where all begin, and v with each metric. The first burst is over.
     fn state(&self) -> Vec<B::Scalar> {
-        let Iterates {
-            weight,
-            hidden,
-            activations,
-            ..
-        } = &self.iterates;
-        [&[*weight], &hidden[..], activations].concat()
+        let last = self.last.map(|number| B::Scalar::of(number as f64));
+        let (hidden, activations) = (&self.iterates.hidden[..], &self.iterates.activations[..]);
+        [&last, &self.start[..], hidden, activations].concat()
     }
 
     fn restore(&mut self, state: &[B::Scalar]) -> bool {
-        let n = self.iterates.hidden.len();
-        let Some((&weight, v)) = state.split_first() else {
+        let one = 2 * self.iterates.network().hidden_units();
+        let Some((numbers, rest)) = state.split_at_checked(PASSED_OVER) else {
             return false;
         };
-        if v.len() != 2 * n || !WEIGHTS.map(B::Scalar::of).contains(&weight) {
+        let Some((start, v)) = rest.split_at_checked(self.start.len()) else {
             return false;
+        };
+        let mut last = [WEIGHTS.len(); PASSED_OVER];
+        for (last, &number) in last.iter_mut().zip(numbers) {
+            let all = 0..=WEIGHTS.len();
+            let Some(number) = all.rev().find(|&k| B::Scalar::of(k as f64) == number) else {
+                return false;
+            };
+            *last = number;
         }
-        self.iterates.weight = weight;
-        self.iterates.hidden.copy_from_slice(&v[..n]);
-        self.iterates.activations.copy_from_slice(&v[n..]);
+        let alone = self.iterates.alone();
+        self.iterates = match v.len() / one {
+            1 if v.len() == one => alone,
+            count if count == WEIGHTS.len() && v.len() == count * one => alone.spread(start),
+            _ => return false,
+        };
+        self.last = last;
+        self.start.copy_from_slice(start);
+        let (hidden, activations) = v.split_at(v.len() / 2);
+        self.iterates.hidden.copy_from_slice(hidden);
+        self.iterates.activations.copy_from_slice(activations);
         true
     }
 }

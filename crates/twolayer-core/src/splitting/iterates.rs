@@ -1,18 +1,20 @@
-//! The iterates of the splitting: of one target, or of several at a time.
+//! The iterates of the splitting: of one target, of several, or of one on several ways at a time.
 
+use super::TOGETHER;
 use crate::lift::Lift;
 use crate::{LinearBackend, Scalar, Target, TwoLayer, reduce};
 use num_traits::{Float, One, Zero};
 
-/// v, P_affine(v) and what they are computed with, for `count` targets. Every vector holds the
-/// targets' parts one after the other.
+/// v, P_affine(v) and what they are computed with, for `count` targets, or for one target with
+/// `count` weights. Every vector holds their parts one after the other.
 ///
-/// Products of one target are of a matrix and a vector, bound by the cache that A1 and Ã lie in;
-/// those of several are matrix products.
+/// Products of one are of a matrix and a vector, bound by the cache that A1 and Ã lie in; those of
+/// several are matrix products, and eight take hardly longer than one.
 pub(super) struct Iterates<'a, B: LinearBackend> {
     network: &'a TwoLayer<B>,
     lift: &'a Lift<B>,
-    count: usize,
+    /// ρ of each in the distance ‖Δh‖² + ρ‖Δa‖² by which the graph is projected on.
+    weights: Vec<B::Scalar>,
     /// τ: log b − c2 on S, centred (s).
     logits: Vec<B::Scalar>,
     /// v = (h, a).
@@ -26,12 +28,12 @@ pub(super) struct Iterates<'a, B: LinearBackend> {
     units: Vec<B::Scalar>,
     residual: Vec<B::Scalar>,
     workspace: B::Workspace,
-    /// ρ in the distance ‖Δh‖² + ρ‖Δa‖² by which the graph is projected on.
-    pub(super) weight: B::Scalar,
 }
 
-/// ρ to begin with, and the one that takes turns with it.
-pub(super) const WEIGHTS: [f64; 2] = [2.0, 1.0];
+/// ρ to begin with, and those that join it. Nothing tells beforehand which of them arrives: a large
+/// one comes near a solution soon, and then may circle for long around a pair of points that almost
+/// meet; a small one wanders longer and settles later.
+pub(super) const WEIGHTS: [f64; TOGETHER] = [2.0, 1.6, 1.3, 1.0, 0.8, 0.65, 0.5, 0.4];
 
 /// τ of a target (s); `None` where an outcome of the lift has the probability 0.
 pub(super) fn logits<B: LinearBackend>(
@@ -47,15 +49,50 @@ pub(super) fn logits<B: LinearBackend>(
 }
 
 impl<'a, B: LinearBackend> Iterates<'a, B> {
-    /// For the targets with these `logits` (s for each).
+    /// For the targets with these `logits` (s for each), by the first weight.
     pub(super) fn new(network: &'a TwoLayer<B>, lift: &'a Lift<B>, logits: Vec<B::Scalar>) -> Self {
         let count = logits.len() / lift.outcomes.len();
+        let weights = vec![B::Scalar::of(WEIGHTS[0]); count];
+        Self::with_weights(network, lift, logits, weights)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// The first target alone, by the first weight, to begin anew.
+    pub(super) fn alone(&self) -> Self {
+        let logits = self.logits[..self.lift.outcomes.len()].to_vec();
+        Self::new(self.network, self.lift, logits)
+    }
+
+    /// One target with every weight: with the first it goes on, with the others it begins at the
+    /// pair of `start` (d).
+    pub(super) fn spread(&self, start: &[B::Scalar]) -> Self {
+        let weights = WEIGHTS.map(B::Scalar::of).to_vec();
+        let logits = self.logits.repeat(weights.len());
+        let mut spread = Self::with_weights(self.network, self.lift, logits, weights);
+        spread.begin(&start.repeat(WEIGHTS.len()));
+        let n = self.network.hidden_units();
+        spread.hidden[..n].copy_from_slice(&self.hidden);
+        spread.activations[..n].copy_from_slice(&self.activations);
+        spread
+    }
+
+    fn with_weights(
+        network: &'a TwoLayer<B>,
+        lift: &'a Lift<B>,
+        logits: Vec<B::Scalar>,
+        weights: Vec<B::Scalar>,
+    ) -> Self {
+        let count = weights.len();
         let (n, d) = (network.hidden_units(), network.inputs());
         let zeros = |length| vec![B::Scalar::zero(); count * length];
         let mut iterates = Self {
             network,
             lift,
-            count,
+            weights,
             residual: zeros(lift.outcomes.len()),
             logits,
             hidden: zeros(n),
@@ -65,7 +102,6 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
             x: zeros(d),
             units: zeros(n),
             workspace: B::Workspace::default(),
-            weight: B::Scalar::of(WEIGHTS[0]),
         };
         if lift.is_determined {
             iterates.project_activations();
@@ -101,20 +137,50 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         self.project_hidden();
     }
 
+    /// The one, but for those of `passed_over`, whose x comes nearest to its target's logits, by
+    /// ‖Ã φ(A1 x + c1) − τ‖: the number it has among them. Only after [`advance`](Self::advance).
+    pub(super) fn nearest(&mut self, passed_over: &[usize]) -> usize {
+        if self.count() == 1 {
+            return 0;
+        }
+        for (a, &h) in self.units.iter_mut().zip(&self.affine_hidden) {
+            *a = h.max(B::Scalar::zero());
+        }
+        self.subtract_logits();
+        let residuals = self.residual.chunks_exact(self.lift.outcomes.len());
+        let squares = residuals.map(|residual| reduce::dot(residual, residual));
+        let others = squares
+            .enumerate()
+            .filter(|(k, square)| !passed_over.contains(k) && !square.is_nan());
+        let nearest = others.reduce(|nearest, other| match other.1 < nearest.1 {
+            true => other,
+            false => nearest,
+        });
+        nearest.map_or(0, |(k, _)| k)
+    }
+
+    /// residual ← Ã `units` − τ.
+    fn subtract_logits(&mut self) {
+        let (backend, rows) = (self.network.backend(), &self.lift.rows);
+        let count = self.weights.len();
+        multiply_transposed(backend, rows, count, &self.units, &mut self.residual);
+        reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
+    }
+
     /// affine_activations ← the a nearest to `activations` with Ãa = τ.
     fn project_activations(&mut self) {
+        self.units.copy_from_slice(&self.activations);
+        self.subtract_logits();
         let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        multiply_transposed(
-            backend,
-            rows,
-            self.count,
-            &self.activations,
-            &mut self.residual,
-        );
-        reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
         let (factor, workspace) = (&self.lift.row_gram, &mut self.workspace);
         backend.cholesky_solve(factor, &mut self.residual, workspace);
-        multiply(backend, rows, self.count, &self.residual, &mut self.units);
+        multiply(
+            backend,
+            rows,
+            self.weights.len(),
+            &self.residual,
+            &mut self.units,
+        );
         let pairs = self.activations.iter().zip(&self.units);
         for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
             *to = a - correction;
@@ -128,7 +194,13 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         for (to, (&h, &c)) in self.units.iter_mut().zip(pairs) {
             *to = h - c;
         }
-        multiply_transposed(backend, network.a1(), self.count, &self.units, &mut self.x);
+        multiply_transposed(
+            backend,
+            network.a1(),
+            self.weights.len(),
+            &self.units,
+            &mut self.x,
+        );
         let (factor, workspace) = (&self.lift.input_gram, &mut self.workspace);
         backend.cholesky_solve(factor, &mut self.x, workspace);
         self.forward();
@@ -137,7 +209,13 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// affine_hidden ← A1 x + c1.
     fn forward(&mut self) {
         let (network, h) = (self.network, &mut self.affine_hidden);
-        multiply(network.backend(), network.a1(), self.count, &self.x, h);
+        multiply(
+            network.backend(),
+            network.a1(),
+            self.weights.len(),
+            &self.x,
+            h,
+        );
         for h in h.chunks_exact_mut(network.hidden_units()) {
             reduce::axpy(B::Scalar::one(), network.bias1(), h);
         }
@@ -154,11 +232,13 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v).
     fn reflect(&mut self) {
         let two = B::Scalar::of(2.0);
+        let n = self.network.hidden_units();
         for i in 0..self.hidden.len() {
+            let weight = self.weights[i / n];
             let (affine_h, affine_a) = (self.affine_hidden[i], self.affine_activations[i]);
             let (h, a) = (self.hidden[i], self.activations[i]);
             let (graph_h, graph_a) =
-                nearest_on_graph(self.weight, two * affine_h - h, two * affine_a - a);
+                nearest_on_graph(weight, two * affine_h - h, two * affine_a - a);
             self.hidden[i] = h + (graph_h - affine_h);
             self.activations[i] = a + (graph_a - affine_a);
         }
