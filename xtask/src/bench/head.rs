@@ -100,6 +100,8 @@ struct Row {
     iterations: usize,
     /// Hessians or products with one, of a peer.
     hessians: Option<usize>,
+    /// Median seconds of an iteration of twolayer on all outcomes.
+    step_seconds: Option<f64>,
     most_pinned: Option<usize>,
     pins: Option<usize>,
     releases: Option<usize>,
@@ -211,6 +213,7 @@ fn our_row(args: &Args, token: &'static str, start: Start, distance: f64, solve:
         seconds_to_1e12: seconds_to(&course.history, SOLVED * course.start_loss),
         iterations: solve.iterations,
         hessians: None,
+        step_seconds: course.step_seconds,
         most_pinned: Some(course.most_pinned),
         pins: Some(course.pins),
         releases: Some(course.releases),
@@ -229,6 +232,7 @@ fn peer_row(ours: &Row, solver: &'static str, run: PeerRun) -> Result<Row, Error
         seconds_to_1e12: seconds_to(&run.history, SOLVED * run.start_loss),
         iterations: run.evaluations,
         hessians: Some(run.hessians),
+        step_seconds: None,
         most_pinned: None,
         pins: None,
         releases: None,
@@ -340,6 +344,7 @@ fn every_start(rows: &[Row]) -> String {
             "seconds",
             "s to 1e-12",
             "iterations",
+            "ms a step on all outcomes",
             "most pinned",
             "pins",
             "releases",
@@ -357,6 +362,8 @@ fn every_start(rows: &[Row]) -> String {
                 row.seconds_to_1e12
                     .map_or("-".into(), |seconds| format!("{seconds:.2}")),
                 row.iterations.to_string(),
+                row.step_seconds
+                    .map_or("-".into(), |seconds| format!("{:.0}", 1e3 * seconds)),
                 count(row.most_pinned),
                 count(row.pins),
                 count(row.releases),

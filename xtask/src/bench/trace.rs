@@ -1,6 +1,7 @@
 //! What a trace of `twolayer invert` tells of each target.
 
 use crate::error::Error;
+use crate::tables::median;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -27,6 +28,8 @@ pub(crate) struct Course {
     /// Pins and releases. Those that cancel within one iteration are not seen.
     pub(crate) pins: usize,
     pub(crate) releases: usize,
+    /// Median seconds of an iteration on the objective that was asked for, all m outcomes.
+    pub(crate) step_seconds: Option<f64>,
 }
 
 /// Reads the courses of all targets.
@@ -60,10 +63,15 @@ fn course(entries: &[Entry]) -> Course {
     // A new start has pinned units of its own: going there is neither a pin nor a release.
     let descents = entries
         .chunk_by(|entry, next| (&entry.stage, entry.restart) == (&next.stage, next.restart));
+    let mut steps = Vec::new();
     for pair in descents.flat_map(|descent| descent.windows(2)) {
+        if pair[1].stage == "target" {
+            steps.push(pair[1].elapsed - pair[0].elapsed);
+        }
         course.pins += pair[1].pinned.saturating_sub(pair[0].pinned);
         course.releases += pair[0].pinned.saturating_sub(pair[1].pinned);
     }
+    course.step_seconds = (!steps.is_empty()).then(|| median(steps));
     course
 }
 
@@ -102,6 +110,8 @@ target,iteration,stage,restart,loss,pinned,elapsed,rows_used
         let first = &courses[0];
         assert_eq!(first.start_loss, 1.0);
         assert_eq!(first.history, [(0.1, 0.5), (0.3, 0.25)]);
+        assert!((first.step_seconds.unwrap() - 0.1).abs() < 1e-12);
+        assert_eq!(courses[1].step_seconds, None);
         assert_eq!((first.most_pinned, first.pins, first.releases), (4, 5, 1));
         assert_eq!((courses[1].most_pinned, courses[1].releases), (3, 0));
     }
