@@ -38,7 +38,7 @@ pub(crate) struct Splitting<'a, B: LinearBackend> {
     iterates: Iterates<'a, B>,
     /// Where all of them begin (d).
     start: Vec<B::Scalar>,
-    /// Which of them gave the last starts: no number beyond theirs where none did.
+    /// Which of them gave the last starts; a number beyond theirs where none did.
     last: [usize; PASSED_OVER],
     /// Of one target of many: its first burst.
     first: Option<FirstBurst<B::Scalar>>,
@@ -53,10 +53,10 @@ const PASSED_OVER: usize = 3;
 /// Iterations of a source of starts before the first descent.
 pub const FIRST_BURST: usize = 100;
 
-/// Iterations that go on beside each other. Of targets whose first bursts are computed together so
-/// many always, others of zeros beside those that there are, because a product's bits depend on its width. Enough for the products to be bound
-/// by arithmetic where A1 comes from cache, and few enough for one target not to cost more together
-/// with zeros than alone.
+/// Iterations that go on beside each other: of one target with several metrics, or the first bursts
+/// of several targets. There are always so many, of zeros where targets are missing, because a
+/// product's bits depend on its width. Enough for the products to be bound by arithmetic where A1
+/// comes from cache, and few enough for one target not to cost more together with zeros than alone.
 pub const TOGETHER: usize = 8;
 
 /// The first burst of one target of many, which is computed together with others.

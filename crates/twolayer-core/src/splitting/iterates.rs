@@ -9,7 +9,7 @@ use num_traits::{Float, One, Zero};
 /// `count` weights. Every vector holds their parts one after the other.
 ///
 /// Products of one are of a matrix and a vector, bound by the cache that A1 and Ã lie in; those of
-/// several are matrix products, and eight take hardly longer than one.
+/// several are matrix products, which take less for each.
 pub(super) struct Iterates<'a, B: LinearBackend> {
     network: &'a TwoLayer<B>,
     lift: &'a Lift<B>,
@@ -143,10 +143,12 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         if self.count() == 1 {
             return 0;
         }
-        for (a, &h) in self.units.iter_mut().zip(&self.affine_hidden) {
+        let mut activations = std::mem::take(&mut self.units);
+        for (a, &h) in activations.iter_mut().zip(&self.affine_hidden) {
             *a = h.max(B::Scalar::zero());
         }
-        self.subtract_logits();
+        self.set_residual(&activations);
+        self.units = activations;
         let residuals = self.residual.chunks_exact(self.lift.outcomes.len());
         let squares = residuals.map(|residual| reduce::dot(residual, residual));
         let others = squares
@@ -159,28 +161,23 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         nearest.map_or(0, |(k, _)| k)
     }
 
-    /// residual ← Ã `units` − τ.
-    fn subtract_logits(&mut self) {
+    /// residual ← Ã a − τ.
+    fn set_residual(&mut self, a: &[B::Scalar]) {
         let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        let count = self.weights.len();
-        multiply_transposed(backend, rows, count, &self.units, &mut self.residual);
+        multiply_transposed(backend, rows, self.count(), a, &mut self.residual);
         reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
     }
 
     /// affine_activations ← the a nearest to `activations` with Ãa = τ.
     fn project_activations(&mut self) {
-        self.units.copy_from_slice(&self.activations);
-        self.subtract_logits();
+        let activations = std::mem::take(&mut self.activations);
+        self.set_residual(&activations);
+        self.activations = activations;
+        let count = self.count();
         let (backend, rows) = (self.network.backend(), &self.lift.rows);
         let (factor, workspace) = (&self.lift.row_gram, &mut self.workspace);
         backend.cholesky_solve(factor, &mut self.residual, workspace);
-        multiply(
-            backend,
-            rows,
-            self.weights.len(),
-            &self.residual,
-            &mut self.units,
-        );
+        multiply(backend, rows, count, &self.residual, &mut self.units);
         let pairs = self.activations.iter().zip(&self.units);
         for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
             *to = a - correction;
@@ -194,13 +191,8 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         for (to, (&h, &c)) in self.units.iter_mut().zip(pairs) {
             *to = h - c;
         }
-        multiply_transposed(
-            backend,
-            network.a1(),
-            self.weights.len(),
-            &self.units,
-            &mut self.x,
-        );
+        let count = self.count();
+        multiply_transposed(backend, network.a1(), count, &self.units, &mut self.x);
         let (factor, workspace) = (&self.lift.input_gram, &mut self.workspace);
         backend.cholesky_solve(factor, &mut self.x, workspace);
         self.forward();
@@ -208,14 +200,9 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
 
     /// affine_hidden ← A1 x + c1.
     fn forward(&mut self) {
+        let count = self.count();
         let (network, h) = (self.network, &mut self.affine_hidden);
-        multiply(
-            network.backend(),
-            network.a1(),
-            self.weights.len(),
-            &self.x,
-            h,
-        );
+        multiply(network.backend(), network.a1(), count, &self.x, h);
         for h in h.chunks_exact_mut(network.hidden_units()) {
             reduce::axpy(B::Scalar::one(), network.bias1(), h);
         }
