@@ -74,10 +74,20 @@ const PARALLEL_FACTORISATION: usize = 1 << 26;
 /// Entries below which a product with a vector stays on the calling thread.
 const PARALLEL_VECTOR: usize = 1 << 17;
 
-/// Rows that are copied at a time where a product needs a copy of its operand: the copy then stays
-/// in cache and its size does not grow with m. Not a power of two, which would put all columns of
-/// the copy in the same cache sets.
-const BLOCK: usize = 2000;
+/// Rows of a long product that a thread copies and multiplies at a time. They stay in its own cache;
+/// with 2000 rows two threads were a third slower. A multiple of faer's kernel's 12 rows, and not a
+/// power of two, which would put all columns of the copy in the same cache sets.
+const PRODUCT_BLOCK: usize = 96;
+
+/// Rows from which a product is long. Threads wake up too slowly to share out a shorter one so, and
+/// faer's own sharing is as fast.
+const LONG_PRODUCT: usize = 1000;
+
+/// Threads that have blocks of their own in a long product; more work together within these.
+const MOST_PARTS: usize = 16;
+
+/// Rows of a Gram matrix that are weighted at a time.
+const GRAM_BLOCK: usize = 1000;
 
 /// The faer backend in one precision. See the [crate documentation](crate) for threads.
 #[derive(Clone, Debug)]
@@ -109,7 +119,7 @@ pub fn look_up_caches() {
 /// Scratch memory of [`Faer`]'s kernels.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    block: Mat<T>,
+    block: Vec<T>,
     rows: Mat<T>,
     householder: Householder<T>,
 }
@@ -117,7 +127,7 @@ pub struct Workspace<T> {
 impl<T: FaerScalar> Default for Workspace<T> {
     fn default() -> Self {
         Self {
-            block: Mat::new(),
+            block: Vec::new(),
             rows: Mat::new(),
             householder: Householder::default(),
         }
@@ -165,9 +175,15 @@ impl<T> Faer<T> {
         T: FaerScalar,
     {
         let (k, d) = (inner.len(), b.ncols());
+        let par = self.par(m * k * d, PARALLEL_PRODUCT);
+        let (size, parts) = if m < LONG_PRODUCT {
+            (m, 1)
+        } else {
+            (PRODUCT_BLOCK, par.degree().clamp(1, MOST_PARTS))
+        };
         // Sized for all inner indices, so that a later call with more of them finds room.
         let Workspace { block, rows, .. } = workspace;
-        grow(block, m.min(BLOCK), b.nrows());
+        let blocks = lengthen(block, parts * size * b.nrows());
         grow(rows, b.nrows(), d);
         for j in 0..d {
             let from = b.col_as_slice(j);
@@ -179,24 +195,16 @@ impl<T> Faer<T> {
                 *to *= factor;
             }
         }
-        let accumulate = match factors {
-            Some(_) => Accum::Add,
-            None => Accum::Replace,
+        let product = CopiedProduct {
+            copy: &|j, start, to: &mut [T]| copy(inner[j], start, to),
+            right: rows.as_ref().submatrix(0, 0, k, d),
+            accumulate: match factors {
+                Some(_) => Accum::Add,
+                None => Accum::Replace,
+            },
+            size,
         };
-        for start in (0..m).step_by(BLOCK) {
-            let length = BLOCK.min(m - start);
-            let par = self.par(length * k, PARALLEL_VECTOR);
-            let mut block = block.as_mut().submatrix_mut(0, 0, length, k);
-            copy_columns(&|j, to| copy(inner[j], start, to), 0, block.rb_mut(), par);
-            matmul(
-                out.as_mut().subrows_mut(start, length),
-                accumulate,
-                block.rb(),
-                rows.as_ref().submatrix(0, 0, k, d),
-                T::one(),
-                self.par(length * k * d, PARALLEL_PRODUCT),
-            );
-        }
+        product.run(0, parts, out.as_mut(), blocks, par);
     }
 
     fn par(&self, work: usize, enough: usize) -> Par {
@@ -414,18 +422,20 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         if m == 0 {
             out.fill(T::zero());
         }
-        let block = &mut workspace.block;
-        grow(block, m.min(BLOCK), d);
-        for start in (0..m).step_by(BLOCK) {
-            let length = BLOCK.min(m - start);
+        let block = lengthen(&mut workspace.block, m.min(GRAM_BLOCK) * d);
+        for start in (0..m).step_by(GRAM_BLOCK) {
+            let length = GRAM_BLOCK.min(m - start);
             let weights = &weights[start..start + length];
-            for j in 0..d {
+            let weigh = |j, to: &mut [T]| {
                 let from = &a.col_as_slice(j)[start..start + length];
-                let to = block.col_as_slice_mut(j);
                 for ((to, &from), &weight) in to.iter_mut().zip(from).zip(weights) {
                     *to = from * weight;
                 }
-            }
+            };
+            let mut weighted =
+                MatMut::from_column_major_slice_mut(&mut block[..length * d], length, d);
+            let par = self.par(length * d, PARALLEL_VECTOR);
+            copy_columns(&weigh, 0, weighted.rb_mut(), par);
             triangular::matmul(
                 out.as_mut(),
                 BlockStructure::TriangularLower,
@@ -436,7 +446,7 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
                 },
                 a.as_ref().subrows(start, length).transpose(),
                 BlockStructure::Rectangular,
-                block.as_ref().submatrix(0, 0, length, d),
+                weighted.rb(),
                 BlockStructure::Rectangular,
                 T::one(),
                 self.par(length * d * d / 2, PARALLEL_PRODUCT),
@@ -467,6 +477,67 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
 fn grow<T: FaerScalar>(matrix: &mut Mat<T>, nrows: usize, ncols: usize) {
     if matrix.nrows() < nrows || matrix.ncols() < ncols {
         *matrix = Mat::zeros(matrix.nrows().max(nrows), matrix.ncols().max(ncols));
+    }
+}
+
+/// The first `length` entries of `scratch`, which grows where it has fewer.
+fn lengthen<T: FaerScalar>(scratch: &mut Vec<T>, length: usize) -> &mut [T] {
+    if scratch.len() < length {
+        scratch.resize(length, T::zero());
+    }
+    &mut scratch[..length]
+}
+
+/// L · R for a matrix L that is copied a block of rows at a time.
+struct CopiedProduct<'p, T> {
+    /// Writes the entries of column `j` of L from row `start` on.
+    copy: &'p (dyn Fn(usize, usize, &mut [T]) + Sync),
+    right: MatRef<'p, T>,
+    accumulate: Accum,
+    /// Rows of a block.
+    size: usize,
+}
+
+impl<T: FaerScalar> CopiedProduct<'_, T> {
+    /// The rows of `out`, which are those of the product from row `start` on, shared out in `parts` of
+    /// whole blocks, each with its share of the memory for copies: their bits depend on no sharing.
+    fn run(&self, start: usize, parts: usize, out: MatMut<'_, T>, copies: &mut [T], par: Par) {
+        if parts <= 1 {
+            return self.run_part(start, out, copies, par);
+        }
+        let first = parts / 2;
+        let blocks = out.nrows().div_ceil(self.size);
+        let middle = (blocks * first / parts * self.size).min(out.nrows());
+        let (top, bottom) = out.split_at_row_mut(middle);
+        let (left, right) = copies.split_at_mut(copies.len() / parts * first);
+        join_raw(
+            |par| self.run(start, first, top, left, par),
+            |par| self.run(start + middle, parts - first, bottom, right, par),
+            par,
+        );
+    }
+
+    fn run_part(&self, start: usize, mut out: MatMut<'_, T>, copies: &mut [T], par: Par) {
+        let (m, k) = (out.nrows(), self.right.nrows());
+        for done in (0..m).step_by(self.size.max(1)) {
+            let length = self.size.min(m - done);
+            let mut block =
+                MatMut::from_column_major_slice_mut(&mut copies[..length * k], length, k);
+            let copy = |j, to: &mut [T]| (self.copy)(j, start + done, to);
+            let copiers = match length * k < PARALLEL_VECTOR {
+                true => Par::Seq,
+                false => par,
+            };
+            copy_columns(&copy, 0, block.rb_mut(), copiers);
+            matmul(
+                out.rb_mut().subrows_mut(done, length),
+                self.accumulate,
+                block.rb(),
+                self.right,
+                T::one(),
+                par,
+            );
+        }
     }
 }
 
