@@ -291,7 +291,7 @@ fn every_model_of_the_hessian_goes_on_to_the_same_bits() {
         "conjugate-gradient",
     ] {
         let mut settings = Vec::new();
-        for seed in 0..4 {
+        for seed in 0..8 {
             for kl in [false, true] {
                 settings.push(Setting {
                     reachable: false,

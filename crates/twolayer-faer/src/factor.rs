@@ -66,8 +66,11 @@ impl<T: FaerScalar> Factor<T> {
 /// norm (p rows, ε = 2u). That is far more than the roundoff of a factorisation, and discards the
 /// small directions that an ill-conditioned least-squares problem is about. Here every column is
 /// reduced to roundoff: R is the exact factor of A + E, ‖E‖ ≤ c p q u ‖A‖ with a small c.
+///
+/// Zeros at the end of the first columns cost nothing: see [`heights`].
 pub struct Householder<T> {
     coefficients: Mat<T>,
+    heights: Vec<usize>,
     dots: Vec<T>,
     /// One for each chunk of columns.
     scratch: Vec<MemBuffer>,
@@ -86,6 +89,7 @@ impl<T: FaerScalar> Default for Householder<T> {
     fn default() -> Self {
         Self {
             coefficients: Mat::new(),
+            heights: Vec::new(),
             dots: Vec::new(),
             scratch: Vec::new(),
         }
@@ -106,17 +110,19 @@ impl<T: FaerScalar> Householder<T> {
         assert!(rhs.len() == p && r.len() == q * q);
         let (mut a, mut rhs) = (a, ColMut::from_slice_mut(rhs).as_mat_mut());
         self.reserve(p, q);
+        heights(a.rb(), &mut self.heights);
         for start in (0..p.min(q)).step_by(PANEL) {
             let width = PANEL.min(p.min(q) - start);
+            let height = self.heights[start + width - 1].max(start + width) - start;
             let (mut panel, trailing) = a
                 .rb_mut()
-                .subrows_mut(start, p - start)
+                .subrows_mut(start, height)
                 .subcols_mut(start, q - start)
                 .split_at_col_mut(width);
             let mut coefficients = self.coefficients.as_mut().submatrix_mut(0, 0, width, width);
             reduce_panel(panel.rb_mut(), coefficients.rb_mut(), &mut self.dots);
             upgrade_householder_factor(coefficients.rb_mut(), panel.rb(), width, 1, Par::Seq);
-            let rhs = rhs.rb_mut().subrows_mut(start, p - start);
+            let rhs = rhs.rb_mut().subrows_mut(start, height);
             for (columns, par) in [(trailing, par), (rhs, Par::Seq)] {
                 apply_in_chunks(
                     panel.rb(),
@@ -153,6 +159,22 @@ impl<T: FaerScalar> Householder<T> {
             self.scratch.resize_with(chunks, || MemBuffer::new(scratch));
         }
     }
+}
+
+/// The number of rows down to the last entry that is not zero in this column or one before it: what
+/// lies below stays zero, and no reflector of this column need reach there. Of a triangular matrix
+/// with the rows of a diagonal one between its own that leaves a fifth of the work.
+fn heights<T: FaerScalar>(a: MatRef<'_, T>, heights: &mut Vec<usize>) {
+    let mut height = 0;
+    heights.clear();
+    heights.extend(a.col_iter().map(|column| {
+        let below = (height..a.nrows()).rev();
+        height = below
+            .into_iter()
+            .find(|&i| column[i] != T::zero())
+            .map_or(height, |i| i + 1);
+        height
+    }));
 }
 
 /// columns ← Qᵀ columns for the reflectors of a panel, shared out over threads in whole chunks, so

@@ -9,7 +9,8 @@ use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce
 /// R is the factor of weighted rows of C, J = QR. C may have a condition number of 10⁸ on a trained
 /// network; JᵀJ would have its square, 10¹⁶, and no digit of the small directions would be left in
 /// it. R keeps them, and a damped step is the least-squares problem with R stacked on √ν I, solved by
-/// a second, small QR: 10d³/3 flops.
+/// a second, small QR. Its rows lie so that a QR that skips zeros below a staircase has 2d³/3 flops,
+/// or 2d³ where kinks are pinned and R is no longer triangular; another has 10d³/3.
 pub(super) struct Triangular<B: LinearBackend> {
     backend: B,
     workspace: B::Workspace,
@@ -23,6 +24,8 @@ pub(super) struct Triangular<B: LinearBackend> {
     rest: Vec<B::Scalar>,
     stacked: Vec<B::Scalar>,
     stacked_rhs: Vec<B::Scalar>,
+    /// The point that the step is pulled to, in the coordinates of the subspace (d).
+    pulled: Vec<B::Scalar>,
     /// The factor of the damped model, over the free coordinates.
     damped_factor: Vec<B::Scalar>,
     free: usize,
@@ -41,6 +44,7 @@ impl<B: LinearBackend> Triangular<B> {
             rest: zeros(d),
             stacked: Vec::with_capacity((2 * d + 1) * d),
             stacked_rhs: Vec::with_capacity(2 * d + 1),
+            pulled: zeros(d),
             damped_factor: zeros(d * d),
             free: d,
         }
@@ -131,30 +135,31 @@ impl<B: LinearBackend> Triangular<B> {
         let (d, pinned) = (self.rest.len(), subspace.constraints());
         let free = d - pinned;
         self.free = free;
-        // The rows of [R; e] in the coordinates of the subspace, then √ν I.
+        // e, then the rows of R in the coordinates of the subspace, each followed by one of √ν I
+        // where R is triangular there, else all of these behind them.
+        let ridge = damping.sqrt();
+        let pull = pull.map(|(multiplier, x)| {
+            scratch.copy_from_slice(x);
+            subspace.rotate(scratch);
+            self.pulled.copy_from_slice(scratch);
+            multiplier / ridge
+        });
         self.stacked.clear();
-        for row in self.factor.chunks_exact(d) {
-            scratch.copy_from_slice(row);
+        self.stacked_rhs.clear();
+        let order = std::iter::once(d).chain(0..d);
+        for i in order {
+            scratch.copy_from_slice(&self.factor[i * d..][..d]);
             subspace.rotate(scratch);
             self.stacked.extend_from_slice(&scratch[pinned..]);
-        }
-        let ridge = damping.sqrt();
-        let start = self.stacked.len();
-        self.stacked.resize(start + free * free, B::Scalar::zero());
-        for j in 0..free {
-            self.stacked[start + j * free + j] = ridge;
-        }
-        self.stacked_rhs.clear();
-        self.stacked_rhs.extend_from_slice(&self.reduced);
-        match pull {
-            Some((multiplier, x)) => {
-                scratch.copy_from_slice(x);
-                subspace.rotate(scratch);
-                let scale = multiplier / ridge;
-                self.stacked_rhs
-                    .extend(scratch[pinned..].iter().map(|&x| scale * x));
+            self.stacked_rhs.push(self.reduced[i]);
+            if pinned == 0 && i < d {
+                self.push_ridge_row(i, ridge, pull);
             }
-            None => self.stacked_rhs.resize(d + 1 + free, B::Scalar::zero()),
+        }
+        if pinned > 0 {
+            for j in 0..free {
+                self.push_ridge_row(j, ridge, pull);
+            }
         }
         let backend = &self.backend;
         if backend.ncols(&self.stack) != free {
@@ -168,6 +173,16 @@ impl<B: LinearBackend> Triangular<B> {
             factor,
             &mut self.workspace,
         );
+    }
+
+    /// Row j of √ν I, and what of the pull is told with it.
+    fn push_ridge_row(&mut self, j: usize, ridge: B::Scalar, pull: Option<B::Scalar>) {
+        let start = self.stacked.len();
+        self.stacked.resize(start + self.free, B::Scalar::zero());
+        self.stacked[start + j] = ridge;
+        let pinned = self.rest.len() - self.free;
+        let told = pull.map_or(B::Scalar::zero(), |scale| scale * self.pulled[pinned + j]);
+        self.stacked_rhs.push(told);
     }
 
     /// As [`HessianApprox::damped_factor`](twolayer_core::HessianApprox::damped_factor).
