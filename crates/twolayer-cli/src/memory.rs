@@ -129,6 +129,7 @@ impl Shapes {
             product([n, few]),
             product([5, n, lifted]),
             product([3, lifted, lifted]),
+            product([4, n, d]),
             product([3, n]),
             product([4, m]),
         ]);

@@ -84,11 +84,12 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// x = Aᵀ y.
     fn mul_vec_transposed(&self, a: &Self::Matrix, y: &[Self::Scalar], x: &mut [Self::Scalar]);
 
-    /// Y = A X for `count` vectors at once, which `x` and `y` hold one after the other. A vector's
-    /// result depends on `count`, but neither on its place nor on what the others hold, bit by bit.
-    fn mul_vecs(&self, a: &Self::Matrix, count: usize, x: &[Self::Scalar], y: &mut [Self::Scalar]);
-
-    /// X = Aᵀ Y, as [`mul_vecs`](LinearBackend::mul_vecs).
+    /// X = Aᵀ Y for `count` vectors at once, whose entries of one number lie side by side: entry i of
+    /// vector k is `y[i * count + k]`. A vector's result depends on `count`, but neither on its place
+    /// nor on what the others hold, bit by bit.
+    ///
+    /// So laid out, the product reads the columns of A, where they are contiguous, from one end to the
+    /// other; A X would jump from column to column.
     fn mul_vecs_transposed(
         &self,
         a: &Self::Matrix,

@@ -1,12 +1,12 @@
 //! A network with its hidden layer set free: what the splitting works on.
 
 use crate::few::{enough_for, spread};
-use crate::{LinearBackend, Scalar, TwoLayer};
+use crate::{LinearBackend, Scalar, TwoLayer, reduce};
 use num_traits::{One, Zero};
 use std::fmt;
 use std::sync::Arc;
 
-/// Outcomes S that determine the logits of all others, and the factors of two projections.
+/// Outcomes S that determine the logits of all others, and what two projections multiply by.
 ///
 /// The logits are A2 a + c2 with a = φ(h). Where A2 has rank r (at most n, and about d in a head
 /// whose output layer is narrow), some r outcomes say all that the others say: with
@@ -22,11 +22,13 @@ pub(crate) struct Lift<B: LinearBackend> {
     /// Ãᵀ (n×s).
     pub(crate) rows: Arc<B::Matrix>,
     /// The factor of ÃÃᵀ + εI (s×s).
-    pub(crate) row_gram: Arc<B::Cholesky>,
-    /// The factor of A1ᵀA1 + εI (d×d).
-    pub(crate) input_gram: Arc<B::Cholesky>,
-    /// Whether Ãa = τ has one solution only.
-    pub(crate) is_determined: bool,
+    row_gram: Arc<B::Cholesky>,
+    /// (ÃÃᵀ + εI)⁻¹Ã (s×n); `None` where Ãa = τ has one solution only.
+    pub(crate) row_inverse: Option<Arc<B::Matrix>>,
+    /// A1ᵀ (d×n).
+    pub(crate) inputs: Arc<B::Matrix>,
+    /// A1(A1ᵀA1 + εI)⁻¹ (n×d).
+    pub(crate) input_inverse: Arc<B::Matrix>,
 }
 
 /// ε is this many roundoffs of the mean eigenvalue: enough for a Gram matrix of low rank to be
@@ -46,7 +48,7 @@ impl<B: LinearBackend> fmt::Debug for Lift<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lift")
             .field("outcomes", &self.outcomes.len())
-            .field("is_determined", &self.is_determined)
+            .field("is_determined", &self.row_inverse.is_none())
             .finish_non_exhaustive()
     }
 }
@@ -71,14 +73,27 @@ impl<B: LinearBackend> Lift<B> {
                 count = more;
                 continue;
             }
-            let is_determined = is_determined(network.backend(), &rows, &row_gram);
+            let backend = network.backend();
+            let row_inverse = match is_determined(backend, &rows, &row_gram) {
+                true => None,
+                false => {
+                    let solutions = solve_for_rows(backend, &rows, &row_gram);
+                    Some(Arc::new(transposed(backend, &solutions, n)))
+                }
+            };
+            let solutions = solve_for_rows(backend, network.a1(), &input_gram);
+            let mut input_inverse = backend.zeros(n, d);
+            backend.copy_from_row_major(&solutions, &mut input_inverse);
+            let mut entries = solutions;
+            backend.copy_to_row_major(network.a1(), &mut entries);
             return Some(Self {
                 network: (count < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
                 rows: Arc::new(rows),
                 row_gram: Arc::new(row_gram),
-                input_gram: Arc::new(input_gram),
-                is_determined,
+                row_inverse,
+                inputs: Arc::new(transposed(backend, &entries, n)),
+                input_inverse: Arc::new(input_inverse),
             });
         }
     }
@@ -92,10 +107,46 @@ impl<B: LinearBackend> Lift<B> {
             network: self.network.as_ref().map(|network| network.on(backend)),
             rows: Arc::clone(&self.rows),
             row_gram: Arc::clone(&self.row_gram),
-            input_gram: Arc::clone(&self.input_gram),
-            is_determined: self.is_determined,
+            row_inverse: self.row_inverse.as_ref().map(Arc::clone),
+            inputs: Arc::clone(&self.inputs),
+            input_inverse: Arc::clone(&self.input_inverse),
         }
     }
+
+    /// The shortest a (n) with Ãa = τ: the only one, where there is no [`row_inverse`](Self::row_inverse).
+    pub(crate) fn activations(&self, backend: &B, tau: &[B::Scalar]) -> Vec<B::Scalar> {
+        let mut solution = tau.to_vec();
+        backend.cholesky_solve(&self.row_gram, &mut solution, &mut B::Workspace::default());
+        let mut activations = vec![B::Scalar::zero(); backend.nrows(&self.rows)];
+        backend.mul_vec(&self.rows, &solution, &mut activations);
+        activations
+    }
+}
+
+/// The rows of A (AᵀA + εI)⁻¹, one after the other, by the factor of AᵀA + εI.
+fn solve_for_rows<B: LinearBackend>(
+    backend: &B,
+    a: &B::Matrix,
+    factor: &B::Cholesky,
+) -> Vec<B::Scalar> {
+    let mut rows = vec![B::Scalar::zero(); backend.nrows(a) * backend.ncols(a)];
+    backend.copy_to_row_major(a, &mut rows);
+    backend.cholesky_solve(factor, &mut rows, &mut B::Workspace::default());
+    rows
+}
+
+/// The transpose of the matrix with these `nrows` rows, one after the other.
+fn transposed<B: LinearBackend>(backend: &B, rows: &[B::Scalar], nrows: usize) -> B::Matrix {
+    let ncols = rows.len() / nrows;
+    let mut columns = vec![B::Scalar::zero(); rows.len()];
+    for (i, row) in rows.chunks_exact(ncols).enumerate() {
+        for (j, &entry) in row.iter().enumerate() {
+            columns[j * nrows + i] = entry;
+        }
+    }
+    let mut matrix = backend.zeros(ncols, nrows);
+    backend.copy_from_row_major(&columns, &mut matrix);
+    matrix
 }
 
 /// Ãᵀ (n×s).
@@ -105,19 +156,14 @@ fn centered_rows<B: LinearBackend>(network: &TwoLayer<B>, outcomes: &[usize]) ->
     backend.copy_rows(network.a2(), outcomes, &mut rows);
     let mut entries = vec![B::Scalar::zero(); s * n];
     backend.copy_to_row_major(&rows, &mut entries);
-    let mut transposed = vec![B::Scalar::zero(); s * n];
-    for (j, row) in entries.chunks_exact(n).enumerate() {
-        for (i, &entry) in row.iter().enumerate() {
-            transposed[i * s + j] = entry;
-        }
+    let mut means = vec![B::Scalar::zero(); n];
+    for row in entries.chunks_exact(n) {
+        reduce::axpy(B::Scalar::one() / B::Scalar::of(s as f64), row, &mut means);
     }
-    for unit in transposed.chunks_exact_mut(s) {
-        let mean = crate::reduce::sum(unit) / B::Scalar::of(s as f64);
-        unit.iter_mut().for_each(|entry| *entry -= mean);
+    for row in entries.chunks_exact_mut(n) {
+        reduce::axpy(-B::Scalar::one(), &means, row);
     }
-    let mut rows = backend.zeros(n, s);
-    backend.copy_from_row_major(&transposed, &mut rows);
-    rows
+    transposed(backend, &entries, s)
 }
 
 /// The factor of AᵀA + εI, and ε.
@@ -133,7 +179,7 @@ fn ridged_gram<B: LinearBackend>(
     let mut entries = vec![B::Scalar::zero(); size * size];
     backend.copy_to_row_major(&gram, &mut entries);
     let diagonal = |i: usize| entries[i * size + i].to_f64();
-    let mean = crate::reduce::sum_of(size, diagonal) / size as f64;
+    let mean = reduce::sum_of(size, diagonal) / size as f64;
     let ridge = B::Scalar::of(RIDGE * mean) * B::Scalar::UNIT_ROUNDOFF;
     for i in 0..size {
         entries[i * size + i] += ridge;
@@ -187,6 +233,6 @@ fn is_determined<B: LinearBackend>(backend: &B, rows: &B::Matrix, gram: &B::Chol
     backend.cholesky_solve(gram, &mut tau, &mut B::Workspace::default());
     let mut found = vec![B::Scalar::zero(); n];
     backend.mul_vec(rows, &tau, &mut found);
-    crate::reduce::axpy(-B::Scalar::one(), &known, &mut found);
-    crate::reduce::norm(&found) <= B::Scalar::of(0.1)
+    reduce::axpy(-B::Scalar::one(), &known, &mut found);
+    reduce::norm(&found) <= B::Scalar::of(0.1)
 }

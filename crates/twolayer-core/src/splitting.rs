@@ -3,7 +3,7 @@
 mod iterates;
 
 use crate::{Inversion, LinearBackend, Scalar, Starts, Target, TwoLayer};
-use iterates::{Iterates, WEIGHTS, logits};
+use iterates::{Iterates, WEIGHTS, logits, part, set_part};
 use num_traits::Zero;
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// graph    a = φ(h), unit by unit
 /// ```
 ///
-/// A pair in both is a solution. Each set alone has an easy projection: two linear systems with
-/// factors made once, and one comparison for each unit. The Douglas–Rachford iteration
+/// A pair in both is a solution. Each set alone has an easy projection: products with matrices made
+/// once, and one comparison for each unit. The Douglas–Rachford iteration
 ///
 /// ```text
 /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v),    v = (h, a)
@@ -32,7 +32,8 @@ use std::sync::Arc;
 /// iterations go on beside each other, each with its own metric, and what is returned is the x of
 /// the one whose output comes nearest, those aside whose x was returned just before.
 ///
-/// An iteration reads A1 and Ã twice: 4nd + 4ns flops for each metric, and nothing of size m.
+/// An iteration reads A1 and Ã, and their pseudoinverses: 4nd + 4ns flops for each metric, and nothing
+/// of size m.
 pub(crate) struct Splitting<'a, B: LinearBackend> {
     /// With one metric, and then with several.
     iterates: Iterates<'a, B>,
@@ -148,27 +149,21 @@ fn reach<B: LinearBackend>(
     let Some(lift) = network.lift().filter(|_| !targets.is_empty()) else {
         return Vec::new();
     };
-    let (n, d) = (network.hidden_units(), network.inputs());
     let zeros = |length| vec![B::Scalar::zero(); TOGETHER * length];
-    let (mut logits, mut starts) = (zeros(lift.outcomes.len()), zeros(d));
-    let columns = logits
-        .chunks_exact_mut(lift.outcomes.len())
-        .zip(starts.chunks_exact_mut(d));
-    for ((logits, start), target) in columns.zip(targets) {
-        logits.copy_from_slice(target.0);
-        start.copy_from_slice(target.1);
+    let (mut logits, mut starts) = (zeros(lift.outcomes.len()), zeros(network.inputs()));
+    for (k, target) in targets.iter().enumerate() {
+        set_part(&mut logits, TOGETHER, k, target.0);
+        set_part(&mut starts, TOGETHER, k, target.1);
     }
     let mut iterates = Iterates::new(network, lift, logits);
     iterates.begin(&starts);
     iterates.advance(FIRST_BURST);
-    let column =
-        |values: &[B::Scalar], length: usize, k: usize| values[k * length..][..length].to_vec();
     (0..targets.len())
         .map(|k| Reached {
-            start: column(&starts, d, k),
-            x: column(&iterates.x, d, k),
-            hidden: column(&iterates.hidden, n, k),
-            activations: column(&iterates.activations, n, k),
+            start: part(&starts, TOGETHER, k),
+            x: part(&iterates.x, TOGETHER, k),
+            hidden: part(&iterates.hidden, TOGETHER, k),
+            activations: part(&iterates.activations, TOGETHER, k),
         })
         .collect()
 }
@@ -218,13 +213,13 @@ impl<B: LinearBackend> Starts<B::Scalar> for Splitting<'_, B> {
             }
             None => self.iterates.advance(iterations),
         }
-        let d = x.len();
         let nearest = self.iterates.nearest(&self.last);
-        if self.iterates.count() > 1 {
+        let count = self.iterates.count();
+        if count > 1 {
             self.last.rotate_left(1);
             self.last[PASSED_OVER - 1] = nearest;
         }
-        x.copy_from_slice(&self.iterates.x[nearest * d..][..d]);
+        x.copy_from_slice(&part(&self.iterates.x, count, nearest));
     }
 
     /// Which gave the last starts, where all begin, and v with each metric. The first burst is over.

@@ -317,20 +317,12 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         dots(&|j| a.col_as_slice(j), 0, y, x, par);
     }
 
-    fn mul_vecs(&self, a: &Mat<T>, count: usize, x: &[T], y: &mut [T]) {
-        let (m, n) = a.shape();
-        let x = MatRef::from_column_major_slice(x, n, count);
-        let y = MatMut::from_column_major_slice_mut(y, m, count);
-        let par = self.par(m * n * count, PARALLEL_PRODUCT);
-        matmul(y, Accum::Replace, a, x, T::one(), par);
-    }
-
     fn mul_vecs_transposed(&self, a: &Mat<T>, count: usize, y: &[T], x: &mut [T]) {
         let (m, n) = a.shape();
-        let y = MatRef::from_column_major_slice(y, m, count);
-        let x = MatMut::from_column_major_slice_mut(x, n, count);
+        let y = MatRef::from_column_major_slice(y, count, m);
+        let x = MatMut::from_column_major_slice_mut(x, count, n);
         let par = self.par(m * n * count, PARALLEL_PRODUCT);
-        matmul(x, Accum::Replace, a.transpose(), y, T::one(), par);
+        matmul(x, Accum::Replace, y, a, T::one(), par);
     }
 
     fn mul_vec_columns(&self, a: &Mat<T>, columns: &[usize], x: &[T], y: &mut [T]) {

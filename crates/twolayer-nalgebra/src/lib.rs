@@ -149,22 +149,13 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         columns::dots(|j| column(a, j), y, x);
     }
 
-    fn mul_vecs(&self, a: &DMatrix<T>, count: usize, x: &[T], y: &mut [T]) {
-        if a.is_empty() {
-            return y.fill(T::zero());
-        }
-        let (m, n) = a.shape();
-        let x = DMatrixView::from_slice(x, n, count);
-        DMatrixViewMut::from_slice(y, m, count).gemm(T::one(), a, &x, T::zero());
-    }
-
-    /// One after the other: nalgebra has no fast product with a transpose.
     fn mul_vecs_transposed(&self, a: &DMatrix<T>, count: usize, y: &[T], x: &mut [T]) {
-        let (m, n) = a.shape();
-        for k in 0..count {
-            let (y, x) = (&y[k * m..][..m], &mut x[k * n..][..n]);
-            columns::dots(|j| column(a, j), y, x);
+        if a.is_empty() {
+            return x.fill(T::zero());
         }
+        let (m, n) = a.shape();
+        let y = DMatrixView::from_slice(y, count, m);
+        DMatrixViewMut::from_slice(x, count, n).gemm(T::one(), &y, a, T::zero());
     }
 
     fn mul_vec_columns(&self, a: &DMatrix<T>, columns: &[usize], x: &[T], y: &mut [T]) {

@@ -187,12 +187,11 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         }
     }
 
-    fn mul_vecs(&self, a: &Array2<T>, count: usize, x: &[T], y: &mut [T]) {
-        mul_columns(a.view(), count, x, y);
-    }
-
     fn mul_vecs_transposed(&self, a: &Array2<T>, count: usize, y: &[T], x: &mut [T]) {
-        mul_columns(a.t(), count, y, x);
+        let (m, n) = a.dim();
+        let y = layout::vectors(y, count, m);
+        let mut x = layout::vectors_mut(x, count, n);
+        general_mat_mul(T::one(), &y, a, T::zero(), &mut x);
     }
 
     fn mul_vec_columns(&self, a: &Array2<T>, columns: &[usize], x: &[T], y: &mut [T]) {
@@ -420,14 +419,6 @@ fn mul_gathered<T: NdarrayScalar>(
         let mut out = layout::window(out.view_mut(), range, 0..d);
         general_mat_mul(T::one(), &gathered, &rows, beta, &mut out);
     }
-}
-
-/// Y = A X for the columns of X and Y, which are slices of `count` of them.
-fn mul_columns<T: NdarrayScalar>(a: ArrayView2<'_, T>, count: usize, x: &[T], y: &mut [T]) {
-    let (m, n) = a.dim();
-    let x = layout::vectors(x, n, count);
-    let mut y = layout::vectors_mut(y, m, count);
-    general_mat_mul(T::one(), &a, &x, T::zero(), &mut y);
 }
 
 /// The first `length` entries of `buffer`, made longer where it is too short.

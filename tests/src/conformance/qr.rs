@@ -37,11 +37,8 @@ impl<B: LinearBackend> Suite<'_, B> {
             self.reduce(&Dense::from_fn(p, q, |_, _| 0.0), "zero");
             // As where rows of a triangle and of a diagonal matrix alternate, and in wider steps, of
             // which the first is empty.
-            let steps: [(&str, fn(usize) -> usize); 2] = [
-                ("staircase", |j| 2 * j + 2),
-                ("broad staircase", |j| 3 * (j - j % 20)),
-            ];
-            for (kind, height) in steps {
+            for (kind, slope, width) in [("staircase", 2, 1), ("broad staircase", 3, 20)] {
+                let height = |j| slope * (j - j % width);
                 let entry = |i, j| if i < height(j) { dense.at(i, j) } else { 0.0 };
                 self.reduce(&Dense::from_fn(p, q, entry), kind);
             }

@@ -7,6 +7,25 @@ use twolayer_core::{LinearBackend, Scalar, reduce};
 
 const COUNTS: [usize; 4] = [1, 2, 8, 11];
 
+/// How a slice holds several vectors.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// One after the other.
+    InTurn,
+    /// Entries of one number side by side.
+    Alternate,
+}
+
+impl Layout {
+    /// Where entry `i` of vector `k` of `count` is, each of this length.
+    fn position(self, i: usize, length: usize, k: usize, count: usize) -> usize {
+        match self {
+            Self::InTurn => k * length + i,
+            Self::Alternate => i * count + k,
+        }
+    }
+}
+
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn products_with_several_vectors(&mut self) {
         // The last two are large enough for threads and for every block of a product.
@@ -14,28 +33,13 @@ impl<B: LinearBackend> Suite<'_, B> {
             let dense = self.dense(m, n);
             let a = self.matrix(&dense);
             for count in COUNTS {
-                let x = self.dense(count, n);
-                let mut product = nans::<B>(count * m);
-                let backend = self.backend;
-                backend.mul_vecs(&a, count, &narrow(&x.values), &mut product);
-                for (at, &got) in product.iter().enumerate() {
-                    let (k, i) = (at / m, at % m);
-                    let terms = (0..n).map(|j| dense.at(i, j) * x.at(k, j));
-                    close::<B>(got, terms, || {
-                        format!("mul_vecs {m}x{n}, entry {i} of vector {k} of {count}")
-                    });
-                }
-                let multiply = |x: &[B::Scalar], y: &mut [B::Scalar]| {
-                    backend.mul_vecs(&a, count, x, y);
-                };
-                self.is_alone("mul_vecs", count, (n, m), multiply);
-
-                let y = self.dense(count, m);
+                let y = self.dense(m, count);
                 let mut product = nans::<B>(count * n);
+                let backend = self.backend;
                 backend.mul_vecs_transposed(&a, count, &narrow(&y.values), &mut product);
                 for (at, &got) in product.iter().enumerate() {
-                    let (k, j) = (at / n, at % n);
-                    let terms = (0..m).map(|i| dense.at(i, j) * y.at(k, i));
+                    let (j, k) = (at / count, at % count);
+                    let terms = (0..m).map(|i| dense.at(i, j) * y.at(i, k));
                     close::<B>(got, terms, || {
                         format!("mul_vecs_transposed {m}x{n}, entry {j} of vector {k} of {count}")
                     });
@@ -43,7 +47,13 @@ impl<B: LinearBackend> Suite<'_, B> {
                 let multiply = |y: &[B::Scalar], x: &mut [B::Scalar]| {
                     backend.mul_vecs_transposed(&a, count, y, x);
                 };
-                self.is_alone("mul_vecs_transposed", count, (m, n), multiply);
+                self.is_alone(
+                    "mul_vecs_transposed",
+                    count,
+                    (m, n),
+                    Layout::Alternate,
+                    multiply,
+                );
             }
         }
     }
@@ -83,7 +93,7 @@ impl<B: LinearBackend> Suite<'_, B> {
                     x.copy_from_slice(b);
                     backend.cholesky_solve(&factor, x, &mut B::Workspace::default());
                 };
-                self.is_alone("cholesky_solve", count, (n, n), solve);
+                self.is_alone("cholesky_solve", count, (n, n), Layout::InTurn, solve);
             }
         }
     }
@@ -95,6 +105,7 @@ impl<B: LinearBackend> Suite<'_, B> {
         kernel: &str,
         count: usize,
         (from, to): (usize, usize),
+        layout: Layout,
         apply: impl Fn(&[B::Scalar], &mut [B::Scalar]),
     ) {
         let vector: Vec<B::Scalar> = narrow(&self.dense(1, from).values);
@@ -107,13 +118,17 @@ impl<B: LinearBackend> Suite<'_, B> {
         ] {
             for place in 0..count {
                 let mut all: Vec<B::Scalar> = narrow(&others);
-                all[place * from..][..from].copy_from_slice(&vector);
+                for (i, &entry) in vector.iter().enumerate() {
+                    all[layout.position(i, from, place, count)] = entry;
+                }
                 let mut results = nans::<B>(count * to);
                 apply(&all, &mut results);
-                let result = &results[place * to..][..to];
-                let expected = expected.get_or_insert_with(|| result.to_vec());
+                let result: Vec<_> = (0..to)
+                    .map(|i| results[layout.position(i, to, place, count)])
+                    .collect();
+                let expected = expected.get_or_insert_with(|| result.clone());
                 assert!(
-                    result == &expected[..],
+                    result == *expected,
                     "{kernel} of {from} to {to}: vector {place} of {count} depends on the others"
                 );
             }

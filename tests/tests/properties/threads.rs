@@ -81,10 +81,8 @@ fn factors<T: FaerScalar>(threads: usize) -> Vec<Vec<T>> {
     let mut a = backend.zeros(rows, columns);
     backend.copy_from_row_major(&entries(rows * columns), &mut a);
     let count = 8;
-    let (mut products, mut transposed) = (entries(count * rows), entries(count * columns));
-    let several = entries(count * columns);
-    backend.mul_vecs(&a, count, &several, &mut products);
-    backend.mul_vecs_transposed(&a, count, &products, &mut transposed);
+    let mut products = entries(count * columns);
+    backend.mul_vecs_transposed(&a, count, &entries(count * rows), &mut products);
     let (mut rhs, mut r) = (entries(rows), entries(columns * columns));
     backend.qr_reduce(&mut a, &mut rhs, &mut r, &mut workspace);
     rhs.truncate(columns);
@@ -99,7 +97,7 @@ fn factors<T: FaerScalar>(threads: usize) -> Vec<Vec<T>> {
     let factor = backend.cholesky(&symmetric, &mut workspace).unwrap();
     let mut solution = entries(order);
     backend.cholesky_solve(&factor, &mut solution, &mut workspace);
-    vec![r, rhs, solution, products, transposed]
+    vec![r, rhs, solution, products]
 }
 
 fn any_number_of_threads_gives_the_same_bits<T: FaerScalar>() {

@@ -6,7 +6,8 @@ use crate::{LinearBackend, Scalar, Target, TwoLayer, reduce};
 use num_traits::{Float, One, Zero};
 
 /// v, P_affine(v) and what they are computed with, for `count` targets, or for one target with
-/// `count` weights. Every vector holds their parts one after the other.
+/// `count` weights. In every vector the entries of one number lie side by side, as
+/// [`mul_vecs_transposed`](LinearBackend::mul_vecs_transposed) has them.
 ///
 /// Products of one are of a matrix and a vector, bound by the cache that A1 and Ã lie in; those of
 /// several are matrix products, which take less for each.
@@ -27,7 +28,25 @@ pub(super) struct Iterates<'a, B: LinearBackend> {
     /// Scratch over the units and over S.
     units: Vec<B::Scalar>,
     residual: Vec<B::Scalar>,
-    workspace: B::Workspace,
+}
+
+/// What belongs to number `k` of `count`.
+pub(super) fn part<T: Scalar>(values: &[T], count: usize, k: usize) -> Vec<T> {
+    values.iter().skip(k).step_by(count).copied().collect()
+}
+
+/// Puts `part` where that of number `k` of `count` is.
+pub(super) fn set_part<T: Scalar>(values: &mut [T], count: usize, k: usize, part: &[T]) {
+    for (to, &from) in values.iter_mut().skip(k).step_by(count).zip(part) {
+        *to = from;
+    }
+}
+
+/// `part` for each of `count`.
+fn repeat<T: Scalar>(part: &[T], count: usize) -> Vec<T> {
+    part.iter()
+        .flat_map(|&v| std::iter::repeat_n(v, count))
+        .collect()
 }
 
 /// ρ to begin with, and those that join it. Nothing tells beforehand which of them arrives: a large
@@ -49,7 +68,7 @@ pub(super) fn logits<B: LinearBackend>(
 }
 
 impl<'a, B: LinearBackend> Iterates<'a, B> {
-    /// For the targets with these `logits` (s for each), by the first weight.
+    /// For the targets with these `logits`, s for each, by the first weight.
     pub(super) fn new(network: &'a TwoLayer<B>, lift: &'a Lift<B>, logits: Vec<B::Scalar>) -> Self {
         let count = logits.len() / lift.outcomes.len();
         let weights = vec![B::Scalar::of(WEIGHTS[0]); count];
@@ -63,20 +82,20 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
 
     /// The first target alone, by the first weight, to begin anew.
     pub(super) fn alone(&self) -> Self {
-        let logits = self.logits[..self.lift.outcomes.len()].to_vec();
+        let logits = part(&self.logits, self.count(), 0);
         Self::new(self.network, self.lift, logits)
     }
 
     /// One target with every weight: with the first it goes on, with the others it begins at the
     /// pair of `start` (d).
     pub(super) fn spread(&self, start: &[B::Scalar]) -> Self {
+        let count = WEIGHTS.len();
         let weights = WEIGHTS.map(B::Scalar::of).to_vec();
-        let logits = self.logits.repeat(weights.len());
+        let logits = repeat(&self.logits, count);
         let mut spread = Self::with_weights(self.network, self.lift, logits, weights);
-        spread.begin(&start.repeat(WEIGHTS.len()));
-        let n = self.network.hidden_units();
-        spread.hidden[..n].copy_from_slice(&self.hidden);
-        spread.activations[..n].copy_from_slice(&self.activations);
+        spread.begin(&repeat(start, count));
+        set_part(&mut spread.hidden, count, 0, &self.hidden);
+        set_part(&mut spread.activations, count, 0, &self.activations);
         spread
     }
 
@@ -101,10 +120,14 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
             affine_activations: zeros(n),
             x: zeros(d),
             units: zeros(n),
-            workspace: B::Workspace::default(),
         };
-        if lift.is_determined {
-            iterates.project_activations();
+        // One solution only: it is found now.
+        if lift.row_inverse.is_none() {
+            for k in 0..count {
+                let logits = part(&iterates.logits, count, k);
+                let solution = lift.activations(network.backend(), &logits);
+                set_part(&mut iterates.affine_activations, count, k, &solution);
+            }
         }
         iterates
     }
@@ -118,7 +141,7 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         &self.logits
     }
 
-    /// Begins at the pairs of the x in `starts` (d for each).
+    /// Begins at the pairs of the x in `starts`, d for each.
     pub(super) fn begin(&mut self, starts: &[B::Scalar]) {
         self.x.copy_from_slice(starts);
         self.forward();
@@ -149,11 +172,11 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         }
         self.set_residual(&activations);
         self.units = activations;
-        let residuals = self.residual.chunks_exact(self.lift.outcomes.len());
-        let squares = residuals.map(|residual| reduce::dot(residual, residual));
-        let others = squares
-            .enumerate()
-            .filter(|(k, square)| !passed_over.contains(k) && !square.is_nan());
+        let squares = (0..self.count()).map(|k| {
+            let residual = part(&self.residual, self.count(), k);
+            (k, reduce::dot(&residual, &residual))
+        });
+        let others = squares.filter(|(k, square)| !passed_over.contains(k) && !square.is_nan());
         let nearest = others.reduce(|nearest, other| match other.1 < nearest.1 {
             true => other,
             false => nearest,
@@ -164,20 +187,17 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// residual ← Ã a − τ.
     fn set_residual(&mut self, a: &[B::Scalar]) {
         let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        multiply_transposed(backend, rows, self.count(), a, &mut self.residual);
+        multiply(backend, rows, self.count(), a, &mut self.residual);
         reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
     }
 
     /// affine_activations ← the a nearest to `activations` with Ãa = τ.
-    fn project_activations(&mut self) {
+    fn project_activations(&mut self, row_inverse: &B::Matrix) {
         let activations = std::mem::take(&mut self.activations);
         self.set_residual(&activations);
         self.activations = activations;
-        let count = self.count();
-        let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        let (factor, workspace) = (&self.lift.row_gram, &mut self.workspace);
-        backend.cholesky_solve(factor, &mut self.residual, workspace);
-        multiply(backend, rows, count, &self.residual, &mut self.units);
+        let (backend, count) = (self.network.backend(), self.count());
+        multiply(backend, row_inverse, count, &self.residual, &mut self.units);
         let pairs = self.activations.iter().zip(&self.units);
         for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
             *to = a - correction;
@@ -186,42 +206,42 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
 
     /// affine_hidden ← the h nearest to `hidden` with h = A1 x + c1, and its x.
     fn project_hidden(&mut self) {
-        let (network, backend) = (self.network, self.network.backend());
-        let pairs = self.hidden.iter().zip(network.bias1().iter().cycle());
-        for (to, (&h, &c)) in self.units.iter_mut().zip(pairs) {
-            *to = h - c;
+        let (backend, count) = (self.network.backend(), self.count());
+        let units = self.units.chunks_exact_mut(count);
+        let pairs = self.hidden.chunks_exact(count).zip(self.network.bias1());
+        for (to, (h, &c)) in units.zip(pairs) {
+            for (to, &h) in to.iter_mut().zip(h) {
+                *to = h - c;
+            }
         }
-        let count = self.count();
-        multiply_transposed(backend, network.a1(), count, &self.units, &mut self.x);
-        let (factor, workspace) = (&self.lift.input_gram, &mut self.workspace);
-        backend.cholesky_solve(factor, &mut self.x, workspace);
+        let inverse = &self.lift.input_inverse;
+        multiply(backend, inverse, count, &self.units, &mut self.x);
         self.forward();
     }
 
     /// affine_hidden ← A1 x + c1.
     fn forward(&mut self) {
-        let count = self.count();
-        let (network, h) = (self.network, &mut self.affine_hidden);
-        multiply(network.backend(), network.a1(), count, &self.x, h);
-        for h in h.chunks_exact_mut(network.hidden_units()) {
-            reduce::axpy(B::Scalar::one(), network.bias1(), h);
+        let (backend, count) = (self.network.backend(), self.count());
+        let h = &mut self.affine_hidden;
+        multiply(backend, &self.lift.inputs, count, &self.x, h);
+        for (h, &c) in h.chunks_exact_mut(count).zip(self.network.bias1()) {
+            h.iter_mut().for_each(|h| *h += c);
         }
     }
 
     fn project_affine(&mut self) {
         self.project_hidden();
-        // One solution only: it was found at the beginning.
-        if !self.lift.is_determined {
-            self.project_activations();
+        let lift = self.lift;
+        if let Some(row_inverse) = &lift.row_inverse {
+            self.project_activations(row_inverse);
         }
     }
 
     /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v).
     fn reflect(&mut self) {
         let two = B::Scalar::of(2.0);
-        let n = self.network.hidden_units();
-        for i in 0..self.hidden.len() {
-            let weight = self.weights[i / n];
+        let weights = self.weights.iter().cycle();
+        for (i, &weight) in (0..self.hidden.len()).zip(weights) {
             let (affine_h, affine_a) = (self.affine_hidden[i], self.affine_activations[i]);
             let (h, a) = (self.hidden[i], self.activations[i]);
             let (graph_h, graph_a) =
@@ -232,22 +252,8 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     }
 }
 
-/// Y = A X for `count` vectors.
-fn multiply<B: LinearBackend>(
-    backend: &B,
-    a: &B::Matrix,
-    count: usize,
-    x: &[B::Scalar],
-    y: &mut [B::Scalar],
-) {
-    match count {
-        1 => backend.mul_vec(a, x, y),
-        _ => backend.mul_vecs(a, count, x, y),
-    }
-}
-
 /// X = Aᵀ Y for `count` vectors.
-fn multiply_transposed<B: LinearBackend>(
+fn multiply<B: LinearBackend>(
     backend: &B,
     a: &B::Matrix,
     count: usize,
