@@ -67,7 +67,8 @@ impl<T: FaerScalar> Factor<T> {
 /// small directions that an ill-conditioned least-squares problem is about. Here every column is
 /// reduced to roundoff: R is the exact factor of A + E, ‖E‖ ≤ c p q u ‖A‖ with a small c.
 ///
-/// Zeros at the end of the first columns cost nothing: see [`heights`].
+/// Zeros below a staircase cost nothing: a column is reduced down to the last entry that is not zero in
+/// it or in one before it.
 pub struct Householder<T> {
     coefficients: Mat<T>,
     heights: Vec<usize>,
