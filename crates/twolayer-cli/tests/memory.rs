@@ -83,17 +83,12 @@ fn check(desk: &Desk, shape: &str, options: &[&str]) {
     }
 }
 
+/// Has this thread multiply once.
 fn reserve<T: FaerScalar>() {
     let backend = Faer::<T>::sequential();
-    let a = backend.zeros(64, 64);
+    let (a, all) = (backend.zeros(64, 64), Vec::from_iter(0..64));
     let (mut product, mut workspace) = (backend.zeros(64, 64), Default::default());
-    backend.mul_inner(
-        &a,
-        &(0..64).collect::<Vec<_>>(),
-        &a,
-        &mut product,
-        &mut workspace,
-    );
+    backend.mul_inner(&a, &all, &a, &mut product, &mut workspace);
 }
 
 /// One test, so that no other allocates at the same time. Without the program's own 16 MiB the

@@ -84,9 +84,10 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// x = Aᵀ y.
     fn mul_vec_transposed(&self, a: &Self::Matrix, y: &[Self::Scalar], x: &mut [Self::Scalar]);
 
-    /// X = Aᵀ Y for `count` vectors at once, whose entries of one number lie side by side: entry i of
-    /// vector k is `y[i * count + k]`. A vector's result depends on `count`, but neither on its place
-    /// nor on what the others hold, bit by bit.
+    /// X = Aᵀ Y for `count` vectors at once, whose entries of one number lie side by side: for A m×n,
+    /// `y` has m·`count` entries, `x` n·`count`, and entry i of vector k of Y is `y[i * count + k]`. A
+    /// vector's result depends on `count`, but neither on its place nor on what the others hold, bit by
+    /// bit.
     ///
     /// So laid out, the product reads the columns of A, where they are contiguous, from one end to the
     /// other; A X would jump from column to column.

@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// Ã = (I − 11ᵀ/s) A2\[S, :\], the condition Ãa = τ on the s ≥ r outcomes S is as good as log f =
 /// log b on all m. A few more than r outcomes are taken, so that Ã is well conditioned.
 ///
-/// Made once for a network and shared by all of its targets: about n s² flops and n s numbers.
+/// Made once for a network and shared by all of its targets: about 3n (s² + d²) flops and 2n (s + d)
+/// numbers, or n (s² + 3d²) and n (s + 2d) where Ãa = τ has one solution only.
 pub(crate) struct Lift<B: LinearBackend> {
     /// S, increasing.
     pub(crate) outcomes: Vec<usize>,

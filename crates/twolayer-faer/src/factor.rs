@@ -169,11 +169,8 @@ fn heights<T: FaerScalar>(a: MatRef<'_, T>, heights: &mut Vec<usize>) {
     let mut height = 0;
     heights.clear();
     heights.extend(a.col_iter().map(|column| {
-        let below = (height..a.nrows()).rev();
-        height = below
-            .into_iter()
-            .find(|&i| column[i] != T::zero())
-            .map_or(height, |i| i + 1);
+        let last = (height..a.nrows()).rfind(|&i| column[i] != T::zero());
+        height = last.map_or(height, |i| i + 1);
         height
     }));
 }

@@ -37,8 +37,10 @@ impl<B: LinearBackend> Suite<'_, B> {
             self.reduce(&Dense::from_fn(p, q, |_, _| 0.0), "zero");
             // As where rows of a triangle and of a diagonal matrix alternate, and in wider steps, of
             // which the first is empty.
-            for (kind, slope, width) in [("staircase", 2, 1), ("broad staircase", 3, 20)] {
-                let height = |j| slope * (j - j % width);
+            for (kind, first, slope, width) in
+                [("staircase", 2, 2, 1), ("broad staircase", 0, 3, 20)]
+            {
+                let height = |j| first + slope * (j - j % width);
                 let entry = |i, j| if i < height(j) { dense.at(i, j) } else { 0.0 };
                 self.reduce(&Dense::from_fn(p, q, entry), kind);
             }
