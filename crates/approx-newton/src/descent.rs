@@ -350,7 +350,7 @@ impl<O: Kinked> Descent<O> {
     fn build_model<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> usize {
         if !mem::take(&mut self.is_differentiated) {
             timed(&mut self.seconds.evaluate, || {
-                problem.differentiate(&mut self.current)
+                hessian.differentiate(problem, &mut self.current)
             });
         }
         let rows = timed(&mut self.seconds.build, || {

@@ -119,6 +119,19 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         x: &mut [Self::Scalar],
     );
 
+    /// [`mul_vec_transposed_columns`](LinearBackend::mul_vec_transposed_columns) with two vectors, bit
+    /// by bit: a backend that can reads the columns once for both.
+    fn mul_two_vecs_transposed_columns(
+        &self,
+        a: &Self::Matrix,
+        columns: &[usize],
+        [y, other_y]: [&[Self::Scalar]; 2],
+        [x, other_x]: [&mut [Self::Scalar]; 2],
+    ) {
+        self.mul_vec_transposed_columns(a, columns, y, x);
+        self.mul_vec_transposed_columns(a, columns, other_y, other_x);
+    }
+
     /// out = A\[:, inner\] · B\[inner, :\]: the product A·B over chosen inner indices. With A2, A1
     /// and the active units this is C(x).
     fn mul_inner(

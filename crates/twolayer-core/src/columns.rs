@@ -51,25 +51,49 @@ pub fn combine<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], x: &[T], y: &mu
     }
 }
 
-/// xⱼ = column(j)ᵀ y for all entries of `x`. Every column has the length of `y`.
+/// xⱼ = column(j)ᵀ y for all entries of `x`, for each of V vectors y with its x, in one pass over the
+/// columns. Every column has the length of the vectors. A vector's bits do not depend on V.
 ///
-/// With m = `y.len()`: |error| ≤ γ_c |column(j)|ᵀ |y|, c = 268 + m/2048.
-pub fn dots<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], y: &[T], x: &mut [T]) {
-    x.fill(T::zero());
-    for (block, y) in y.chunks(LONG_BLOCK).enumerate() {
-        let part = |j: usize| &column(j)[block * LONG_BLOCK..][..y.len()];
-        for (four, x) in x.chunks_mut(4).enumerate() {
-            let j = 4 * four;
-            if let [a, b, c, d] = x {
-                let dots = dot_many([part(j), part(j + 1), part(j + 2), part(j + 3)], y);
-                *a += dots[0];
-                *b += dots[1];
-                *c += dots[2];
-                *d += dots[3];
-            } else {
-                for (j, x) in (j..).zip(x) {
-                    *x += dot_many([part(j)], y)[0];
+/// With m that length: |error| ≤ γ_c |column(j)|ᵀ |y|, c = 268 + m/2048.
+pub fn dots<'a, T: Scalar, const V: usize>(
+    column: impl Fn(usize) -> &'a [T],
+    y: [&[T]; V],
+    x: [&mut [T]; V],
+) {
+    // As many sums at a time as fit in sixteen vector registers.
+    if V == 1 {
+        dots_by_groups::<T, 4, V>(column, y, x);
+    } else {
+        dots_by_groups::<T, 2, V>(column, y, x);
+    }
+}
+
+/// [`dots`], N columns at a time.
+fn dots_by_groups<'a, T: Scalar, const N: usize, const V: usize>(
+    column: impl Fn(usize) -> &'a [T],
+    y: [&[T]; V],
+    mut x: [&mut [T]; V],
+) {
+    let (length, count) = (y[0].len(), x[0].len());
+    for x in &mut x {
+        x.fill(T::zero());
+    }
+    for start in (0..length).step_by(LONG_BLOCK) {
+        let end = length.min(start + LONG_BLOCK);
+        let y = y.map(|y| &y[start..end]);
+        let part = |j: usize| &column(j)[start..end];
+        let whole = count - count % N;
+        for first in (0..whole).step_by(N) {
+            let dots = dot_many(std::array::from_fn::<_, N, _>(|i| part(first + i)), y);
+            for (x, dots) in x.iter_mut().zip(dots) {
+                for (x, dot) in x[first..].iter_mut().zip(dots) {
+                    *x += dot;
                 }
+            }
+        }
+        for j in whole..count {
+            for (x, [dot]) in x.iter_mut().zip(dot_many([part(j)], y)) {
+                x[j] += dot;
             }
         }
     }
@@ -102,29 +126,39 @@ fn add_multiples<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], x: &[T], y: &
     }
 }
 
-/// The dot products of N columns with y, which is loaded once for all of them.
-fn dot_many<T: Scalar, const N: usize>(columns: [&[T]; N], y: &[T]) -> [T; N] {
-    let mut dots = [T::zero(); N];
-    for (stretch, y) in y.chunks(STRETCH).enumerate() {
-        let start = stretch * STRETCH;
-        let parts = columns.map(|column| column[start..][..y.len()].as_chunks::<LANES>());
-        let (y, y_rest) = y.as_chunks::<LANES>();
-        let wholes = parts.map(|(whole, _)| &whole[..y.len()]);
-        let mut lanes = [[T::zero(); LANES]; N];
-        for (i, y) in y.iter().enumerate() {
-            for (whole, lanes) in wholes.iter().zip(&mut lanes) {
-                for lane in 0..LANES {
-                    lanes[lane] += whole[i][lane] * y[lane];
+/// The dot products of V vectors, each with N columns, which are loaded once for all of them.
+fn dot_many<T: Scalar, const N: usize, const V: usize>(
+    columns: [&[T]; N],
+    y: [&[T]; V],
+) -> [[T; N]; V] {
+    let mut dots = [[T::zero(); N]; V];
+    let length = y[0].len();
+    for start in (0..length).step_by(STRETCH) {
+        let end = length.min(start + STRETCH);
+        let lines = columns.map(|column| column[start..end].as_chunks::<LANES>());
+        let vectors = y.map(|y| y[start..end].as_chunks::<LANES>());
+        let whole = (end - start) / LANES;
+        let line_chunks = lines.map(|(chunks, _)| &chunks[..whole]);
+        let vector_chunks = vectors.map(|(chunks, _)| &chunks[..whole]);
+        let mut lanes = [[[T::zero(); LANES]; N]; V];
+        for i in 0..whole {
+            for (vector, lanes) in vector_chunks.iter().zip(&mut lanes) {
+                for (line, lanes) in line_chunks.iter().zip(lanes) {
+                    for lane in 0..LANES {
+                        lanes[lane] += line[i][lane] * vector[i][lane];
+                    }
                 }
             }
         }
-        for ((dot, lanes), (_, rest)) in dots.iter_mut().zip(lanes).zip(parts) {
-            let [a, b, c, d, e, f, g, h] = lanes;
-            let mut sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
-            for (&entry, &y) in rest.iter().zip(y_rest) {
-                sum += entry * y;
+        for ((dots, lanes), (_, y_rest)) in dots.iter_mut().zip(lanes).zip(vectors) {
+            for ((dot, lanes), (_, rest)) in dots.iter_mut().zip(lanes).zip(lines) {
+                let [a, b, c, d, e, f, g, h] = lanes;
+                let mut sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
+                for (&entry, &y) in rest.iter().zip(y_rest) {
+                    sum += entry * y;
+                }
+                *dot += sum;
             }
-            *dot += sum;
         }
     }
     dots
@@ -170,7 +204,14 @@ mod tests {
                     );
                 }
                 let mut dot = vec![f64::NAN; count];
-                dots(|j| &columns[j], &y, &mut dot);
+                let other: Vec<f64> = (0..length).map(|i| entry(i, 4)).collect();
+                let mut other_dot = dot.clone();
+                dots(|j| &columns[j], [&other, &y], [&mut other_dot, &mut dot]);
+                let mut alone = vec![f64::NAN; count];
+                dots(|j| &columns[j], [&y], [&mut alone]);
+                assert_eq!(dot, alone, "two vectors, {count} columns of {length}");
+                dots(|j| &columns[j], [&other], [&mut alone]);
+                assert_eq!(other_dot, alone, "two vectors, {count} columns of {length}");
                 for (j, &dot) in dot.iter().enumerate() {
                     let expected: f64 = columns[j].iter().zip(&y).map(|(a, y)| a * y).sum();
                     assert_eq!(
@@ -193,7 +234,7 @@ mod tests {
         let unit_roundoff = f64::from(f32::UNIT_ROUNDOFF);
 
         let mut dot = [0.0];
-        dots(|_| &ones, &tenths, &mut dot);
+        dots(|_| &ones, [&tenths], [&mut dot]);
         assert!(relative(dot[0]) < 366.0 * unit_roundoff);
 
         let mut sum = [0.0];

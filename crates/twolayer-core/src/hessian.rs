@@ -34,6 +34,14 @@ pub trait HessianApprox<O: Objective> {
         memory.is_empty()
     }
 
+    /// Computes the gradient at a point that was evaluated, as
+    /// [`differentiate`](Objective::differentiate) does. What comes next is a
+    /// [`build`](HessianApprox::build) at the point as this left it: a model that needs other products
+    /// with Cᵀ for it may share the pass over the outer layer.
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        objective.differentiate(at);
+    }
+
     /// Builds H̃ at a point that was evaluated and differentiated. Returns how many rows of C were
     /// used.
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize;
@@ -111,6 +119,10 @@ impl<O: Objective, H: HessianApprox<O> + ?Sized> HessianApprox<O> for Box<H> {
 
     fn recall(&mut self, memory: &[u64]) -> bool {
         (**self).recall(memory)
+    }
+
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        (**self).differentiate(objective, at);
     }
 
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {

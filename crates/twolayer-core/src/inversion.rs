@@ -152,6 +152,18 @@ impl<B: LinearBackend> Inversion<'_, B> {
             B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
         })
     }
+
+    /// u with gradient = Cᵀu (m), of a point that was evaluated.
+    fn differentiate_rows(&self, at: &mut InversionPoint<B::Scalar>) {
+        self.loss
+            .logit_gradient(&at.pass, &self.target, &mut at.row_gradient);
+        if let Some(regularizer) = self.regularizer {
+            let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
+            for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
+                *gradient += w * w * u;
+            }
+        }
+    }
 }
 
 impl<B: LinearBackend> Objective for Inversion<'_, B> {
@@ -189,14 +201,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
     }
 
     fn differentiate(&self, at: &mut Self::Evaluation) {
-        self.loss
-            .logit_gradient(&at.pass, &self.target, &mut at.row_gradient);
-        if let Some(regularizer) = self.regularizer {
-            let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
-            for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
-                *gradient += w * w * u;
-            }
-        }
+        self.differentiate_rows(at);
         self.network.jacobian_transposed_vec(
             &at.pass.active,
             &at.row_gradient,

@@ -286,13 +286,37 @@ impl<B: LinearBackend> TwoLayer<B> {
         scratch: &mut HiddenScratch<B::Scalar>,
         product: &mut [B::Scalar],
     ) {
-        scratch.resize(self.hidden_units());
-        scratch.selected.clear();
-        scratch
-            .selected
-            .resize(active.len(), num_traits::Zero::zero());
+        scratch.select(self.hidden_units(), active.len());
         self.backend
             .mul_vec_transposed_columns(&self.a2, active, y, &mut scratch.selected);
+        self.pull_back_selected(active, scratch, product);
+    }
+
+    /// [`jacobian_transposed_vec`](TwoLayer::jacobian_transposed_vec) with two vectors, in one pass over
+    /// A2 where the backend has such a kernel.
+    pub fn jacobian_transposed_two_vecs(
+        &self,
+        active: &[usize],
+        y: [&[B::Scalar]; 2],
+        [scratch, other_scratch]: [&mut HiddenScratch<B::Scalar>; 2],
+        [product, other_product]: [&mut [B::Scalar]; 2],
+    ) {
+        scratch.select(self.hidden_units(), active.len());
+        other_scratch.select(self.hidden_units(), active.len());
+        let selected = [&mut scratch.selected[..], &mut other_scratch.selected[..]];
+        self.backend
+            .mul_two_vecs_transposed_columns(&self.a2, active, y, selected);
+        self.pull_back_selected(active, scratch, product);
+        self.pull_back_selected(active, other_scratch, other_product);
+    }
+
+    /// product = A1ᵀ t (d), t of the active units selected and 0 of the others.
+    fn pull_back_selected(
+        &self,
+        active: &[usize],
+        scratch: &mut HiddenScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
         scratch.full.fill(num_traits::Zero::zero());
         for (&i, &t) in active.iter().zip(&scratch.selected) {
             scratch.full[i] = t;
@@ -315,6 +339,12 @@ impl<T: crate::Scalar> HiddenScratch<T> {
         let mut scratch = Self::default();
         scratch.resize(hidden);
         scratch
+    }
+
+    /// Has room for `active` selected units.
+    fn select(&mut self, hidden: usize, active: usize) {
+        self.resize(hidden);
+        self.selected.resize(active, T::zero());
     }
 
     fn resize(&mut self, hidden: usize) {

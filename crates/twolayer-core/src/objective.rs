@@ -268,6 +268,19 @@ pub trait RowStructured: Objective {
         product: &mut [Self::Scalar],
     );
 
+    /// [`differentiate`](Objective::differentiate), and product = Cᵀ y (d), without forming C: where the
+    /// backend can, the outer layer is read once for both.
+    fn differentiate_with(
+        &self,
+        at: &mut Self::Evaluation,
+        y: &[Self::Scalar],
+        scratch: &mut HiddenScratch<Self::Scalar>,
+        product: &mut [Self::Scalar],
+    ) {
+        self.differentiate(at);
+        self.jacobian_transposed_vec(at, y, scratch, product);
+    }
+
     /// product = \[C̄ᵀ diag(β) C̄ + Cᵀ diag(ω) C\] v (d) for a given curvature, without forming C:
     /// 4mk + 4nd flops.
     fn hessian_vec(

@@ -55,6 +55,7 @@ use faer::traits::RealField;
 use faer::utils::thread::join_raw;
 use faer::{Accum, ColMut, ColRef, Mat, MatMut, MatRef, Par};
 use std::marker::PhantomData;
+use std::mem;
 use std::num::NonZero;
 use std::sync::Once;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
@@ -300,7 +301,7 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
 
     fn mul_vec_transposed(&self, a: &Mat<T>, y: &[T], x: &mut [T]) {
         let par = self.par(a.nrows() * a.ncols(), PARALLEL_VECTOR);
-        dots(&|j| a.col_as_slice(j), 0, y, x, par);
+        dots(&|j| a.col_as_slice(j), 0, [y], [x], par);
     }
 
     fn mul_vecs_transposed(&self, a: &Mat<T>, count: usize, y: &[T], x: &mut [T]) {
@@ -317,6 +318,17 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     }
 
     fn mul_vec_transposed_columns(&self, a: &Mat<T>, columns: &[usize], y: &[T], x: &mut [T]) {
+        let par = self.par(a.nrows() * columns.len(), PARALLEL_VECTOR);
+        dots(&|j| a.col_as_slice(columns[j]), 0, [y], [x], par);
+    }
+
+    fn mul_two_vecs_transposed_columns(
+        &self,
+        a: &Mat<T>,
+        columns: &[usize],
+        y: [&[T]; 2],
+        x: [&mut [T]; 2],
+    ) {
         let par = self.par(a.nrows() * columns.len(), PARALLEL_VECTOR);
         dots(&|j| a.col_as_slice(columns[j]), 0, y, x, par);
     }
@@ -488,18 +500,21 @@ fn combine<'a, T: FaerScalar>(
 }
 
 /// [`columns::dots`] of the columns from number `first` on, shared out over threads.
-fn dots<'a, T: FaerScalar>(
+fn dots<'a, T: FaerScalar, const V: usize>(
     column: &(dyn Fn(usize) -> &'a [T] + Sync),
     first: usize,
-    y: &[T],
-    x: &mut [T],
+    y: [&[T]; V],
+    x: [&mut [T]; V],
     par: Par,
 ) {
-    if par.degree() <= 1 || x.len() < 2 {
+    let count = x[0].len();
+    if par.degree() <= 1 || count < 2 {
         return columns::dots(|j| column(first + j), y, x);
     }
-    let middle = x.len() / 2;
-    let (left, right) = x.split_at_mut(middle);
+    let middle = count / 2;
+    let mut halves = x.map(|x| x.split_at_mut(middle));
+    let left = halves.each_mut().map(|(left, _)| mem::take(left));
+    let right = halves.map(|(_, right)| right);
     join_raw(
         |par| dots(column, first, y, left, par),
         |par| dots(column, first + middle, y, right, par),

@@ -146,7 +146,7 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
     }
 
     fn mul_vec_transposed(&self, a: &DMatrix<T>, y: &[T], x: &mut [T]) {
-        columns::dots(|j| column(a, j), y, x);
+        columns::dots(|j| column(a, j), [y], [x]);
     }
 
     fn mul_vecs_transposed(&self, a: &DMatrix<T>, count: usize, y: &[T], x: &mut [T]) {
@@ -163,6 +163,16 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
     }
 
     fn mul_vec_transposed_columns(&self, a: &DMatrix<T>, columns: &[usize], y: &[T], x: &mut [T]) {
+        columns::dots(|j| column(a, columns[j]), [y], [x]);
+    }
+
+    fn mul_two_vecs_transposed_columns(
+        &self,
+        a: &DMatrix<T>,
+        columns: &[usize],
+        y: [&[T]; 2],
+        x: [&mut [T]; 2],
+    ) {
         columns::dots(|j| column(a, columns[j]), y, x);
     }
 

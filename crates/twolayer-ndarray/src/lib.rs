@@ -174,7 +174,7 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
     fn mul_vec(&self, a: &Array2<T>, x: &[T], y: &mut [T]) {
         let lines = Lines::of(a);
         match lines.order {
-            Order::RowMajor => columns::dots(|i| lines.get(i), x, y),
+            Order::RowMajor => columns::dots(|i| lines.get(i), [x], [y]),
             Order::ColumnMajor => columns::combine(|j| lines.get(j), x, y),
         }
     }
@@ -183,7 +183,7 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         let lines = Lines::of(a);
         match lines.order {
             Order::RowMajor => columns::combine(|i| lines.get(i), y, x),
-            Order::ColumnMajor => columns::dots(|j| lines.get(j), y, x),
+            Order::ColumnMajor => columns::dots(|j| lines.get(j), [y], [x]),
         }
     }
 
@@ -206,6 +206,24 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         let lines = Lines::of(a);
         match lines.order {
             Order::RowMajor => layout::row_major_dots(&lines, columns, y, x),
+            Order::ColumnMajor => columns::dots(|j| lines.get(columns[j]), [y], [x]),
+        }
+    }
+
+    fn mul_two_vecs_transposed_columns(
+        &self,
+        a: &Array2<T>,
+        columns: &[usize],
+        y: [&[T]; 2],
+        x: [&mut [T]; 2],
+    ) {
+        let lines = Lines::of(a);
+        match lines.order {
+            Order::RowMajor => {
+                for (y, x) in y.into_iter().zip(x) {
+                    layout::row_major_dots(&lines, columns, y, x);
+                }
+            }
             Order::ColumnMajor => columns::dots(|j| lines.get(columns[j]), y, x),
         }
     }

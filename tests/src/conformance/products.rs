@@ -60,6 +60,22 @@ impl<B: LinearBackend> Suite<'_, B> {
                         format!("mul_vec_transposed_columns {m}x{n}, {k} columns, column {j}")
                     });
                 }
+
+                let (y, other_y) = (
+                    narrow::<B::Scalar>(&y),
+                    narrow::<B::Scalar>(&self.dense(m, 1).values),
+                );
+                let (mut first, mut second) = (nans::<B>(k), nans::<B>(k));
+                self.backend.mul_two_vecs_transposed_columns(
+                    &a,
+                    &columns,
+                    [&other_y, &y],
+                    [&mut first, &mut second],
+                );
+                assert_eq!(second, product, "two vectors, {m}x{n}, {k} columns");
+                self.backend
+                    .mul_vec_transposed_columns(&a, &columns, &other_y, &mut product);
+                assert_eq!(first, product, "two vectors, {m}x{n}, {k} columns");
             }
         }
     }

@@ -118,6 +118,10 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
         }
     }
 
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        self.model.differentiate(objective, at);
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(drawn) = self.drawn
             && self.is_too_rough(at)

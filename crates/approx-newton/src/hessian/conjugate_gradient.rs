@@ -196,6 +196,13 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         true
     }
 
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        match self.age {
+            Age::Missing | Age::Spent => self.preconditioner.differentiate(objective, at),
+            Age::Fresh | Age::Used => objective.differentiate(at),
+        }
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         objective.curvature(at, self.kind, &mut self.curvature);
         let norm = reduce::norm(at.gradient());

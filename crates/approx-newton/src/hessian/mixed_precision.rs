@@ -71,7 +71,7 @@ where
     fn build(&mut self, _: &O, at: &O::Evaluation) -> usize {
         round(at.point(), &mut self.point);
         self.low.evaluate(&self.point, &[], &mut self.at);
-        self.low.differentiate(&mut self.at);
+        self.model.differentiate(&self.low, &mut self.at);
         let rows = self.model.build(&self.low, &self.at);
         self.gradient_norm = reduce::norm(at.gradient()).to_f64();
         if self.gradient_norm > 0.0 {

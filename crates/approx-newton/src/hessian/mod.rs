@@ -8,6 +8,7 @@ mod kept_jacobian;
 mod leverage;
 mod mixed_precision;
 mod negative_curvature;
+mod row_curvature;
 mod row_factor;
 mod row_sample;
 mod row_sketch;

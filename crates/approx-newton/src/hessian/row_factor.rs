@@ -3,12 +3,13 @@
 use super::importance::{ByWeight, Importance, WeightedRows};
 use super::kept_jacobian::KeptJacobian;
 use super::negative_curvature::negative_curvature;
+use super::row_curvature::RowCurvature;
 use super::row_sample::RowSample;
 use super::triangular::Triangular;
 use num_traits::{Float, Zero};
 use twolayer_core::{
-    Curvature, Evaluation, HessianApprox, HiddenScratch, LinearBackend, NotPositiveDefinite,
-    RowStructured, RowWeights, Scalar, Subspace, reduce,
+    Curvature, Evaluation, HessianApprox, LinearBackend, NotPositiveDefinite, RowStructured,
+    RowWeights, Scalar, Subspace, reduce,
 };
 
 /// A positive semi-definite model, by the QR factorisation of its rows.
@@ -43,8 +44,7 @@ pub struct RowFactor<O: RowStructured, I = ByWeight> {
     kept: Option<KeptJacobian<O>>,
     /// The weighted rows.
     jacobian: <O::Backend as LinearBackend>::Matrix,
-    curvature: Curvature<O::Scalar>,
-    center: Vec<O::Scalar>,
+    all_rows: RowCurvature<O::Scalar>,
     shift: Vec<O::Scalar>,
     scale: Vec<O::Scalar>,
     /// s (m).
@@ -62,7 +62,6 @@ struct Sampling<T, I> {
     weights: Vec<T>,
     shift: Vec<T>,
     importances: Vec<T>,
-    scratch: HiddenScratch<T>,
 }
 
 /// A row carries its part of the gradient where |s| stays below this multiple of the norm that a
@@ -103,7 +102,6 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             weights: vec![O::Scalar::zero(); m],
             shift: vec![O::Scalar::zero(); m],
             importances: vec![O::Scalar::zero(); m],
-            scratch: HiddenScratch::default(),
         };
         Self {
             sampling: Some(sampling),
@@ -130,8 +128,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             jacobian: backend.zeros(used, d),
             backend,
             workspace: Default::default(),
-            curvature: Curvature::new(m),
-            center: zeros(d),
+            all_rows: RowCurvature::new(m, d),
             shift: zeros(used),
             scale: zeros(used),
             rows: zeros(used),
@@ -146,7 +143,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             && sampling.sample.size() != rows
         {
             sampling.sample.resize(rows);
-            self.jacobian = self.backend.zeros(rows, self.center.len());
+            self.jacobian = self.backend.zeros(rows, self.all_rows.center.len());
             for vector in [&mut self.shift, &mut self.scale, &mut self.rows] {
                 vector.resize(rows, O::Scalar::zero());
             }
@@ -171,7 +168,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             row_weights,
             uncentered_weights,
             ..
-        } = &self.curvature;
+        } = &self.all_rows.curvature;
         let omega = |i: usize| uncentered_weights.get(i).copied().unwrap_or(zero);
         let mut heaviest = zero;
         for (i, &beta) in row_weights.iter().enumerate() {
@@ -212,7 +209,10 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         at: &O::Evaluation,
         mut sampling: Sampling<O::Scalar, I>,
     ) -> usize {
-        objective.curvature(at, self.kind, &mut self.curvature);
+        self.all_rows.bring_to(objective, at, self.kind);
+        let RowCurvature {
+            curvature, center, ..
+        } = &self.all_rows;
         let zero = O::Scalar::zero();
         let Sampling {
             importance,
@@ -220,15 +220,12 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             weights,
             shift,
             importances,
-            scratch,
         } = &mut sampling;
-        let extra_weight = weigh(&self.curvature, weights, shift);
-        let center = &self.curvature.center;
-        objective.jacobian_transposed_vec(at, center, scratch, &mut self.center);
+        let extra_weight = weigh(curvature, weights, shift);
         let rows = WeightedRows {
             weights,
             shift,
-            center: &self.center,
+            center,
         };
         importance.assess(objective, at, &rows, importances);
         sample.draw(importances);
@@ -244,12 +241,11 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         let (jacobian, workspace) = (&mut self.jacobian, &mut self.workspace);
         objective.jacobian_rows(at, &sample.rows, jacobian, workspace);
         let backend = &self.backend;
-        backend.center_and_scale_rows(&self.shift, &self.center, &self.scale, jacobian);
+        backend.center_and_scale_rows(&self.shift, center, &self.scale, jacobian);
         self.rows.fill(zero);
         self.model.factor_rows(jacobian, &mut self.rows);
         self.model.rest().copy_from_slice(at.gradient());
-        self.model
-            .set_extra_row(extra_weight.sqrt(), &self.center, zero);
+        self.model.set_extra_row(extra_weight.sqrt(), center, zero);
         self.sampling = Some(sampling);
         drawn
     }
@@ -325,6 +321,14 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         true
     }
 
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        match self.sampling {
+            Some(_) => self.all_rows.differentiate(objective, at, self.kind),
+            // c̄ comes from C.
+            None => objective.differentiate(at),
+        }
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(sampling) = self.sampling.take() {
             return self.build_sampled(objective, at, sampling);
@@ -333,20 +337,23 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
             let jacobian = kept.bring_to(objective, at, &mut self.workspace);
             self.backend.copy(jacobian, &mut self.jacobian);
         }
-        objective.curvature(at, self.kind, &mut self.curvature);
+        objective.curvature(at, self.kind, &mut self.all_rows.curvature);
         let row_gradient = objective.row_gradient(at);
         let (extra_weight, along_center, overloaded) = self.weigh_rows(row_gradient);
         let backend = &self.backend;
-        backend.mul_vec_transposed(&self.jacobian, &self.curvature.center, &mut self.center);
+        let RowCurvature {
+            curvature, center, ..
+        } = &mut self.all_rows;
+        backend.mul_vec_transposed(&self.jacobian, &curvature.center, center);
         if overloaded {
             backend.mul_vec_transposed(&self.jacobian, &self.unweighted, self.model.rest());
         } else {
             self.model.rest().fill(O::Scalar::zero());
         }
-        backend.center_and_scale_rows(&self.shift, &self.center, &self.scale, &mut self.jacobian);
+        backend.center_and_scale_rows(&self.shift, center, &self.scale, &mut self.jacobian);
         self.model.factor_rows(&mut self.jacobian, &mut self.rows);
         self.model
-            .set_extra_row(extra_weight.sqrt(), &self.center, along_center);
+            .set_extra_row(extra_weight.sqrt(), center, along_center);
         objective.rows()
     }
 

@@ -2,13 +2,13 @@
 
 use super::importance::WeightedRows;
 use super::negative_curvature::negative_curvature;
+use super::row_curvature::RowCurvature;
 use super::row_factor::{convex, weigh};
 use super::row_sketch::RowSketch;
 use super::triangular::Triangular;
 use num_traits::{Float, Zero};
 use twolayer_core::{
-    Curvature, Evaluation, HessianApprox, HiddenScratch, NotPositiveDefinite, RowStructured,
-    RowWeights, Subspace,
+    Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Subspace,
 };
 
 /// H̃ = (SJ)ᵀSJ for a CountSketch S of the weighted rows J: positive semi-definite, with the Hessian as
@@ -21,12 +21,10 @@ pub struct Sketched<O: RowStructured> {
     kind: RowWeights,
     sketch: RowSketch<O>,
     model: Triangular<O::Backend>,
-    curvature: Curvature<O::Scalar>,
+    all_rows: RowCurvature<O::Scalar>,
     weights: Vec<O::Scalar>,
     shift: Vec<O::Scalar>,
-    center: Vec<O::Scalar>,
     nothing: Vec<O::Scalar>,
-    scratch: HiddenScratch<O::Scalar>,
 }
 
 impl<O: RowStructured> Sketched<O> {
@@ -38,12 +36,10 @@ impl<O: RowStructured> Sketched<O> {
             kind: convex(kind),
             sketch: RowSketch::new(objective, rows, seed),
             model: Triangular::new(objective.backend().clone(), d),
-            curvature: Curvature::new(m),
+            all_rows: RowCurvature::new(m, d),
             weights: zeros(m),
             shift: zeros(m),
-            center: zeros(d),
             nothing: zeros(rows),
-            scratch: HiddenScratch::default(),
         }
     }
 }
@@ -57,15 +53,20 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
         self.sketch.begin_solve();
     }
 
+    fn differentiate(&mut self, objective: &O, at: &mut O::Evaluation) {
+        self.all_rows.differentiate(objective, at, self.kind);
+    }
+
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
-        objective.curvature(at, self.kind, &mut self.curvature);
-        let extra_weight = weigh(&self.curvature, &mut self.weights, &mut self.shift);
-        let (center, scratch) = (&self.curvature.center, &mut self.scratch);
-        objective.jacobian_transposed_vec(at, center, scratch, &mut self.center);
+        self.all_rows.bring_to(objective, at, self.kind);
+        let RowCurvature {
+            curvature, center, ..
+        } = &self.all_rows;
+        let extra_weight = weigh(curvature, &mut self.weights, &mut self.shift);
         let rows = WeightedRows {
             weights: &self.weights,
             shift: &self.shift,
-            center: &self.center,
+            center,
         };
         self.sketch.form(objective, at, &rows);
         self.nothing.fill(O::Scalar::zero());
@@ -73,7 +74,7 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
             .factor_rows(&mut self.sketch.jacobian, &mut self.nothing);
         self.model.rest().copy_from_slice(at.gradient());
         self.model
-            .set_extra_row(extra_weight.sqrt(), &self.center, O::Scalar::zero());
+            .set_extra_row(extra_weight.sqrt(), center, O::Scalar::zero());
         self.nothing.len()
     }
 

@@ -88,6 +88,22 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
             .jacobian_transposed_vec(active, y, scratch, product);
     }
 
+    fn differentiate_with(
+        &self,
+        at: &mut InversionPoint<B::Scalar>,
+        y: &[B::Scalar],
+        scratch: &mut HiddenScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        self.differentiate_rows(at);
+        self.network.jacobian_transposed_two_vecs(
+            &at.pass.active,
+            [&at.row_gradient, y],
+            [&mut at.hidden_scratch, scratch],
+            [&mut at.gradient, product],
+        );
+    }
+
     fn hessian_vec(
         &self,
         at: &InversionPoint<B::Scalar>,

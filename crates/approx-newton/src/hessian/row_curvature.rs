@@ -1,0 +1,56 @@
+//! What a model of few rows has to know of all of them.
+
+use twolayer_core::{Curvature, HiddenScratch, RowStructured, RowWeights, Scalar};
+
+/// The curvature in the rows of C and c̄ = Cᵀ center, C not formed.
+///
+/// c̄ is a pass over the outer layer, and so is the gradient: where the gradient is computed
+/// [here](RowCurvature::differentiate), it is one pass for both.
+pub(super) struct RowCurvature<T> {
+    pub(super) curvature: Curvature<T>,
+    /// c̄ (d).
+    pub(super) center: Vec<T>,
+    scratch: HiddenScratch<T>,
+    /// Whether both are of the point that was differentiated last.
+    is_current: bool,
+}
+
+impl<T: Scalar> RowCurvature<T> {
+    /// Buffers for m `rows` of `dimension` d.
+    pub(super) fn new(rows: usize, dimension: usize) -> Self {
+        Self {
+            curvature: Curvature::new(rows),
+            center: vec![T::zero(); dimension],
+            scratch: HiddenScratch::default(),
+            is_current: false,
+        }
+    }
+
+    /// The gradient at a point, and what [`bring_to`](RowCurvature::bring_to) will be asked for there.
+    pub(super) fn differentiate<O: RowStructured<Scalar = T>>(
+        &mut self,
+        objective: &O,
+        at: &mut O::Evaluation,
+        kind: RowWeights,
+    ) {
+        objective.curvature(at, kind, &mut self.curvature);
+        let (y, scratch) = (&self.curvature.center, &mut self.scratch);
+        objective.differentiate_with(at, y, scratch, &mut self.center);
+        self.is_current = true;
+    }
+
+    /// Brings curvature and c̄ to a point: the one that was differentiated here, if one was.
+    pub(super) fn bring_to<O: RowStructured<Scalar = T>>(
+        &mut self,
+        objective: &O,
+        at: &O::Evaluation,
+        kind: RowWeights,
+    ) {
+        if std::mem::take(&mut self.is_current) {
+            return;
+        }
+        objective.curvature(at, kind, &mut self.curvature);
+        let (y, scratch) = (&self.curvature.center, &mut self.scratch);
+        objective.jacobian_transposed_vec(at, y, scratch, &mut self.center);
+    }
+}
