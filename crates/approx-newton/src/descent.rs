@@ -1,18 +1,22 @@
 //! The descent on one objective: linearise, damp, release or follow the kinks, accept or refuse.
 
+mod ends;
+mod model_step;
+mod renewal;
 mod ways_on;
 
+pub(crate) use ends::LIGHT_DAMPING;
+use model_step::Model;
+pub(crate) use model_step::ModelStep;
+
 use crate::active_set::{ActiveSet, Release};
-use crate::ball;
 use crate::damping::Damping;
 use crate::kink_model::KinkModel;
 use crate::kinked_step::Caution;
 use crate::search::{MOST_PLACES, Place};
-use crate::snapshot::DescentState;
 use crate::{PhaseSeconds, Status, Tolerances};
 use num_traits::{Float, One, Zero};
 use std::mem;
-use std::time::Instant;
 use twolayer_core::{Crossing, Evaluation, HessianApprox, Kinked, Scalar, reduce};
 
 /// An iterate with what the next iteration needs to know.
@@ -69,15 +73,6 @@ pub(crate) struct Buffers<T> {
     pub(crate) values: Vec<T>,
 }
 
-/// Whether H̃ belongs to the present point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Model {
-    /// There is none yet, and no damping that suits it.
-    Missing,
-    Outdated,
-    Current,
-}
-
 /// What one iteration did.
 pub(crate) struct Iteration<T> {
     pub(crate) gradient_norm: T,
@@ -89,25 +84,8 @@ pub(crate) struct Iteration<T> {
     pub(crate) end: Option<Status>,
 }
 
-/// A damped step of the model; the step itself is in [`Buffers`].
-pub(crate) struct ModelStep<T> {
-    /// The decrease that the model promises.
-    pub(crate) predicted: T,
-    pub(crate) norm: T,
-    /// Of the constraint ‖x‖ ≤ R.
-    pub(crate) multiplier: T,
-    /// Whether the ridge is weaker than the curvature along the step: only then is a small step
-    /// the model's doing and not the ridge's.
-    is_newton: bool,
-}
-
 /// Pinned kinks are questioned where their subspace promises less than this part of the value.
 const LITTLE_LEFT: f64 = 0.7;
-/// A gradient counts as small only where the model, too, promises at most this part of the value:
-/// in a flat valley the gradient is small long before the minimum.
-const LITTLE_PROMISED: f64 = 1e-3;
-/// A ridge is light up to this part of the model's mean eigenvalue.
-pub(crate) const LIGHT_DAMPING: f64 = 1e-4;
 /// An iteration is idle where it gains less than this part of the value.
 const IDLE_GAIN: f64 = 0.03;
 /// Stationary points that a descent leaves along negative curvature.
@@ -174,55 +152,6 @@ impl<O: Kinked> Descent<O> {
         self.model = Model::Missing;
         self.progress = Progress::new(initial_damping);
         self.is_differentiated = false;
-    }
-
-    /// Makes anew what was carried from point to point by updates: the null space of the pinned
-    /// kinks, and the evaluation of the point. What comes next then follows from
-    /// [`Descent::state`] alone. Returns false, and changes nothing, where the point is in the midst
-    /// of something: a step from it was refused, or a kink released at it.
-    pub(crate) fn renew(&mut self, problem: &O) -> bool {
-        if self.model == Model::Current {
-            return false;
-        }
-        let point = self.current.point();
-        problem.evaluate(point, self.active_set.pinned(), &mut self.trial);
-        // A kink that a step ended on and that was not pinned is now met to rounding only, which
-        // must not raise the value. NaN compares false.
-        let falls = self.trial.value() <= self.current.value();
-        if !falls || !self.active_set.renew(problem) {
-            return false;
-        }
-        swap(self);
-        true
-    }
-
-    /// What a descent on the same objective goes on from, at a point that was just
-    /// [renewed](Descent::renew).
-    pub(crate) fn state(&self) -> DescentState<O::Scalar> {
-        DescentState {
-            x: self.current.point().to_vec(),
-            pinned: self.active_set.pinned().to_vec(),
-            value: self.current.value(),
-            has_begun: self.model != Model::Missing,
-            progress: self.progress,
-        }
-    }
-
-    /// Goes on from a state whose lengths fit. Returns false where it cannot be one of this
-    /// objective.
-    pub(crate) fn restore(&mut self, problem: &O, state: &DescentState<O::Scalar>) -> bool {
-        problem.evaluate(&state.x, &state.pinned, &mut self.current);
-        self.active_set.pin_only(problem, &state.pinned);
-        self.progress = state.progress;
-        self.is_differentiated = false;
-        self.model = match state.has_begun {
-            true => Model::Outdated,
-            false => Model::Missing,
-        };
-        // To the bit on the same machine; another may round otherwise.
-        let rounding = problem.rounding_error(&self.current);
-        let apart = (self.current.value() - state.value).abs();
-        self.active_set.pinned() == state.pinned && apart <= rounding + rounding
     }
 
     /// One iteration on `problem`. Without patience the descent also ends where it only creeps; with
@@ -331,11 +260,6 @@ impl<O: Kinked> Descent<O> {
         iteration
     }
 
-    /// A promised decrease that is none.
-    fn negligible(&self, noise: O::Scalar) -> O::Scalar {
-        noise.max(self.tolerances.decrement() * self.current.value())
-    }
-
     /// Counts iterations in a row that gain little on the `value` before.
     fn count_idle(&mut self, value: O::Scalar) {
         let gained = value - self.current.value();
@@ -344,143 +268,6 @@ impl<O: Kinked> Descent<O> {
         } else {
             0
         };
-    }
-
-    /// Gradient and H̃ at the present point. Returns the rows used.
-    fn build_model<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> usize {
-        if !mem::take(&mut self.is_differentiated) {
-            timed(&mut self.seconds.evaluate, || {
-                hessian.differentiate(problem, &mut self.current)
-            });
-        }
-        let rows = timed(&mut self.seconds.build, || {
-            hessian.build(problem, &self.current)
-        });
-        let mean_eigenvalue = hessian.mean_eigenvalue();
-        self.progress.largest_mean_eigenvalue =
-            self.progress.largest_mean_eigenvalue.max(mean_eigenvalue);
-        if self.model == Model::Missing {
-            self.progress.damping = Damping::new(self.progress.initial_damping, mean_eigenvalue);
-        }
-        self.progress.damping.keep_above_noise(mean_eigenvalue);
-        self.model = Model::Current;
-        rows
-    }
-
-    /// The norm of the gradient along the directions that pinned kinks and the sphere leave.
-    fn reduced_gradient_norm(&mut self, problem: &O) -> O::Scalar {
-        let Buffers {
-            gradient, point, ..
-        } = &mut self.buffers;
-        let subspace = self.active_set.subspace();
-        gradient.copy_from_slice(self.current.gradient());
-        subspace.project(gradient);
-        if let Some(radius) = problem.radius()
-            && ball::is_on_sphere(self.current.point(), radius)
-        {
-            point.copy_from_slice(self.current.point());
-            subspace.project(point);
-            ball::remove_outward_pull(point, gradient);
-        }
-        let norm = norm_or_infinity(gradient);
-        self.progress.first_gradient_norm.get_or_insert(norm);
-        norm
-    }
-
-    /// A gradient of zero where the model has no curvature either says nothing about a minimum.
-    fn stationary_status<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
-        let faded = O::Scalar::UNIT_ROUNDOFF * self.progress.largest_mean_eigenvalue;
-        if hessian.mean_eigenvalue() <= faded {
-            Status::Flat
-        } else {
-            Status::GradientSmall
-        }
-    }
-
-    /// Whether the ridge is too weak for the step to be small by its doing.
-    fn is_lightly_damped<H: HessianApprox<O>>(&self, hessian: &H) -> bool {
-        self.progress.damping.value() <= O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue()
-    }
-
-    /// The tests that a step decides. The step is still taken where it lowers the objective.
-    fn second_order_test<H: HessianApprox<O>>(
-        &self,
-        hessian: &H,
-        step: &ModelStep<O::Scalar>,
-        gradient_norm: O::Scalar,
-        noise: O::Scalar,
-    ) -> Option<Status> {
-        let value = self.current.value();
-        if step.is_newton && step.predicted <= self.negligible(noise) {
-            return Some(Status::DecrementSmall);
-        }
-        let first = self.progress.first_gradient_norm.unwrap_or(gradient_norm);
-        let small = gradient_norm <= self.tolerances.gradient() * first;
-        let exhausted = step.predicted <= O::Scalar::of(LITTLE_PROMISED) * value;
-        (small && exhausted).then(|| self.stationary_status(hessian))
-    }
-
-    /// Fills `buffers.step`, with ever more damping until the model is positive definite. `None`
-    /// where no damping makes it so.
-    fn damped_step<H: HessianApprox<O>>(
-        &mut self,
-        problem: &O,
-        hessian: &mut H,
-    ) -> Option<ModelStep<O::Scalar>> {
-        const MOST_TRIES: usize = 60;
-        let clock = Instant::now();
-        let mut found = None;
-        for _ in 0..MOST_TRIES {
-            found = self.try_damped_step(problem, hessian);
-            if found.is_some() {
-                break;
-            }
-            self.progress.damping.punish();
-        }
-        self.seconds.step += clock.elapsed().as_secs_f64();
-        found
-    }
-
-    /// Why no damping gave a step.
-    fn status_without_step<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
-        if hessian.mean_eigenvalue().is_finite() {
-            Status::Indefinite
-        } else {
-            Status::NonFinite
-        }
-    }
-
-    fn try_damped_step<H: HessianApprox<O>>(
-        &mut self,
-        problem: &O,
-        hessian: &mut H,
-    ) -> Option<ModelStep<O::Scalar>> {
-        let damping = self.progress.damping.value();
-        let Buffers {
-            step,
-            product,
-            point,
-            ..
-        } = &mut self.buffers;
-        let at = &self.current;
-        let x = at.point();
-        let subspace = self.active_set.subspace();
-        let multiplier =
-            ball::damped_step(problem, at, hessian, damping, subspace, step, point).ok()?;
-        hessian.apply(problem, at, step, product);
-        let (curvature, norm) = (reduce::dot(step, product), reduce::norm(step));
-        // −gᵀp − ½pᵀH̃p without its cancellation: (H̃ + (ν + μ)I) p = −(g + μx).
-        let predicted = O::Scalar::of(0.5) * curvature
-            + (damping + multiplier) * norm * norm
-            + multiplier * reduce::dot(x, step);
-        let usable = predicted >= O::Scalar::zero() && norm.is_finite();
-        let is_newton = damping * norm * norm <= curvature;
-        usable.then_some(ModelStep {
-            predicted,
-            norm,
-            multiplier,
-            is_newton,
-        })
     }
 
     /// Releases the pinned kink that the model objects to most, if there is one.
@@ -553,14 +340,6 @@ impl<T: Scalar> Iteration<T> {
 pub(crate) fn norm_or_infinity<T: Scalar>(v: &[T]) -> T {
     let norm = reduce::norm(v);
     if norm.is_nan() { T::infinity() } else { norm }
-}
-
-/// Runs `work` and adds its time.
-fn timed<R>(seconds: &mut f64, work: impl FnOnce() -> R) -> R {
-    let clock = Instant::now();
-    let result = work();
-    *seconds += clock.elapsed().as_secs_f64();
-    result
 }
 
 /// Exchanges the present point and the trial.

@@ -40,22 +40,22 @@
 //! its norm (p rows), which in single precision and 2,000 rows is everything beyond a condition of
 //! 250. See [`factor`].
 
+mod column_products;
 mod copied_product;
 pub mod factor;
 
 pub use faer;
 pub use twolayer_core;
 
+use crate::column_products::{combine, dots};
 use crate::copied_product::{CopiedProduct, copy_columns};
 use crate::factor::{Factor, Householder};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::traits::RealField;
-use faer::utils::thread::join_raw;
 use faer::{Accum, ColMut, ColRef, Mat, MatMut, MatRef, Par};
 use std::marker::PhantomData;
-use std::mem;
 use std::num::NonZero;
 use std::sync::Once;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
@@ -476,48 +476,4 @@ fn lengthen<T: FaerScalar>(scratch: &mut Vec<T>, length: usize) -> &mut [T] {
         scratch.resize(length, T::zero());
     }
     &mut scratch[..length]
-}
-
-/// [`columns::combine`] of the columns from row `start` on, the rows of y shared out over threads.
-/// Every row is summed in the same order on any number of them.
-fn combine<'a, T: FaerScalar>(
-    column: &(dyn Fn(usize) -> &'a [T] + Sync),
-    start: usize,
-    x: &[T],
-    y: &mut [T],
-    par: Par,
-) {
-    if par.degree() <= 1 {
-        return columns::combine(|j| &column(j)[start..], x, y);
-    }
-    let middle = y.len() / 2;
-    let (top, bottom) = y.split_at_mut(middle);
-    join_raw(
-        |par| combine(column, start, x, top, par),
-        |par| combine(column, start + middle, x, bottom, par),
-        par,
-    );
-}
-
-/// [`columns::dots`] of the columns from number `first` on, shared out over threads.
-fn dots<'a, T: FaerScalar, const V: usize>(
-    column: &(dyn Fn(usize) -> &'a [T] + Sync),
-    first: usize,
-    y: [&[T]; V],
-    x: [&mut [T]; V],
-    par: Par,
-) {
-    let count = x[0].len();
-    if par.degree() <= 1 || count < 2 {
-        return columns::dots(|j| column(first + j), y, x);
-    }
-    let middle = count / 2;
-    let mut halves = x.map(|x| x.split_at_mut(middle));
-    let left = halves.each_mut().map(|(left, _)| mem::take(left));
-    let right = halves.map(|(_, right)| right);
-    join_raw(
-        |par| dots(column, first, y, left, par),
-        |par| dots(column, first + middle, y, right, par),
-        par,
-    );
 }

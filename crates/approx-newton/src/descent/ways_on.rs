@@ -1,6 +1,7 @@
 //! Ways on from a point where a descent would end: over the kinks, and along negative curvature.
 
-use super::{Descent, Iteration, Model, ModelStep};
+use super::model_step::Model;
+use super::{Descent, Iteration, ModelStep};
 use crate::damping::Damping;
 use crate::kinked_step::Insisted;
 use crate::{Status, ball};
