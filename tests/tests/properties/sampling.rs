@@ -1,14 +1,18 @@
-//! E[H̃] = H for every model that draws at random.
+//! Models that draw at random: E[H̃] = H, and what they share with the gradient.
 
 use crate::{properties, wide, with_problem};
-use approx_newton::{Leverage, RowFactor, Scores, Sketched, Uniform};
+use approx_newton::{Adaptive, ConjugateGradient, Leverage, RowFactor, Scores, Sketched, Uniform};
 use twolayer_core::{
-    HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, RowWeights, Scalar,
+    Evaluation, HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, RowWeights,
+    Scalar,
 };
 use twolayer_tests::generators::{Blemish, Case, Distance, TargetKind};
 use twolayer_tests::problems::rounded;
 
-properties!(sampled_rows_have_the_hessian_as_their_mean);
+properties!(
+    sampled_rows_have_the_hessian_as_their_mean,
+    a_pass_shared_with_the_gradient_changes_no_bit,
+);
 
 const DRAWS: usize = 400;
 
@@ -112,6 +116,48 @@ fn sampled_rows_have_the_hessian_as_their_mean<B: LinearBackend>(backend: &B) {
                 assert!(worst_deviation(&biased, &expected, rounding) > 5.0);
             });
         }
+    }
+}
+
+/// A model that computes the gradient builds the same H̃ there, and a new one elsewhere.
+fn a_pass_shared_with_the_gradient_changes_no_bit<B: LinearBackend>(backend: &B) {
+    let (d, m) = (4, 60);
+    let case = Case::new((d, 12, m), Blemish::None, TargetKind::Reachable, 0.5, 50);
+    with_problem(backend, &case, Distance::Squared, |problem, at| {
+        let mut elsewhere = problem.new_evaluation();
+        problem.evaluate(&rounded(&vec![0.3; d]), &[], &mut elsewhere);
+        problem.differentiate(&mut elsewhere);
+        let (kind, rows, seed) = (RowWeights::Secant, 10, 7);
+        let points = [&at, &elsewhere];
+        sharing_changes_no_bit(problem, points, || {
+            RowFactor::sampled(problem, kind, rows, seed)
+        });
+        sharing_changes_no_bit(problem, points, || Adaptive::new(problem, seed));
+        sharing_changes_no_bit(problem, points, || Sketched::new(problem, kind, rows, seed));
+        sharing_changes_no_bit(problem, points, || {
+            ConjugateGradient::new(problem, kind, rows, seed)
+        });
+    });
+}
+
+fn sharing_changes_no_bit<'a, B: LinearBackend + 'a, H: HessianApprox<Inversion<'a, B>>>(
+    problem: &Inversion<'a, B>,
+    points: [&InversionPoint<B::Scalar>; 2],
+    new: impl Fn() -> H,
+) {
+    let (mut sharing, mut plain) = (new(), new());
+    let mut first = problem.new_evaluation();
+    problem.evaluate(points[0].point(), &[], &mut first);
+    sharing.differentiate(problem, &mut first);
+    assert_eq!(first.gradient(), points[0].gradient(), "{}", plain.name());
+    for at in points {
+        sharing.build(problem, at);
+        plain.build(problem, at);
+        let models = [&mut sharing, &mut plain].map(|model| matrix(model, problem, at));
+        assert_eq!(models[0], models[1], "{}", plain.name());
+        // Of the preconditioner, where there is one.
+        let scales = [sharing.mean_eigenvalue(), plain.mean_eigenvalue()];
+        assert_eq!(scales[0], scales[1], "{}", plain.name());
     }
 }
 

@@ -1,12 +1,16 @@
 //! What figures were measured on.
 
+use crate::tables::median;
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
+use std::hint::black_box;
+use std::thread;
+use std::time::Instant;
 
 /// Processor, cores, load and versions, a line each. The load is that of the last minute, this
 /// measurement included: more than one for each core means that something else was running.
 pub(crate) fn describe(versions: &BTreeMap<String, String>) -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut text = format!("- {} with {cores} cores", processor());
     if let Ok(load) = read_to_string("/proc/loadavg") {
         let minute = load.split_whitespace().next().unwrap_or("unknown");
@@ -17,6 +21,27 @@ pub(crate) fn describe(versions: &BTreeMap<String, String>) -> String {
         text += &format!("- {name} {version}\n");
     }
     text
+}
+
+/// Bytes read and written in a second by copying 256 MB on all cores: the median of nine copies, after
+/// one that makes the pages.
+pub(crate) fn copy_bandwidth() -> f64 {
+    let source = vec![1.0_f64; 32 << 20];
+    let mut target = vec![0.0_f64; source.len()];
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let part = source.len().div_ceil(cores);
+    let mut copy = || {
+        let clock = Instant::now();
+        thread::scope(|scope| {
+            for (target, source) in target.chunks_mut(part).zip(source.chunks(part)) {
+                scope.spawn(move || target.copy_from_slice(black_box(source)));
+            }
+        });
+        clock.elapsed().as_secs_f64()
+    };
+    copy();
+    let bytes = 16 * source.len();
+    bytes as f64 / median((0..9).map(|_| copy()))
 }
 
 fn processor() -> String {

@@ -56,11 +56,17 @@ struct Row {
     search: f64,
     /// Seconds over the bytes of half of A2, which is about what is active.
     nanoseconds_per_active_byte: f64,
+    /// What reading those bytes twice takes at the bandwidth of memory, over `seconds`.
+    floor_over_seconds: f64,
+    /// Once, over `evaluate` and over `search`.
+    floor_over_evaluate: f64,
+    floor_over_search: f64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
+    let bandwidth = machine::copy_bandwidth();
     let mut rows = Vec::new();
     for &outcomes in &args.outcomes {
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
@@ -71,12 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             // The warm start would solve it on few outcomes, whatever m is.
             let options = ["--hessian", hessian, "--start", &x0, "--no-warm-start"];
             twolayer.invert(&problem.file, options, None)?;
-            let row = row(hessian, outcomes, &entries(&twolayer)?);
+            let row = row(hessian, outcomes, bandwidth, &entries(&twolayer)?);
             eprintln!("m = {outcomes}, {hessian}: {:.4} s a step", row.seconds);
             rows.push(row);
         }
     }
-    let report = report(args, &rows);
+    let report = report(args, bandwidth, &rows);
     save("steps.csv", &csv(&rows)?)?;
     plots::cost_per_step(&lines(args, &rows))?;
     let path = save("steps.md", &report)?;
@@ -100,23 +106,31 @@ fn entries(twolayer: &Twolayer) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-fn row(hessian: &str, outcomes: u32, entries: &[Entry]) -> Row {
+fn row(hessian: &str, outcomes: u32, bandwidth: f64, entries: &[Entry]) -> Row {
     let of = |what: fn(&Entry) -> f64| median(entries.iter().map(what));
     let total =
         |e: &Entry| e.seconds_evaluate + e.seconds_build + e.seconds_step + e.seconds_search;
     let seconds = of(total);
-    let active_bytes = 8 * outcomes as usize * UNITS / 2;
+    let active_bytes = (8 * outcomes as usize * UNITS / 2) as f64;
+    let pass = active_bytes / bandwidth;
+    let (evaluate, search) = (
+        of(|entry| entry.seconds_evaluate),
+        of(|entry| entry.seconds_search),
+    );
     Row {
         hessian: hessian.into(),
         outcomes,
         steps: entries.len(),
         rows_used: of(|entry| entry.rows_used as f64),
         seconds,
-        evaluate: of(|entry| entry.seconds_evaluate),
+        evaluate,
         build: of(|entry| entry.seconds_build),
         step: of(|entry| entry.seconds_step),
-        search: of(|entry| entry.seconds_search),
-        nanoseconds_per_active_byte: 1e9 * seconds / active_bytes as f64,
+        search,
+        nanoseconds_per_active_byte: 1e9 * seconds / active_bytes,
+        floor_over_seconds: 2.0 * pass / seconds,
+        floor_over_evaluate: pass / evaluate,
+        floor_over_search: pass / search,
     }
 }
 
@@ -142,11 +156,17 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     covariance / logs.iter().map(|p| (p.0 - mean_x).powi(2)).sum::<f64>()
 }
 
-fn report(args: &Args, rows: &[Row]) -> String {
+fn report(args: &Args, bandwidth: f64, rows: &[Row]) -> String {
     let mut text = format!("# Cost of a step, d = {INPUTS}, n = {UNITS}\n\n");
     text += &machine::describe(&BTreeMap::new());
     text += "\nFrom 10% off, on faer in f64: medians over the iterations after the first that made a \
              new model of the Hessian. The active part of A2 is taken as half of it.\n\n";
+    text += &format!(
+        "The floor of a step is reading that part twice, once for the gradient (*evaluate*) and once for \
+         the loss (*search*), at the {:.1} GB/s at which 256 MB are copied, read and written. Where \
+         rows are drawn or sketched, *evaluate* computes their center in the same pass.\n\n",
+        1e-9 * bandwidth,
+    );
     text += &markdown(
         [
             "Hessian",
@@ -159,6 +179,9 @@ fn report(args: &Args, rows: &[Row]) -> String {
             "solve",
             "search",
             "ns per active byte",
+            "floor over evaluate",
+            "over search",
+            "over the step",
         ],
         1,
         rows.iter().map(|row| {
@@ -174,6 +197,9 @@ fn report(args: &Args, rows: &[Row]) -> String {
                 milliseconds(row.step),
                 milliseconds(row.search),
                 format!("{:.3}", row.nanoseconds_per_active_byte),
+                format!("{:.2}", row.floor_over_evaluate),
+                format!("{:.2}", row.floor_over_search),
+                format!("{:.2}", row.floor_over_seconds),
             ]
         }),
     );
