@@ -1,6 +1,8 @@
-//! The source of starts goes on, alone and on several ways, where its state says that it was.
+//! The source of starts: it rests at solutions, and goes on, alone and on several ways, where its state
+//! says that it was.
 
-use twolayer_core::{Inversion, LinearBackend, Objective, Restarts};
+use twolayer_core::reduce::norm;
+use twolayer_core::{Inversion, LinearBackend, Objective, Restarts, Scalar, Target};
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};
 
@@ -48,7 +50,48 @@ fn a_source_goes_on_from_its_state<B: LinearBackend>(backend: &B) {
     }
 }
 
+/// At a solution both projections leave the pair where it is, and so does the iteration, with one metric
+/// and with eight.
+fn a_source_rests_at_a_solution<B: LinearBackend>(backend: &B) {
+    let shape @ (d, n, _) = (24, 96, 40);
+    let planted = Planted::new(shape, false, 5);
+    let network = planted.network(backend).unwrap();
+    let solution: Vec<B::Scalar> = rounded(&planted.solution);
+    let b = network.probabilities(&solution).unwrap();
+    let target = Target::new(b).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let warm = problem.warm_start(0).unwrap();
+    let Restarts::From(mut source) = warm.restarts else {
+        panic!("a splitting is made where outcomes are few");
+    };
+    source.begin(&solution);
+    let mut x = solution.clone();
+    for burst in [100, 1001] {
+        source.advance(burst, &mut x);
+        let off: Vec<f64> = x
+            .iter()
+            .zip(&solution)
+            .map(|(x, s)| x.to_f64() - s.to_f64())
+            .collect();
+        // Each iteration rounds entries of h and a, all about 1, in sums of at most n terms whose
+        // roundings are as good as independent, and the iteration lets no difference grow. A1's least
+        // singular value is about √(n/d) − 1 = 1.
+        let noise = f64::from(f32::EPSILON) * (2.0 * n as f64).sqrt() * (n as f64).sqrt();
+        let bound = noise * f64::from(burst as u32);
+        assert!(
+            norm(&off) <= bound.min(0.1 * (d as f64).sqrt()),
+            "{} after {burst}, {bound}",
+            norm(&off)
+        );
+    }
+}
+
 mod splitting {
     use super::a_source_goes_on_from_its_state as check;
+    super::for_each_backend!(check);
+}
+
+mod rest {
+    use super::a_source_rests_at_a_solution as check;
     super::for_each_backend!(check);
 }

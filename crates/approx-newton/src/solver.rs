@@ -23,7 +23,7 @@ impl<T: Scalar> Default for Solver<T> {
             max_iterations: 1000,
             tolerances: Tolerances::default(),
             warm_start: true,
-            restarts: 16,
+            restarts: 24,
             starts: 1,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             seed: 0,
@@ -56,7 +56,7 @@ impl<T: Scalar> Solver<T> {
     }
 
     /// How many more starts the warm start may try where it ends in a local minimum that seems
-    /// within reach of a perfect fit; 16 by default.
+    /// within reach of a perfect fit; 24 by default.
     pub fn with_restarts(self, restarts: usize) -> Self {
         Self { restarts, ..self }
     }

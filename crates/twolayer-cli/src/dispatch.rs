@@ -9,48 +9,10 @@ use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;
 
-/// A backend beside which the same library can be had in single precision, and whose numbers can be
-/// kept in a file.
-pub(crate) trait Library: LinearBackend<Scalar: Serialize + DeserializeOwned> {
-    /// The library in single precision.
-    type Single: LinearBackend;
+/// A backend whose numbers can be kept in a file.
+pub(crate) trait Library: LinearBackend<Scalar: Serialize + DeserializeOwned> {}
 
-    /// The library in single precision, on as many threads as there are cores.
-    fn in_single_precision(&self) -> Self::Single;
-}
-
-impl<T> Library for Faer<T>
-where
-    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
-{
-    type Single = Faer<f32>;
-
-    fn in_single_precision(&self) -> Faer<f32> {
-        Faer::default()
-    }
-}
-
-impl<T> Library for Nalgebra<T>
-where
-    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
-{
-    type Single = Nalgebra<f32>;
-
-    fn in_single_precision(&self) -> Nalgebra<f32> {
-        Nalgebra::default()
-    }
-}
-
-impl<T> Library for Ndarray<T>
-where
-    Self: LinearBackend<Scalar: Serialize + DeserializeOwned>,
-{
-    type Single = Ndarray<f32>;
-
-    fn in_single_precision(&self) -> Ndarray<f32> {
-        Ndarray::default()
-    }
-}
+impl<B: LinearBackend<Scalar: Serialize + DeserializeOwned>> Library for B {}
 
 /// What is done the same way on every backend.
 pub(crate) trait Work {

@@ -121,15 +121,16 @@ impl Shapes {
             0
         };
         // The warm start, the same for all workers: a few outcomes; those that determine the others,
-        // with the projections of its splitting (three more copies while they are made); the
+        // with the projections of its splitting (two more copies while they are made); the
         // network's output at a start that all targets share.
         let lifted = self.lifted_outcomes();
         let few = m.min(sum([d, d / 4, 16]));
         let warm_start = sum([
             product([n, few]),
             product([5, n, lifted]),
-            product([3, lifted, lifted]),
-            product([4, n, d]),
+            product([4, lifted, lifted]),
+            product([5, n, d]),
+            product([3, d, d]),
             product([3, n]),
             product([4, m]),
         ]);

@@ -26,7 +26,7 @@ impl<B: LinearBackend> Rounded<B> {
         regularizer: Option<&Regularizer<D::Scalar>>,
         loss: LossName,
     ) -> Result<Self, Error> {
-        let (double, single) = (network.backend(), network.backend().in_single_precision());
+        let (double, single) = (network.backend(), network.backend().single());
         let copy = |a| {
             let (nrows, ncols) = (double.nrows(a), double.ncols(a));
             let mut copy = single.zeros(nrows, ncols);

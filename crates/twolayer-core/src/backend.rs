@@ -29,8 +29,14 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// Scratch memory of the kernels that need some.
     type Workspace: Default + Send;
 
+    /// The library in single precision.
+    type Single: LinearBackend<Scalar = f32>;
+
     /// The library, as a user names it: `"faer"`.
     fn name(&self) -> &'static str;
+
+    /// The library in single precision, on as many threads: for what need not be exact.
+    fn single(&self) -> Self::Single;
 
     /// The same backend on at most so many threads, the calling one included. Results do not depend
     /// on the number. One that does not thread itself is what it was.

@@ -41,6 +41,7 @@ mod loss;
 mod network;
 mod objective;
 mod problems;
+mod projection;
 pub mod reduce;
 mod regularizer;
 mod scalar;

@@ -1,20 +1,22 @@
 //! A network with its hidden layer set free: what the splitting works on.
 
 use crate::few::{enough_for, spread};
+use crate::projection::{Projection, transposed};
 use crate::{LinearBackend, Scalar, TwoLayer, reduce};
 use num_traits::{One, Zero};
 use std::fmt;
 use std::sync::Arc;
 
-/// Outcomes S that determine the logits of all others, and what two projections multiply by.
+/// Outcomes S that determine the logits of all others, and the two projections of the splitting.
 ///
 /// The logits are A2 a + c2 with a = φ(h). Where A2 has rank r (at most n, and about d in a head
 /// whose output layer is narrow), some r outcomes say all that the others say: with
 /// Ã = (I − 11ᵀ/s) A2\[S, :\], the condition Ãa = τ on the s ≥ r outcomes S is as good as log f =
 /// log b on all m. A few more than r outcomes are taken, so that Ã is well conditioned.
 ///
-/// Made once for a network and shared by all of its targets: about 3n (s² + d²) flops and 2n (s + d)
-/// numbers, or n (s² + 3d²) and n (s + 2d) where Ãa = τ has one solution only.
+/// Made once for a network and shared by all of its targets: about 5n (s² + d²) flops, n·s numbers and
+/// 2n (s + d) in single precision; n (s² + 5d²) flops and 2nd of these where Ãa = τ has one solution
+/// only.
 pub(crate) struct Lift<B: LinearBackend> {
     /// S, increasing.
     pub(crate) outcomes: Vec<usize>,
@@ -24,12 +26,12 @@ pub(crate) struct Lift<B: LinearBackend> {
     pub(crate) rows: Arc<B::Matrix>,
     /// The factor of ÃÃᵀ + εI (s×s).
     row_gram: Arc<B::Cholesky>,
-    /// (ÃÃᵀ + εI)⁻¹Ã (s×n); `None` where Ãa = τ has one solution only.
-    pub(crate) row_inverse: Option<Arc<B::Matrix>>,
-    /// A1ᵀ (d×n).
-    pub(crate) inputs: Arc<B::Matrix>,
-    /// A1(A1ᵀA1 + εI)⁻¹ (n×d).
-    pub(crate) input_inverse: Arc<B::Matrix>,
+    /// On the rows of Ã; `None` where Ãa = τ has one solution only.
+    pub(crate) row_projection: Option<Projection<B::Single>>,
+    /// The factor of A1ᵀA1 + εI (d×d).
+    input_gram: Arc<B::Cholesky>,
+    /// On the columns of A1.
+    pub(crate) input_projection: Projection<B::Single>,
 }
 
 /// ε is this many roundoffs of the mean eigenvalue: enough for a Gram matrix of low rank to be
@@ -49,7 +51,7 @@ impl<B: LinearBackend> fmt::Debug for Lift<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lift")
             .field("outcomes", &self.outcomes.len())
-            .field("is_determined", &self.row_inverse.is_none())
+            .field("is_determined", &self.row_projection.is_none())
             .finish_non_exhaustive()
     }
 }
@@ -59,7 +61,8 @@ impl<B: LinearBackend> Lift<B> {
     pub(crate) fn new(network: &TwoLayer<B>) -> Option<Self> {
         let (m, n, d) = (network.outcomes(), network.hidden_units(), network.inputs());
         let mut workspace = B::Workspace::default();
-        let (input_gram, _) = ridged_gram(network.backend(), network.a1(), &mut workspace)?;
+        let (input_gram, input_ridge) =
+            ridged_gram(network.backend(), network.a1(), &mut workspace)?;
         // Centring costs one row of the rank.
         let enough = m.min(n + n / 8 + PROBES);
         let mut count = enough.min(enough_for(d));
@@ -75,26 +78,18 @@ impl<B: LinearBackend> Lift<B> {
                 continue;
             }
             let backend = network.backend();
-            let row_inverse = match is_determined(backend, &rows, &row_gram) {
+            let row_projection = match is_determined(backend, &rows, &row_gram) {
                 true => None,
-                false => {
-                    let solutions = solve_for_rows(backend, &rows, &row_gram);
-                    Some(Arc::new(transposed(backend, &solutions, n)))
-                }
+                false => Some(Projection::new(backend, &rows, &row_gram, ridge)),
             };
-            let solutions = solve_for_rows(backend, network.a1(), &input_gram);
-            let mut input_inverse = backend.zeros(n, d);
-            backend.copy_from_row_major(&solutions, &mut input_inverse);
-            let mut entries = solutions;
-            backend.copy_to_row_major(network.a1(), &mut entries);
             return Some(Self {
                 network: (count < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
                 rows: Arc::new(rows),
                 row_gram: Arc::new(row_gram),
-                row_inverse,
-                inputs: Arc::new(transposed(backend, &entries, n)),
-                input_inverse: Arc::new(input_inverse),
+                row_projection,
+                input_projection: Projection::new(backend, network.a1(), &input_gram, input_ridge),
+                input_gram: Arc::new(input_gram),
             });
         }
     }
@@ -108,13 +103,14 @@ impl<B: LinearBackend> Lift<B> {
             network: self.network.as_ref().map(|network| network.on(backend)),
             rows: Arc::clone(&self.rows),
             row_gram: Arc::clone(&self.row_gram),
-            row_inverse: self.row_inverse.as_ref().map(Arc::clone),
-            inputs: Arc::clone(&self.inputs),
-            input_inverse: Arc::clone(&self.input_inverse),
+            row_projection: self.row_projection.clone(),
+            input_gram: Arc::clone(&self.input_gram),
+            input_projection: self.input_projection.clone(),
         }
     }
 
-    /// The shortest a (n) with Ãa = τ: the only one, where there is no [`row_inverse`](Self::row_inverse).
+    /// The shortest a (n) with Ãa = τ: the only one, where there is no
+    /// [`row_projection`](Self::row_projection).
     pub(crate) fn activations(&self, backend: &B, tau: &[B::Scalar]) -> Vec<B::Scalar> {
         let mut solution = tau.to_vec();
         backend.cholesky_solve(&self.row_gram, &mut solution, &mut B::Workspace::default());
@@ -122,32 +118,13 @@ impl<B: LinearBackend> Lift<B> {
         backend.mul_vec(&self.rows, &solution, &mut activations);
         activations
     }
-}
 
-/// The rows of A (AᵀA + εI)⁻¹, one after the other, by the factor of AᵀA + εI.
-fn solve_for_rows<B: LinearBackend>(
-    backend: &B,
-    a: &B::Matrix,
-    factor: &B::Cholesky,
-) -> Vec<B::Scalar> {
-    let mut rows = vec![B::Scalar::zero(); backend.nrows(a) * backend.ncols(a)];
-    backend.copy_to_row_major(a, &mut rows);
-    backend.cholesky_solve(factor, &mut rows, &mut B::Workspace::default());
-    rows
-}
-
-/// The transpose of the matrix with these `nrows` rows, one after the other.
-fn transposed<B: LinearBackend>(backend: &B, rows: &[B::Scalar], nrows: usize) -> B::Matrix {
-    let ncols = rows.len() / nrows;
-    let mut columns = vec![B::Scalar::zero(); rows.len()];
-    for (i, row) in rows.chunks_exact(ncols).enumerate() {
-        for (j, &entry) in row.iter().enumerate() {
-            columns[j * nrows + i] = entry;
-        }
+    /// x (d) with A1 x nearest to `hidden` (n).
+    pub(crate) fn inputs(&self, network: &TwoLayer<B>, hidden: &[B::Scalar], x: &mut [B::Scalar]) {
+        let backend = network.backend();
+        backend.mul_vec_transposed(network.a1(), hidden, x);
+        backend.cholesky_solve(&self.input_gram, x, &mut B::Workspace::default());
     }
-    let mut matrix = backend.zeros(ncols, nrows);
-    backend.copy_from_row_major(&columns, &mut matrix);
-    matrix
 }
 
 /// Ãᵀ (n×s).

@@ -214,9 +214,14 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     type Matrix = Mat<T>;
     type Cholesky = Factor<T>;
     type Workspace = Workspace<T>;
+    type Single = Faer<f32>;
 
     fn name(&self) -> &'static str {
         "faer"
+    }
+
+    fn single(&self) -> Faer<f32> {
+        Faer::with_threads(self.threads())
     }
 
     fn with_threads(&self, threads: usize) -> Self {

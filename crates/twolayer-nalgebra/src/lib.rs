@@ -76,9 +76,14 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
     type Matrix = DMatrix<T>;
     type Cholesky = Cholesky<T, Dyn>;
     type Workspace = Workspace<T>;
+    type Single = Nalgebra<f32>;
 
     fn name(&self) -> &'static str {
         "nalgebra"
+    }
+
+    fn single(&self) -> Nalgebra<f32> {
+        Nalgebra::default()
     }
 
     fn nrows(&self, a: &DMatrix<T>) -> usize {

@@ -107,9 +107,14 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
     type Matrix = Array2<T>;
     type Cholesky = Factor<T>;
     type Workspace = Workspace<T>;
+    type Single = Ndarray<f32>;
 
     fn name(&self) -> &'static str {
         "ndarray"
+    }
+
+    fn single(&self) -> Ndarray<f32> {
+        Ndarray::default()
     }
 
     fn nrows(&self, a: &Array2<T>) -> usize {

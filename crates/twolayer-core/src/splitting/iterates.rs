@@ -9,25 +9,31 @@ use num_traits::{Float, One, Zero};
 /// `count` weights. In every vector the entries of one number lie side by side, as
 /// [`mul_vecs_transposed`](LinearBackend::mul_vecs_transposed) has them.
 ///
-/// Products of one are of a matrix and a vector, bound by the cache that A1 and Ã lie in; those of
-/// several are matrix products, which take less for each.
+/// The iteration is in single precision, where descents begin and none ends: it waits for the cache
+/// that its projections lie in, and has half as many bytes to wait for. What it begins with (τ and the
+/// shortest a with Ãa = τ) and what it ends with (x) are computed in the precision of the network.
 pub(super) struct Iterates<'a, B: LinearBackend> {
     network: &'a TwoLayer<B>,
+    backend: B::Single,
     lift: &'a Lift<B>,
     /// ρ of each in the distance ‖Δh‖² + ρ‖Δa‖² by which the graph is projected on.
-    weights: Vec<B::Scalar>,
+    weights: Vec<f32>,
     /// τ: log b − c2 on S, centred (s).
     logits: Vec<B::Scalar>,
+    /// The shortest a with Ãa = τ (n).
+    shortest: Vec<f32>,
+    /// c1 (n).
+    bias: Vec<f32>,
     /// v = (h, a).
-    pub(super) hidden: Vec<B::Scalar>,
-    pub(super) activations: Vec<B::Scalar>,
+    pub(super) hidden: Vec<f32>,
+    pub(super) activations: Vec<f32>,
     /// P_affine(v), and the x that belongs to it.
-    affine_hidden: Vec<B::Scalar>,
-    affine_activations: Vec<B::Scalar>,
+    affine_hidden: Vec<f32>,
+    affine_activations: Vec<f32>,
     pub(super) x: Vec<B::Scalar>,
-    /// Scratch over the units and over S.
-    units: Vec<B::Scalar>,
-    residual: Vec<B::Scalar>,
+    /// Scratch over the units, and over what the projections project on.
+    units: Vec<f32>,
+    inner: Vec<f32>,
 }
 
 /// What belongs to number `k` of `count`.
@@ -42,6 +48,16 @@ pub(super) fn set_part<T: Scalar>(values: &mut [T], count: usize, k: usize, part
     }
 }
 
+/// Numbers in single precision.
+fn rounded<T: Scalar>(values: &[T]) -> Vec<f32> {
+    values.iter().map(|&v| f32::of(v.to_f64())).collect()
+}
+
+/// Numbers in the precision of the network.
+fn widened<T: Scalar>(values: &[f32]) -> Vec<T> {
+    values.iter().map(|&v| T::of(v.to_f64())).collect()
+}
+
 /// `part` for each of `count`.
 fn repeat<T: Scalar>(part: &[T], count: usize) -> Vec<T> {
     part.iter()
@@ -52,7 +68,7 @@ fn repeat<T: Scalar>(part: &[T], count: usize) -> Vec<T> {
 /// ρ to begin with, and those that join it. Nothing tells beforehand which of them arrives: a large
 /// one comes near a solution soon, and then may circle for long around a pair of points that almost
 /// meet; a small one wanders longer and settles later.
-pub(super) const WEIGHTS: [f64; TOGETHER] = [2.0, 1.6, 1.3, 1.0, 0.8, 0.65, 0.5, 0.4];
+pub(super) const WEIGHTS: [f32; TOGETHER] = [2.0, 1.6, 1.3, 1.0, 0.8, 0.65, 0.5, 0.4];
 
 /// τ of a target (s); `None` where an outcome of the lift has the probability 0.
 pub(super) fn logits<B: LinearBackend>(
@@ -71,8 +87,15 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// For the targets with these `logits`, s for each, by the first weight.
     pub(super) fn new(network: &'a TwoLayer<B>, lift: &'a Lift<B>, logits: Vec<B::Scalar>) -> Self {
         let count = logits.len() / lift.outcomes.len();
-        let weights = vec![B::Scalar::of(WEIGHTS[0]); count];
-        Self::with_weights(network, lift, logits, weights)
+        let backend = network.backend();
+        let mut shortest = vec![0.0; count * network.hidden_units()];
+        for k in 0..count {
+            let tau = part(&logits, count, k);
+            let activations = rounded(&lift.activations(backend, &tau));
+            set_part(&mut shortest, count, k, &activations);
+        }
+        let weights = vec![WEIGHTS[0]; count];
+        Self::with_weights(network, lift, logits, shortest, weights)
     }
 
     /// How many there are.
@@ -90,9 +113,10 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// pair of `start` (d).
     pub(super) fn spread(&self, start: &[B::Scalar]) -> Self {
         let count = WEIGHTS.len();
-        let weights = WEIGHTS.map(B::Scalar::of).to_vec();
         let logits = repeat(&self.logits, count);
-        let mut spread = Self::with_weights(self.network, self.lift, logits, weights);
+        let shortest = repeat(&self.shortest, count);
+        let (network, lift, weights) = (self.network, self.lift, WEIGHTS.to_vec());
+        let mut spread = Self::with_weights(network, lift, logits, shortest, weights);
         spread.begin(&repeat(start, count));
         set_part(&mut spread.hidden, count, 0, &self.hidden);
         set_part(&mut spread.activations, count, 0, &self.activations);
@@ -103,33 +127,31 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         network: &'a TwoLayer<B>,
         lift: &'a Lift<B>,
         logits: Vec<B::Scalar>,
-        weights: Vec<B::Scalar>,
+        shortest: Vec<f32>,
+        weights: Vec<f32>,
     ) -> Self {
-        let count = weights.len();
+        let (count, backend) = (weights.len(), network.backend().single());
         let (n, d) = (network.hidden_units(), network.inputs());
-        let zeros = |length| vec![B::Scalar::zero(); count * length];
-        let mut iterates = Self {
+        let zeros = |length| vec![0.0; count * length];
+        let rows = lift.row_projection.as_ref();
+        let inner = d.max(rows.map_or(0, |rows| rows.dimension(&backend)));
+        Self {
             network,
             lift,
             weights,
-            residual: zeros(lift.outcomes.len()),
             logits,
             hidden: zeros(n),
             activations: zeros(n),
             affine_hidden: zeros(n),
-            affine_activations: zeros(n),
-            x: zeros(d),
+            // Where there is no other.
+            affine_activations: shortest.clone(),
+            shortest,
+            bias: rounded(network.bias1()),
+            x: vec![B::Scalar::zero(); count * d],
             units: zeros(n),
-        };
-        // One solution only: it is found now.
-        if lift.row_inverse.is_none() {
-            for k in 0..count {
-                let logits = part(&iterates.logits, count, k);
-                let solution = lift.activations(network.backend(), &logits);
-                set_part(&mut iterates.affine_activations, count, k, &solution);
-            }
+            inner: zeros(inner),
+            backend,
         }
-        iterates
     }
 
     pub(super) fn network(&self) -> &'a TwoLayer<B> {
@@ -144,36 +166,47 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// Begins at the pairs of the x in `starts`, d for each.
     pub(super) fn begin(&mut self, starts: &[B::Scalar]) {
         self.x.copy_from_slice(starts);
-        self.forward();
-        self.hidden.copy_from_slice(&self.affine_hidden);
+        let (backend, count) = (self.network.backend(), self.count());
+        let mut hidden = vec![B::Scalar::zero(); self.network.hidden_units()];
+        for k in 0..count {
+            backend.mul_vec(self.network.a1(), &part(starts, count, k), &mut hidden);
+            reduce::axpy(B::Scalar::one(), self.network.bias1(), &mut hidden);
+            set_part(&mut self.hidden, count, k, &rounded(&hidden));
+        }
+        self.affine_hidden.copy_from_slice(&self.hidden);
         for (a, &h) in self.activations.iter_mut().zip(&self.hidden) {
-            *a = h.max(B::Scalar::zero());
+            *a = h.max(0.0);
         }
     }
 
     /// Goes on for so many iterations, and finds the x of P_affine(v).
     pub(super) fn advance(&mut self, iterations: usize) {
         for _ in 0..iterations {
-            self.project_affine();
+            self.project_hidden();
+            self.project_activations();
             self.reflect();
         }
         self.project_hidden();
+        self.find_inputs();
     }
 
     /// The one, but for those of `passed_over`, whose x comes nearest to its target's logits, by
     /// ‖Ã φ(A1 x + c1) − τ‖: the number it has among them. Only after [`advance`](Self::advance).
-    pub(super) fn nearest(&mut self, passed_over: &[usize]) -> usize {
-        if self.count() == 1 {
+    pub(super) fn nearest(&self, passed_over: &[usize]) -> usize {
+        let count = self.count();
+        if count == 1 {
             return 0;
         }
-        let mut activations = std::mem::take(&mut self.units);
-        for (a, &h) in activations.iter_mut().zip(&self.affine_hidden) {
-            *a = h.max(B::Scalar::zero());
-        }
-        self.set_residual(&activations);
-        self.units = activations;
-        let squares = (0..self.count()).map(|k| {
-            let residual = part(&self.residual, self.count(), k);
+        let (backend, rows) = (self.network.backend(), &self.lift.rows);
+        let mut residual = vec![B::Scalar::zero(); self.lift.outcomes.len()];
+        let squares = (0..count).map(|k| {
+            let mut activations: Vec<B::Scalar> = widened(&part(&self.affine_hidden, count, k));
+            for a in &mut activations {
+                *a = a.max(B::Scalar::zero());
+            }
+            backend.mul_vec_transposed(rows, &activations, &mut residual);
+            let logits = part(&self.logits, count, k);
+            reduce::axpy(-B::Scalar::one(), &logits, &mut residual);
             (k, reduce::dot(&residual, &residual))
         });
         let others = squares.filter(|(k, square)| !passed_over.contains(k) && !square.is_nan());
@@ -184,99 +217,76 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         nearest.map_or(0, |(k, _)| k)
     }
 
-    /// residual ← Ã a − τ.
-    fn set_residual(&mut self, a: &[B::Scalar]) {
-        let (backend, rows) = (self.network.backend(), &self.lift.rows);
-        multiply(backend, rows, self.count(), a, &mut self.residual);
-        reduce::axpy(-B::Scalar::one(), &self.logits, &mut self.residual);
-    }
-
     /// affine_activations ← the a nearest to `activations` with Ãa = τ.
-    fn project_activations(&mut self, row_inverse: &B::Matrix) {
-        let activations = std::mem::take(&mut self.activations);
-        self.set_residual(&activations);
-        self.activations = activations;
-        let (backend, count) = (self.network.backend(), self.count());
-        multiply(backend, row_inverse, count, &self.residual, &mut self.units);
-        let pairs = self.activations.iter().zip(&self.units);
-        for (to, (&a, &correction)) in self.affine_activations.iter_mut().zip(pairs) {
-            *to = a - correction;
+    fn project_activations(&mut self) {
+        let Some(rows) = &self.lift.row_projection else {
+            return;
+        };
+        let (count, a) = (self.count(), &self.activations);
+        let inner = &mut self.inner[..count * rows.dimension(&self.backend)];
+        rows.apply(&self.backend, count, a, inner, &mut self.units);
+        let terms = a.iter().zip(&self.units).zip(&self.shortest);
+        for (to, ((&a, &determined), &shortest)) in self.affine_activations.iter_mut().zip(terms) {
+            *to = (a - determined) + shortest;
         }
     }
 
-    /// affine_hidden ← the h nearest to `hidden` with h = A1 x + c1, and its x.
+    /// affine_hidden ← the h nearest to `hidden` with h = A1 x + c1.
     fn project_hidden(&mut self) {
-        let (backend, count) = (self.network.backend(), self.count());
+        let count = self.count();
         let units = self.units.chunks_exact_mut(count);
-        let pairs = self.hidden.chunks_exact(count).zip(self.network.bias1());
+        let pairs = self.hidden.chunks_exact(count).zip(&self.bias);
         for (to, (h, &c)) in units.zip(pairs) {
             for (to, &h) in to.iter_mut().zip(h) {
                 *to = h - c;
             }
         }
-        let inverse = &self.lift.input_inverse;
-        multiply(backend, inverse, count, &self.units, &mut self.x);
-        self.forward();
-    }
-
-    /// affine_hidden ← A1 x + c1.
-    fn forward(&mut self) {
-        let (backend, count) = (self.network.backend(), self.count());
+        let inputs = &self.lift.input_projection;
+        let inner = &mut self.inner[..count * self.network.inputs()];
         let h = &mut self.affine_hidden;
-        multiply(backend, &self.lift.inputs, count, &self.x, h);
-        for (h, &c) in h.chunks_exact_mut(count).zip(self.network.bias1()) {
+        inputs.apply(&self.backend, count, &self.units, inner, h);
+        for (h, &c) in h.chunks_exact_mut(count).zip(&self.bias) {
             h.iter_mut().for_each(|h| *h += c);
         }
     }
 
-    fn project_affine(&mut self) {
-        self.project_hidden();
-        let lift = self.lift;
-        if let Some(row_inverse) = &lift.row_inverse {
-            self.project_activations(row_inverse);
+    /// The x with A1 x + c1 nearest to `hidden`.
+    fn find_inputs(&mut self) {
+        let (count, network) = (self.count(), self.network);
+        let mut x = vec![B::Scalar::zero(); network.inputs()];
+        for k in 0..count {
+            let mut hidden = widened(&part(&self.hidden, count, k));
+            reduce::axpy(-B::Scalar::one(), network.bias1(), &mut hidden);
+            self.lift.inputs(network, &hidden, &mut x);
+            set_part(&mut self.x, count, k, &x);
         }
     }
 
     /// v ← v + P_graph(2 P_affine(v) − v) − P_affine(v).
     fn reflect(&mut self) {
-        let two = B::Scalar::of(2.0);
+        const TWO: f32 = 2.0;
         let weights = self.weights.iter().cycle();
         for (i, &weight) in (0..self.hidden.len()).zip(weights) {
             let (affine_h, affine_a) = (self.affine_hidden[i], self.affine_activations[i]);
             let (h, a) = (self.hidden[i], self.activations[i]);
             let (graph_h, graph_a) =
-                nearest_on_graph(weight, two * affine_h - h, two * affine_a - a);
+                nearest_on_graph(weight, TWO * affine_h - h, TWO * affine_a - a);
             self.hidden[i] = h + (graph_h - affine_h);
             self.activations[i] = a + (graph_a - affine_a);
         }
     }
 }
 
-/// X = Aᵀ Y for `count` vectors.
-fn multiply<B: LinearBackend>(
-    backend: &B,
-    a: &B::Matrix,
-    count: usize,
-    y: &[B::Scalar],
-    x: &mut [B::Scalar],
-) {
-    match count {
-        1 => backend.mul_vec_transposed(a, y, x),
-        _ => backend.mul_vecs_transposed(a, count, y, x),
-    }
-}
-
 /// The point (u, φ(u)) nearest to (h, a) by |h − u|² + ρ|a − φ(u)|²: on the rising branch of the
 /// graph or on the flat one.
-fn nearest_on_graph<T: Scalar>(weight: T, h: T, a: T) -> (T, T) {
-    let zero = T::zero();
-    let rising = ((h + weight * a) / (T::one() + weight)).max(zero);
-    let flat = h.min(zero);
-    let distance = |u: T, v: T| (h - u) * (h - u) + weight * (a - v) * (a - v);
-    if distance(rising, rising) < distance(flat, zero) {
+fn nearest_on_graph(weight: f32, h: f32, a: f32) -> (f32, f32) {
+    let rising = ((h + weight * a) / (1.0 + weight)).max(0.0);
+    let flat = h.min(0.0);
+    let distance = |u: f32, v: f32| (h - u) * (h - u) + weight * (a - v) * (a - v);
+    if distance(rising, rising) < distance(flat, 0.0) {
         (rising, rising)
     } else {
-        (flat, zero)
+        (flat, 0.0)
     }
 }
 
@@ -291,14 +301,17 @@ mod tests {
             for j in -20..=20 {
                 let (h, a) = (0.1 * f64::from(i), 0.1 * f64::from(j));
                 for weight in WEIGHTS {
+                    let (u, v) = nearest_on_graph(weight, h as f32, a as f32);
+                    let [weight, u, v] = [weight, u, v].map(f64::from);
                     let distance = |u: f64, v: f64| (h - u).powi(2) + weight * (a - v).powi(2);
-                    let (u, v) = nearest_on_graph(weight, h, a);
                     assert_eq!(v, u.max(0.0));
                     let least = (-400..=400)
                         .map(|k| 0.01 * f64::from(k))
                         .map(|u| distance(u, u.max(0.0)))
                         .fold(f64::INFINITY, f64::min);
-                    assert!(distance(u, v) <= least + 1e-12, "({h}, {a})");
+                    // Coordinates of a few units, rounded a few times, in a square.
+                    let rounding = 16.0 * 10.0 * f64::from(f32::EPSILON);
+                    assert!(distance(u, v) <= least + rounding, "({h}, {a})");
                 }
             }
         }
