@@ -125,8 +125,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         x: &mut [Self::Scalar],
     );
 
-    /// [`mul_vec_transposed_columns`](LinearBackend::mul_vec_transposed_columns) with two vectors, bit
-    /// by bit: a backend that can reads the columns once for both.
+    /// x = A\[:, columns\]ᵀ y for each of two vectors y (m) with its x, one entry for each of `columns`,
+    /// as by [`mul_vec_transposed_columns`](LinearBackend::mul_vec_transposed_columns) bit by bit: a
+    /// backend that can reads the columns once for both.
     fn mul_two_vecs_transposed_columns(
         &self,
         a: &Self::Matrix,

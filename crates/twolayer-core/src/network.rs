@@ -292,8 +292,9 @@ impl<B: LinearBackend> TwoLayer<B> {
         self.pull_back_selected(active, scratch, product);
     }
 
-    /// [`jacobian_transposed_vec`](TwoLayer::jacobian_transposed_vec) with two vectors, in one pass over
-    /// A2 where the backend has such a kernel.
+    /// Cᵀ y for each of two `y` (m), written to its `product` (d), as by
+    /// [`jacobian_transposed_vec`](TwoLayer::jacobian_transposed_vec) bit by bit: 4mk + 4nd flops, k active
+    /// units, in one pass over A2 where the backend has such a kernel.
     pub fn jacobian_transposed_two_vecs(
         &self,
         active: &[usize],

@@ -268,8 +268,9 @@ pub trait RowStructured: Objective {
         product: &mut [Self::Scalar],
     );
 
-    /// [`differentiate`](Objective::differentiate), and product = Cᵀ y (d), without forming C: where the
-    /// backend can, the outer layer is read once for both.
+    /// [`differentiate`](Objective::differentiate), and product = Cᵀ y (d) for any y (m), without forming
+    /// C: 2mk + 2nd flops beyond the gradient's, and where the backend can, the outer layer is read once
+    /// for both.
     fn differentiate_with(
         &self,
         at: &mut Self::Evaluation,

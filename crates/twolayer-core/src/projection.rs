@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 /// The projection V Vᵀ = A (AᵀA + εI)⁻¹ Aᵀ on the columns of a matrix A (n×q), of f32 numbers.
 ///
-/// V has singular values of at most 1 whatever the condition of A is, so that a projection loses no
+/// V has singular values of at most 1 whatever the condition of A is, so that a product with it loses no
 /// more than the roundoff of its numbers: by A and a pseudoinverse, rounded apart, it would lose that
-/// times the condition. Half as many bytes as in f64 are read, and they are what the splitting waits
-/// for.
+/// times the condition. V itself is good to the roundoff of A's precision times (σ₁/σ)², or σ₁²/ε where
+/// that is less, in the direction of a singular value σ of A, σ₁ the largest. Half as many bytes as in
+/// f64 are read, and they are what the splitting waits for.
 pub(crate) struct Projection<B: LinearBackend<Scalar = f32>> {
     /// V (n×q).
     basis: Arc<B::Matrix>,

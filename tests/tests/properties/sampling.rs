@@ -119,7 +119,8 @@ fn sampled_rows_have_the_hessian_as_their_mean<B: LinearBackend>(backend: &B) {
     }
 }
 
-/// A model that computes the gradient builds the same H̃ there, and a new one elsewhere.
+/// A model that computes the gradient builds the same H̃ there, and a new one elsewhere and in another
+/// solve.
 fn a_pass_shared_with_the_gradient_changes_no_bit<B: LinearBackend>(backend: &B) {
     let (d, m) = (4, 60);
     let case = Case::new((d, 12, m), Blemish::None, TargetKind::Reachable, 0.5, 50);
@@ -159,6 +160,13 @@ fn sharing_changes_no_bit<'a, B: LinearBackend + 'a, H: HessianApprox<Inversion<
         let scales = [sharing.mean_eigenvalue(), plain.mean_eigenvalue()];
         assert_eq!(scales[0], scales[1], "{}", plain.name());
     }
+    sharing.differentiate(problem, &mut first);
+    let models = [&mut sharing, &mut plain].map(|model| {
+        model.begin_solve();
+        model.build(problem, points[1]);
+        matrix(model, problem, points[1])
+    });
+    assert_eq!(models[0], models[1], "{} in another solve", plain.name());
 }
 
 /// The largest |mean − expected|, less the rounding, in standard deviations of the mean.

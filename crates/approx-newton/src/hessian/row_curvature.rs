@@ -26,6 +26,11 @@ impl<T: Scalar> RowCurvature<T> {
         }
     }
 
+    /// Forgets the point that was differentiated.
+    pub(super) fn forget(&mut self) {
+        self.is_current = false;
+    }
+
     /// The gradient at a point, and what [`bring_to`](RowCurvature::bring_to) will be asked for there.
     pub(super) fn differentiate<O: RowStructured<Scalar = T>>(
         &mut self,

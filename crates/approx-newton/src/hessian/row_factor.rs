@@ -294,6 +294,7 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
     }
 
     fn begin_solve(&mut self) {
+        self.all_rows.forget();
         if let Some(sampling) = &mut self.sampling {
             sampling.sample.rewind();
             sampling.importance.begin_solve();

@@ -50,6 +50,7 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
     }
 
     fn begin_solve(&mut self) {
+        self.all_rows.forget();
         self.sketch.begin_solve();
     }
 

@@ -186,17 +186,17 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
             self.project_activations();
             self.reflect();
         }
-        self.project_hidden();
         self.find_inputs();
     }
 
     /// The one, but for those of `passed_over`, whose x comes nearest to its target's logits, by
     /// ‖Ã φ(A1 x + c1) − τ‖: the number it has among them. Only after [`advance`](Self::advance).
-    pub(super) fn nearest(&self, passed_over: &[usize]) -> usize {
+    pub(super) fn nearest(&mut self, passed_over: &[usize]) -> usize {
         let count = self.count();
         if count == 1 {
             return 0;
         }
+        self.project_hidden();
         let (backend, rows) = (self.network.backend(), &self.lift.rows);
         let mut residual = vec![B::Scalar::zero(); self.lift.outcomes.len()];
         let squares = (0..count).map(|k| {
