@@ -1,13 +1,16 @@
 //! The backends' kernels in f64, on matrices as large as those of the problems L and XL, half of
 //! the units active. `cargo xtask bench kernels` runs it and sets NumPy beside it.
 
+#[path = "../src/bench/copying.rs"]
+mod copying;
+
+use copying::{LENGTH, copy_on_all_cores};
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use criterion::{criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::hint::black_box;
-use std::thread;
 use std::time::Duration;
 use twolayer_core::LinearBackend;
 use twolayer_faer::Faer;
@@ -101,23 +104,15 @@ fn group<'c>(
 
 /// Bytes read and written by copying 256 MB, on one thread and on one for each core.
 fn copy(criterion: &mut Criterion) {
-    let source = vec![1.0_f64; 32 << 20];
-    let mut target = vec![0.0_f64; source.len()];
-    let bytes = Throughput::Bytes(16 * source.len() as u64);
+    let source = vec![1.0; LENGTH];
+    let mut target = vec![0.0; LENGTH];
+    let bytes = Throughput::Bytes(16 * LENGTH as u64);
     let mut group = group(criterion, "copy 256MB", bytes);
     group.bench_function("1 thread", |bencher| {
         bencher.iter(|| target.copy_from_slice(black_box(&source)));
     });
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let part = source.len().div_ceil(cores);
     group.bench_function("all cores", |bencher| {
-        bencher.iter(|| {
-            thread::scope(|scope| {
-                for (target, source) in target.chunks_mut(part).zip(source.chunks(part)) {
-                    scope.spawn(move || target.copy_from_slice(black_box(source)));
-                }
-            });
-        });
+        bencher.iter(|| copy_on_all_cores(&source, &mut target));
     });
     group.finish();
 }

@@ -1,9 +1,9 @@
 //! What figures were measured on.
 
+use super::copying::{LENGTH, copy_on_all_cores};
 use crate::tables::median;
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
-use std::hint::black_box;
 use std::thread;
 use std::time::Instant;
 
@@ -26,21 +26,15 @@ pub(crate) fn describe(versions: &BTreeMap<String, String>) -> String {
 /// Bytes read and written in a second by copying 256 MB on all cores: the median of nine copies, after
 /// one that makes the pages.
 pub(crate) fn copy_bandwidth() -> f64 {
-    let source = vec![1.0_f64; 32 << 20];
-    let mut target = vec![0.0_f64; source.len()];
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let part = source.len().div_ceil(cores);
+    let source = vec![1.0; LENGTH];
+    let mut target = vec![0.0; LENGTH];
     let mut copy = || {
         let clock = Instant::now();
-        thread::scope(|scope| {
-            for (target, source) in target.chunks_mut(part).zip(source.chunks(part)) {
-                scope.spawn(move || target.copy_from_slice(black_box(source)));
-            }
-        });
+        copy_on_all_cores(&source, &mut target);
         clock.elapsed().as_secs_f64()
     };
     copy();
-    let bytes = 16 * source.len();
+    let bytes = 16 * LENGTH;
     bytes as f64 / median((0..9).map(|_| copy()))
 }
 

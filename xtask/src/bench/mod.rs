@@ -2,6 +2,7 @@
 
 mod batch;
 mod continuation;
+mod copying;
 mod head;
 mod kernels;
 pub(crate) mod machine;
