@@ -29,8 +29,8 @@ use std::sync::Arc;
 ///
 /// Near a pair of points that almost meet it can circle for long. The metric of the projection on
 /// the graph moves such traps, and no solution. Hence where a first long burst did not help, eight
-/// iterations go on beside each other, each with its own metric, and what is returned is the x of
-/// the one whose output comes nearest, those aside whose x was returned just before.
+/// iterations go on beside each other, each with its own metric and half of them from x = 0, and what is
+/// returned is the x of the one whose output comes nearest, those aside whose x was returned just before.
 ///
 /// An iteration reads two orthonormal bases, those of the columns of A1 and of the rows of Ã, each from
 /// one end to the other and back: 4nd + 4ns flops for each metric in single precision, and nothing of
@@ -38,7 +38,7 @@ use std::sync::Arc;
 pub(crate) struct Splitting<'a, B: LinearBackend> {
     /// With one metric, and then with several.
     iterates: Iterates<'a, B>,
-    /// Where all of them begin (d).
+    /// Where those begin that do not begin at zero (d).
     start: Vec<B::Scalar>,
     /// Which of them gave the last starts; a number beyond theirs where none did.
     last: [usize; PASSED_OVER],

@@ -110,14 +110,19 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
     }
 
     /// One target with every weight: with the first it goes on, with the others it begins at the
-    /// pair of `start` (d).
+    /// pair of `start` (d) and at that of x = 0 by turns. On some targets all that begin at one point
+    /// go round between the same pairs of points that almost meet, whatever their weights.
     pub(super) fn spread(&self, start: &[B::Scalar]) -> Self {
         let count = WEIGHTS.len();
         let logits = repeat(&self.logits, count);
         let shortest = repeat(&self.shortest, count);
         let (network, lift, weights) = (self.network, self.lift, WEIGHTS.to_vec());
         let mut spread = Self::with_weights(network, lift, logits, shortest, weights);
-        spread.begin(&repeat(start, count));
+        let mut starts = repeat(start, count);
+        for k in (1..count).step_by(2) {
+            set_part(&mut starts, count, k, &vec![B::Scalar::zero(); start.len()]);
+        }
+        spread.begin(&starts);
         set_part(&mut spread.hidden, count, 0, &self.hidden);
         set_part(&mut spread.activations, count, 0, &self.activations);
         spread
