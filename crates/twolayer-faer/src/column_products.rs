@@ -1,6 +1,7 @@
 //! Products of columns and vectors, shared out over threads.
 
 use crate::FaerScalar;
+use crate::vector_registers::clear_upper_halves;
 use faer::Par;
 use faer::utils::thread::join_raw;
 use std::mem;
@@ -16,6 +17,7 @@ pub(crate) fn combine<'a, T: FaerScalar>(
     par: Par,
 ) {
     if par.degree() <= 1 {
+        clear_upper_halves();
         return columns::combine(|j| &column(j)[start..], x, y);
     }
     let middle = y.len() / 2;
@@ -37,6 +39,7 @@ pub(crate) fn dots<'a, T: FaerScalar, const V: usize>(
 ) {
     let count = x[0].len();
     if par.degree() <= 1 || count < 2 {
+        clear_upper_halves();
         return columns::dots(|j| column(first + j), y, x);
     }
     let middle = count / 2;

@@ -1,5 +1,6 @@
 //! Matrix products whose left side is not there as a matrix, but copied from another as it is needed.
 
+use crate::vector_registers::clear_upper_halves;
 use crate::{FaerScalar, PARALLEL_VECTOR};
 use faer::linalg::matmul::matmul;
 use faer::reborrow::{Reborrow, ReborrowMut};
@@ -97,6 +98,7 @@ pub(crate) fn copy_columns<T: FaerScalar>(
     par: Par,
 ) {
     if par.degree() <= 1 || block.ncols() < 2 {
+        clear_upper_halves();
         for (j, to) in block.col_iter_mut().enumerate() {
             if let Some(to) = to.try_as_col_major_mut() {
                 copy(first + j, to.as_slice_mut());

@@ -1,6 +1,7 @@
 //! Cholesky and Householder QR on faer's views, also for backends whose library has neither.
 
 use crate::FaerScalar;
+use crate::vector_registers::clear_upper_halves;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::householder::{
@@ -32,15 +33,18 @@ impl<T: FaerScalar> Factor<T> {
         lower.copy_from_triangular_lower(a);
         let parameters = <llt::factor::LltParams as Auto<T>>::auto();
         let scratch = llt::factor::cholesky_in_place_scratch::<T>(n, par, parameters.into());
-        llt::factor::cholesky_in_place(
+        let factored = llt::factor::cholesky_in_place(
             lower.as_mut(),
             Default::default(),
             par,
             MemStack::new(&mut MemBuffer::new(scratch)),
             parameters.into(),
-        )
-        .map_err(|_| NotPositiveDefinite)?;
-        Ok(Self { lower })
+        );
+        clear_upper_halves();
+        match factored {
+            Ok(_) => Ok(Self { lower }),
+            Err(_) => Err(NotPositiveDefinite),
+        }
     }
 
     /// rhs ← A⁻¹ rhs, for one right-hand side or several, one after the other.
@@ -55,6 +59,7 @@ impl<T: FaerScalar> Factor<T> {
             Par::Seq,
             MemStack::new(&mut buffer),
         );
+        clear_upper_halves();
     }
 }
 
@@ -134,6 +139,7 @@ impl<T: FaerScalar> Householder<T> {
                 );
             }
         }
+        clear_upper_halves();
         for (i, row) in r.chunks_exact_mut(q.max(1)).enumerate() {
             for (j, entry) in row.iter_mut().enumerate() {
                 *entry = if i <= j && i < p {

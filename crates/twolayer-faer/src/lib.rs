@@ -43,6 +43,7 @@
 mod column_products;
 mod copied_product;
 pub mod factor;
+mod vector_registers;
 
 pub use faer;
 pub use twolayer_core;
@@ -50,6 +51,7 @@ pub use twolayer_core;
 use crate::column_products::{combine, dots};
 use crate::copied_product::{CopiedProduct, copy_columns};
 use crate::factor::{Factor, Householder};
+use crate::vector_registers::clear_upper_halves;
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::{Reborrow, ReborrowMut};
@@ -104,6 +106,7 @@ pub fn look_up_caches() {
             1.0,
             Par::Seq,
         );
+        clear_upper_halves();
     });
 }
 
@@ -192,6 +195,7 @@ impl<T> Faer<T> {
             size,
         };
         product.run(0, parts, out.as_mut(), blocks, par);
+        clear_upper_halves();
     }
 
     fn par(&self, work: usize, enough: usize) -> Par {
@@ -302,6 +306,7 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         }
         let (y, x) = (ColMut::from_slice_mut(y), ColRef::from_slice(x));
         matmul(y, Accum::Replace, a, x, T::one(), Par::Seq);
+        clear_upper_halves();
     }
 
     fn mul_vec_transposed(&self, a: &Mat<T>, y: &[T], x: &mut [T]) {
@@ -315,6 +320,7 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         let x = MatMut::from_column_major_slice_mut(x, count, n);
         let par = self.par(m * n * count, PARALLEL_PRODUCT);
         matmul(x, Accum::Replace, y, a, T::one(), par);
+        clear_upper_halves();
     }
 
     fn mul_vec_columns(&self, a: &Mat<T>, columns: &[usize], x: &[T], y: &mut [T]) {
@@ -348,7 +354,8 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     ) {
         if inner.len() == a.ncols() {
             let par = self.par(a.nrows() * inner.len() * b.ncols(), PARALLEL_PRODUCT);
-            return matmul(out, Accum::Replace, a, b, T::one(), par);
+            matmul(out, Accum::Replace, a, b, T::one(), par);
+            return clear_upper_halves();
         }
         let copy = |from, start, to: &mut [T]| {
             to.copy_from_slice(&a.col_as_slice(from)[start..start + to.len()]);
@@ -447,6 +454,7 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
                 self.par(length * d * d / 2, PARALLEL_PRODUCT),
             );
         }
+        clear_upper_halves();
     }
 
     fn cholesky(
