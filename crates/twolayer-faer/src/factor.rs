@@ -41,10 +41,8 @@ impl<T: FaerScalar> Factor<T> {
             parameters.into(),
         );
         clear_upper_halves();
-        match factored {
-            Ok(_) => Ok(Self { lower }),
-            Err(_) => Err(NotPositiveDefinite),
-        }
+        factored.map_err(|_| NotPositiveDefinite)?;
+        Ok(Self { lower })
     }
 
     /// rhs ← A⁻¹ rhs, for one right-hand side or several, one after the other.

@@ -118,9 +118,9 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
         let shortest = repeat(&self.shortest, count);
         let (network, lift, weights) = (self.network, self.lift, WEIGHTS.to_vec());
         let mut spread = Self::with_weights(network, lift, logits, shortest, weights);
-        let mut starts = repeat(start, count);
+        let (mut starts, zero) = (repeat(start, count), vec![B::Scalar::zero(); start.len()]);
         for k in (1..count).step_by(2) {
-            set_part(&mut starts, count, k, &vec![B::Scalar::zero(); start.len()]);
+            set_part(&mut starts, count, k, &zero);
         }
         spread.begin(&starts);
         set_part(&mut spread.hidden, count, 0, &self.hidden);
