@@ -144,7 +144,8 @@ impl<T: Scalar> Solver<T> {
         B: LinearBackend<Scalar = T>,
         R: Send,
     {
-        let crew = Crew::new(self.threads, count);
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let crew = Crew::new(self.threads.unwrap_or_else(cores), count);
         crew.share_out(
             0..count,
             |seat| {

@@ -13,7 +13,8 @@ pub struct Solver<T> {
     pub(crate) warm_start: bool,
     pub(crate) restarts: usize,
     pub(crate) starts: usize,
-    pub(crate) threads: usize,
+    /// Where it is set: to ask the system takes a tenth of a small solve.
+    pub(crate) threads: Option<usize>,
     pub(crate) seed: u64,
 }
 
@@ -25,7 +26,7 @@ impl<T: Scalar> Default for Solver<T> {
             warm_start: true,
             restarts: 24,
             starts: 1,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: None,
             seed: 0,
         }
     }
@@ -70,7 +71,10 @@ impl<T: Scalar> Solver<T> {
     /// How many threads a batch uses; by default the cores that the system grants this process. A
     /// single solve uses those of its network's backend.
     pub fn with_threads(self, threads: usize) -> Self {
-        Self { threads, ..self }
+        Self {
+            threads: Some(threads),
+            ..self
+        }
     }
 
     /// The seed of everything random; 0 by default. One seed gives the same result on every run.

@@ -32,15 +32,23 @@ const LANES: usize = 8;
 ///
 /// With k = `x.len()`: |error| ≤ γ_c Σ |xⱼ| |column(j)|, c = 69 + k/256.
 pub fn combine<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], x: &[T], y: &mut [T]) {
+    if x.len() > GROUP {
+        return combine_groups(column, x, y);
+    }
+    for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+        y.fill(T::zero());
+        add_multiples(|j| &column(j)[block * BLOCK..], x, y);
+    }
+}
+
+/// [`combine`] of more than a group. On its own, so that few columns need no memory for a block.
+#[inline(never)]
+fn combine_groups<'a, T: Scalar>(column: impl Fn(usize) -> &'a [T], x: &[T], y: &mut [T]) {
     let mut buffer = [T::zero(); BLOCK];
     for (block, y) in y.chunks_mut(BLOCK).enumerate() {
         let start = block * BLOCK;
-        y.fill(T::zero());
-        if x.len() <= GROUP {
-            add_multiples(|j| &column(j)[start..], x, y);
-            continue;
-        }
         let partial = &mut buffer[..y.len()];
+        y.fill(T::zero());
         for (group, x) in x.chunks(GROUP).enumerate() {
             partial.fill(T::zero());
             add_multiples(|j| &column(group * GROUP + j)[start..], x, partial);

@@ -1,6 +1,7 @@
 //! Cholesky and Householder QR on faer's views, also for backends whose library has neither.
 
 use crate::FaerScalar;
+use crate::reflector::{Columns, Reflector};
 use crate::vector_registers::clear_upper_halves;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -9,10 +10,9 @@ use faer::linalg::householder::{
     apply_block_householder_transpose_on_the_left_in_place_with_conj as apply_transposed,
     make_householder_in_place, upgrade_householder_factor,
 };
-use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::utils::thread::join_raw;
-use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, RowMut, RowRef};
+use faer::{Auto, Conj, ContiguousFwd, Mat, MatMut, MatRef, Par};
 use std::fmt;
 use twolayer_core::NotPositiveDefinite;
 
@@ -61,7 +61,7 @@ impl<T: FaerScalar> Factor<T> {
     }
 }
 
-/// Householder QR with the reflectors of a panel of columns applied together.
+/// Householder QR; on a large matrix with the reflectors of a panel of columns applied together.
 ///
 /// It is built from faer's reflectors and block products and not from its
 /// `qr::no_pivoting::factor`, which takes a column for dependent on the earlier ones, and leaves it
@@ -73,9 +73,10 @@ impl<T: FaerScalar> Factor<T> {
 /// Zeros below a staircase cost nothing: a column is reduced down to the last entry that is not zero in
 /// it or in one before it.
 pub struct Householder<T> {
+    /// The triangular factor of a panel's reflectors.
     coefficients: Mat<T>,
     heights: Vec<usize>,
-    dots: Vec<T>,
+    tau: Vec<T>,
     /// One for each chunk of columns.
     scratch: Vec<MemBuffer>,
 }
@@ -83,6 +84,10 @@ pub struct Householder<T> {
 /// Columns of a panel. Within it reflectors are applied one by one, at the speed of memory; wider
 /// panels leave less to the block product.
 const PANEL: usize = 16;
+
+/// Entries of a matrix that is one panel. It stays in the nearest cache, where block products gain
+/// less than it takes to prepare them.
+const SMALL: usize = 4096;
 
 /// Columns that a panel's reflectors are applied to at a time. Threads share out such chunks and
 /// never part one: left to itself, faer makes one chunk for each thread, and a product rounds
@@ -94,7 +99,7 @@ impl<T: FaerScalar> Default for Householder<T> {
         Self {
             coefficients: Mat::new(),
             heights: Vec::new(),
-            dots: Vec::new(),
+            tau: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -107,59 +112,80 @@ impl<T: fmt::Debug> fmt::Debug for Householder<T> {
 }
 
 impl<T: FaerScalar> Householder<T> {
-    /// As [`LinearBackend::qr_reduce`](twolayer_core::LinearBackend::qr_reduce). Fast where the
-    /// columns of `a` are contiguous.
+    /// As [`LinearBackend::qr_reduce`](twolayer_core::LinearBackend::qr_reduce). A matrix whose
+    /// columns are not contiguous is copied first.
     pub fn reduce(&mut self, a: MatMut<'_, T>, rhs: &mut [T], r: &mut [T], par: Par) {
+        let mut a = a;
+        assert!(rhs.len() == a.nrows() && r.len() == a.ncols() * a.ncols());
+        if let Some(a) = a.rb_mut().try_as_col_major_mut() {
+            return self.reduce_columns(a, rhs, r, par);
+        }
+        let mut copy = Mat::zeros(a.nrows(), a.ncols());
+        copy.copy_from(a);
+        if let Some(a) = copy.as_mut().try_as_col_major_mut() {
+            self.reduce_columns(a, rhs, r, par);
+        }
+    }
+
+    fn reduce_columns(&mut self, a: Columns<'_, T>, rhs: &mut [T], r: &mut [T], par: Par) {
+        let mut a = a;
         let (p, q) = a.shape();
-        assert!(rhs.len() == p && r.len() == q * q);
-        let (mut a, mut rhs) = (a, ColMut::from_slice_mut(rhs).as_mat_mut());
-        self.reserve(p, q);
+        let size = p.min(q);
+        let widest = if p * q <= SMALL { q.max(1) } else { PANEL };
+        self.reserve(p, q, widest);
         heights(a.rb(), &mut self.heights);
-        for start in (0..p.min(q)).step_by(PANEL) {
-            let width = PANEL.min(p.min(q) - start);
-            let height = self.heights[start + width - 1].max(start + width) - start;
+        for start in (0..size).step_by(widest) {
+            let width = widest.min(size - start);
+            // Of each column of the panel, from row `start` on.
+            let heights = &mut self.heights[start..start + width];
+            for (j, height) in heights.iter_mut().enumerate() {
+                *height = (*height).max(start + j + 1) - start;
+            }
+            let height = heights[width - 1];
             let (mut panel, trailing) = a
                 .rb_mut()
-                .subrows_mut(start, height)
-                .subcols_mut(start, q - start)
+                .submatrix_mut(start, start, height, q - start)
                 .split_at_col_mut(width);
-            let mut coefficients = self.coefficients.as_mut().submatrix_mut(0, 0, width, width);
-            reduce_panel(panel.rb_mut(), coefficients.rb_mut(), &mut self.dots);
-            upgrade_householder_factor(coefficients.rb_mut(), panel.rb(), width, 1, Par::Seq);
-            let rhs = rhs.rb_mut().subrows_mut(start, height);
-            for (columns, par) in [(trailing, par), (rhs, Par::Seq)] {
-                apply_in_chunks(
-                    panel.rb(),
-                    coefficients.rb(),
-                    columns,
-                    &mut self.scratch,
-                    par,
-                );
+            let tau = &mut self.tau[..width];
+            let rhs = &mut rhs[start..start + height];
+            reduce_panel(panel.rb_mut(), rhs, heights, tau);
+            if trailing.ncols() > 0 {
+                let mut coefficients = self.coefficients.as_mut().submatrix_mut(0, 0, width, width);
+                for (j, &tau) in tau.iter().enumerate() {
+                    coefficients[(j, j)] = tau;
+                }
+                let (panel, trailing) = (panel.as_dyn_stride(), trailing.as_dyn_stride_mut());
+                upgrade_householder_factor(coefficients.rb_mut(), panel, width, 1, Par::Seq);
+                apply_in_chunks(panel, coefficients.rb(), trailing, &mut self.scratch, par);
             }
         }
         clear_upper_halves();
-        for (i, row) in r.chunks_exact_mut(q.max(1)).enumerate() {
-            for (j, entry) in row.iter_mut().enumerate() {
-                *entry = if i <= j && i < p {
-                    a[(i, j)]
-                } else {
-                    T::zero()
-                };
+        r.fill(T::zero());
+        for (j, column) in a.rb().col_iter().enumerate() {
+            let above = &column.as_slice()[..p.min(j + 1)];
+            for (to, &from) in r[j..].iter_mut().step_by(q).zip(above) {
+                *to = from;
             }
         }
     }
 
-    fn reserve(&mut self, p: usize, q: usize) {
+    /// Memory for p×q in panels of `widest` columns.
+    fn reserve(&mut self, p: usize, q: usize, widest: usize) {
+        if self.tau.len() < widest {
+            self.tau.resize(widest, T::zero());
+        }
+        if q <= widest {
+            return;
+        }
         if self.coefficients.nrows() < PANEL {
             self.coefficients = Mat::zeros(PANEL, PANEL);
-            self.dots = vec![T::zero(); PANEL];
         }
         let scratch = apply_scratch::<T>(p, PANEL, CHUNK);
         let large_enough = |buffer: &MemBuffer| buffer.len() >= scratch.size_bytes();
         if !self.scratch.first().is_some_and(large_enough) {
             self.scratch.clear();
         }
-        let chunks = q.div_ceil(CHUNK).max(1);
+        let chunks = q.div_ceil(CHUNK);
         if self.scratch.len() < chunks {
             self.scratch.resize_with(chunks, || MemBuffer::new(scratch));
         }
@@ -169,12 +195,13 @@ impl<T: FaerScalar> Householder<T> {
 /// The number of rows down to the last entry that is not zero in this column or one before it: what
 /// lies below stays zero, and no reflector of this column need reach there. Of a triangular matrix
 /// with the rows of a diagonal one between its own that leaves a fifth of the work.
-fn heights<T: FaerScalar>(a: MatRef<'_, T>, heights: &mut Vec<usize>) {
+fn heights<T: FaerScalar>(a: MatRef<'_, T, usize, usize, ContiguousFwd>, heights: &mut Vec<usize>) {
     let mut height = 0;
     heights.clear();
     heights.extend(a.col_iter().map(|column| {
-        let last = (height..a.nrows()).rfind(|&i| column[i] != T::zero());
-        height = last.map_or(height, |i| i + 1);
+        let below = &column.as_slice()[height..];
+        let last = below.iter().rposition(|&entry| entry != T::zero());
+        height += last.map_or(0, |i| i + 1);
         height
     }));
 }
@@ -206,43 +233,26 @@ fn apply_in_chunks<T: FaerScalar>(
     );
 }
 
-/// Reduces the columns of `panel` one by one: R above and on the diagonal, the reflectors v, of
-/// which the leading 1 is not stored, below it, and τ of H = I − v vᵀ/τ on the diagonal of
-/// `coefficients`.
-fn reduce_panel<T: FaerScalar>(panel: MatMut<'_, T>, coefficients: MatMut<'_, T>, dots: &mut [T]) {
-    let (mut panel, mut coefficients) = (panel, coefficients);
-    let (nrows, width) = panel.shape();
-    for j in 0..width {
-        let below = panel.rb_mut().subrows_mut(j, nrows - j);
-        let (left, rest) = below.split_at_col_mut(j + 1);
+/// Reduces the columns of `panel` one by one: R above and on the diagonal, below it the reflectors v,
+/// of which the leading 1 is not stored, and the τ of H = I − v vᵀ/τ. `rhs` ← Qᵀ `rhs`.
+fn reduce_panel<T: FaerScalar>(
+    panel: Columns<'_, T>,
+    rhs: &mut [T],
+    heights: &[usize],
+    tau: &mut [T],
+) {
+    let mut panel = panel;
+    for (j, (tau, &height)) in tau.iter_mut().zip(heights).enumerate() {
+        let (left, rest) = panel
+            .rb_mut()
+            .subrows_mut(j, height - j)
+            .split_at_col_mut(j + 1);
         let (mut head, mut tail) = left.col_mut(j).split_at_row_mut(1);
-        let tau = make_householder_in_place(&mut head[0], tail.rb_mut()).tau;
-        coefficients[(j, j)] = tau;
-        if rest.ncols() == 0 {
-            continue;
-        }
-        let (mut top, mut rest) = rest.split_at_row_mut(1);
-        // dots = vᵀ [top; rest] / τ, then [top; rest] −= v dots.
-        let dots = &mut dots[..rest.ncols()];
-        matmul(
-            RowMut::from_slice_mut(dots),
-            Accum::Replace,
-            tail.rb().transpose(),
-            rest.rb(),
-            T::one(),
-            Par::Seq,
-        );
-        for (k, dot) in dots.iter_mut().enumerate() {
-            *dot = (*dot + top[(0, k)]) / tau;
-            top[(0, k)] -= *dot;
-        }
-        matmul(
-            rest.rb_mut(),
-            Accum::Add,
-            tail.rb().as_mat(),
-            RowRef::from_slice(dots).as_mat(),
-            -T::one(),
-            Par::Seq,
-        );
+        *tau = make_householder_in_place(&mut head[0], tail.rb_mut().as_dyn_stride_mut()).tau;
+        let reflector = Reflector {
+            tail: tail.rb().as_slice(),
+            tau: *tau,
+        };
+        reflector.apply(rest, &mut rhs[j..height]);
     }
 }

@@ -43,6 +43,7 @@
 mod column_products;
 mod copied_product;
 pub mod factor;
+mod reflector;
 mod vector_registers;
 
 pub use faer;
@@ -114,7 +115,7 @@ pub fn look_up_caches() {
 #[derive(Debug)]
 pub struct Workspace<T> {
     block: Vec<T>,
-    rows: Mat<T>,
+    rows: Vec<T>,
     householder: Householder<T>,
 }
 
@@ -122,7 +123,7 @@ impl<T: FaerScalar> Default for Workspace<T> {
     fn default() -> Self {
         Self {
             block: Vec::new(),
-            rows: Mat::new(),
+            rows: Vec::new(),
             householder: Householder::default(),
         }
     }
@@ -171,13 +172,12 @@ impl<T> Faer<T> {
         let (k, d) = (inner.len(), b.ncols());
         let par = self.par(m * k * d, PARALLEL_PRODUCT);
         let (size, parts) = copied_product::shares(m, par);
-        // Sized for all inner indices, so that a later call with more of them finds room.
+        // With room for all inner indices, which a later call may have.
         let Workspace { block, rows, .. } = workspace;
-        let blocks = lengthen(block, parts * size * b.nrows());
-        grow(rows, b.nrows(), d);
-        for j in 0..d {
+        let blocks = lengthen(block, parts * size * k, parts * size * b.nrows());
+        let rows = lengthen(rows, k * d, b.nrows() * d);
+        for (j, to) in rows.chunks_exact_mut(k.max(1)).enumerate() {
             let from = b.col_as_slice(j);
-            let to = rows.col_as_slice_mut(j);
             for (to, &i) in to.iter_mut().zip(inner) {
                 *to = from[i];
             }
@@ -187,7 +187,7 @@ impl<T> Faer<T> {
         }
         let product = CopiedProduct {
             copy: &|j, start, to: &mut [T]| copy(inner[j], start, to),
-            right: rows.as_ref().submatrix(0, 0, k, d),
+            right: MatRef::from_column_major_slice(rows, k, d),
             accumulate: match factors {
                 Some(_) => Accum::Add,
                 None => Accum::Replace,
@@ -424,7 +424,8 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
         if m == 0 {
             out.fill(T::zero());
         }
-        let block = lengthen(&mut workspace.block, m.min(GRAM_BLOCK) * d);
+        let most = m.min(GRAM_BLOCK) * d;
+        let block = lengthen(&mut workspace.block, most, most);
         for start in (0..m).step_by(GRAM_BLOCK) {
             let length = GRAM_BLOCK.min(m - start);
             let weights = &weights[start..start + length];
@@ -476,15 +477,12 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     }
 }
 
-/// Gives `matrix` at least this shape. Its entries are lost where it grows.
-fn grow<T: FaerScalar>(matrix: &mut Mat<T>, nrows: usize, ncols: usize) {
-    if matrix.nrows() < nrows || matrix.ncols() < ncols {
-        *matrix = Mat::zeros(matrix.nrows().max(nrows), matrix.ncols().max(ncols));
+/// The first `length` entries of `scratch`, which gets memory for `most` at once: what is not used is
+/// not touched.
+fn lengthen<T: FaerScalar>(scratch: &mut Vec<T>, length: usize, most: usize) -> &mut [T] {
+    if scratch.capacity() < most {
+        *scratch = Vec::with_capacity(most);
     }
-}
-
-/// The first `length` entries of `scratch`, which grows where it has fewer.
-fn lengthen<T: FaerScalar>(scratch: &mut Vec<T>, length: usize) -> &mut [T] {
     if scratch.len() < length {
         scratch.resize(length, T::zero());
     }

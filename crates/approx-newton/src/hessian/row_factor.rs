@@ -42,7 +42,8 @@ pub struct RowFactor<O: RowStructured, I = ByWeight> {
     model: Triangular<O::Backend>,
     /// C, where all rows are used.
     kept: Option<KeptJacobian<O>>,
-    /// The weighted rows.
+    /// The weighted rows, from the first [`build`](HessianApprox::build) on: a solve of which a warm
+    /// start makes the whole builds none.
     jacobian: <O::Backend as LinearBackend>::Matrix,
     all_rows: RowCurvature<O::Scalar>,
     shift: Vec<O::Scalar>,
@@ -125,7 +126,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             kind: convex(kind),
             model: Triangular::new(backend.clone(), d),
             kept: None,
-            jacobian: backend.zeros(used, d),
+            jacobian: backend.zeros(0, d),
             backend,
             workspace: Default::default(),
             all_rows: RowCurvature::new(m, d),
@@ -143,7 +144,6 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             && sampling.sample.size() != rows
         {
             sampling.sample.resize(rows);
-            self.jacobian = self.backend.zeros(rows, self.all_rows.center.len());
             for vector in [&mut self.shift, &mut self.scale, &mut self.rows] {
                 vector.resize(rows, O::Scalar::zero());
             }
@@ -158,6 +158,14 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
     /// The triangular factor, for a model that refines this one.
     pub(super) fn triangular(&mut self) -> &mut Triangular<O::Backend> {
         &mut self.model
+    }
+
+    /// Gives the Jacobian the rows that are used.
+    fn shape_jacobian(&mut self) {
+        let used = self.scale.len();
+        if self.backend.nrows(&self.jacobian) != used {
+            self.jacobian = self.backend.zeros(used, self.all_rows.center.len());
+        }
     }
 
     /// τ, √(β + ω) and s for every row; Σκ and the gradient's entry along c̄. Returns whether some
@@ -209,6 +217,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         at: &O::Evaluation,
         mut sampling: Sampling<O::Scalar, I>,
     ) -> usize {
+        self.shape_jacobian();
         self.all_rows.bring_to(objective, at, self.kind);
         let RowCurvature {
             curvature, center, ..
@@ -334,6 +343,7 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         if let Some(sampling) = self.sampling.take() {
             return self.build_sampled(objective, at, sampling);
         }
+        self.shape_jacobian();
         if let Some(kept) = &mut self.kept {
             let jacobian = kept.bring_to(objective, at, &mut self.workspace);
             self.backend.copy(jacobian, &mut self.jacobian);

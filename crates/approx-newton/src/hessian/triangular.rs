@@ -36,7 +36,7 @@ impl<B: LinearBackend> Triangular<B> {
     pub(super) fn new(backend: B, d: usize) -> Self {
         let zeros = |length| vec![B::Scalar::zero(); length];
         Self {
-            stack: backend.zeros(2 * d + 1, d),
+            stack: backend.zeros(0, 0),
             workspace: Default::default(),
             backend,
             factor: zeros((d + 1) * d),
