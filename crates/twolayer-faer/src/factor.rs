@@ -131,21 +131,23 @@ impl<T: FaerScalar> Householder<T> {
         let mut a = a;
         let (p, q) = a.shape();
         let size = p.min(q);
-        let widest = if p * q <= SMALL { q.max(1) } else { PANEL };
-        self.reserve(p, q, widest);
+        let is_small = p * q <= SMALL;
+        let most = if is_small { size.max(1) } else { PANEL };
+        self.reserve(p, q, most);
         heights(a.rb(), &mut self.heights);
-        for start in (0..size).step_by(widest) {
-            let width = widest.min(size - start);
+        for start in (0..size).step_by(most) {
+            let width = most.min(size - start);
             // Of each column of the panel, from row `start` on.
             let heights = &mut self.heights[start..start + width];
             for (j, height) in heights.iter_mut().enumerate() {
                 *height = (*height).max(start + j + 1) - start;
             }
             let height = heights[width - 1];
+            // Of a small matrix also the columns behind the last reflector are in the panel.
             let (mut panel, trailing) = a
                 .rb_mut()
                 .submatrix_mut(start, start, height, q - start)
-                .split_at_col_mut(width);
+                .split_at_col_mut(if is_small { q } else { width });
             let tau = &mut self.tau[..width];
             let rhs = &mut rhs[start..start + height];
             reduce_panel(panel.rb_mut(), rhs, heights, tau);
@@ -169,12 +171,12 @@ impl<T: FaerScalar> Householder<T> {
         }
     }
 
-    /// Memory for p×q in panels of `widest` columns.
-    fn reserve(&mut self, p: usize, q: usize, widest: usize) {
-        if self.tau.len() < widest {
-            self.tau.resize(widest, T::zero());
+    /// Memory for p×q in panels of `most` reflectors.
+    fn reserve(&mut self, p: usize, q: usize, most: usize) {
+        if self.tau.len() < most {
+            self.tau.resize(most, T::zero());
         }
-        if q <= widest {
+        if p * q <= SMALL {
             return;
         }
         if self.coefficients.nrows() < PANEL {
@@ -254,5 +256,33 @@ fn reduce_panel<T: FaerScalar>(
             tau: *tau,
         };
         reflector.apply(rest, &mut rhs[j..height]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a transposed view are where columns are contiguous: the same bits come of it.
+    #[test]
+    fn columns_that_are_not_contiguous_are_reduced_too() {
+        let (p, q) = (7, 4);
+        let entry = |i: usize, j: usize| ((3 * i + 5 * j * j) % 11) as f64 - 5.0;
+        let mut reduced = Vec::new();
+        for transposed in [false, true] {
+            let mut a = match transposed {
+                false => Mat::from_fn(p, q, entry),
+                true => Mat::from_fn(q, p, |j, i| entry(i, j)),
+            };
+            let view = match transposed {
+                false => a.as_mut(),
+                true => a.as_mut().transpose_mut(),
+            };
+            let (mut rhs, mut r) = (vec![1.0; p], vec![f64::NAN; q * q]);
+            Householder::default().reduce(view, &mut rhs, &mut r, Par::Seq);
+            reduced.push((rhs, r));
+        }
+        assert!(reduced[0].1.iter().all(|entry| entry.is_finite()));
+        assert_eq!(reduced[0], reduced[1]);
     }
 }
