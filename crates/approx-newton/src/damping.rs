@@ -4,7 +4,10 @@ use twolayer_core::Scalar;
 
 /// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
 /// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
-/// multiplies it by a factor that doubles.
+/// multiplies it by a factor that doubles. A step that divides the value by more than ten divides ν by
+/// as much: near a solution with the value zero ν goes with the value, ‖F‖², and convergence is
+/// quadratic (N. Yamashita and M. Fukushima, "On the rate of convergence of the Levenberg–Marquardt
+/// method", 2001), where ten at a time would make it linear.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Damping<T> {
@@ -33,10 +36,12 @@ impl<T: Scalar> Damping<T> {
         self.value = self.value.max(noise).max(T::min_positive_value());
     }
 
-    /// After a full step whose decrease was `gain` times the predicted one.
-    pub(crate) fn reward(&mut self, gain: T) {
+    /// After a full step whose decrease was `gain` times the predicted one, and that left the part
+    /// `left` of the value.
+    pub(crate) fn reward(&mut self, gain: T, left: T) {
         let factor = T::one() - (T::of(2.0) * gain - T::one()).powi(3);
-        self.value *= factor.max(T::of(0.1)).min(T::of(2.0));
+        let least = T::of(0.1).min(left);
+        self.value *= factor.max(least).min(T::of(2.0));
         self.growth = T::of(2.0);
     }
 
@@ -62,11 +67,13 @@ mod tests {
         damping.punish();
         damping.punish();
         assert_eq!(damping.value(), 8.0);
-        damping.reward(1.0);
+        damping.reward(1.0, 0.5);
         assert_eq!(damping.value(), 0.8);
         damping.punish();
         assert_eq!(damping.value(), 1.6);
-        damping.reward(0.5);
+        damping.reward(0.5, 0.5);
         assert_eq!(damping.value(), 1.6);
+        damping.reward(1.0, 0.015625);
+        assert_eq!(damping.value(), 0.025);
     }
 }

@@ -67,7 +67,8 @@ impl<O: Kinked> Descent<O> {
         if kink.is_none() && !good {
             self.progress.damping.nudge();
         } else if fraction == one && good {
-            self.progress.damping.reward(gain);
+            let left = self.trial.value() / self.current.value();
+            self.progress.damping.reward(gain, left);
         }
         let before = self.current.value();
         swap(self);
