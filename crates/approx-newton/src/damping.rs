@@ -4,8 +4,8 @@ use twolayer_core::Scalar;
 
 /// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
 /// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
-/// multiplies it by a factor that doubles. A step that divides the value by more than ten divides ν by
-/// as much: near a solution with the value zero ν goes with the value, ‖F‖², and convergence is
+/// multiplies it by a factor that doubles. A step inside a cell that divides the value by more than ten
+/// divides ν by as much: near a solution with the value zero ν goes with the value, ‖F‖², and convergence is
 /// quadratic (N. Yamashita and M. Fukushima, "On the rate of convergence of the Levenberg–Marquardt
 /// method", 2001), where ten at a time would make it linear.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +37,7 @@ impl<T: Scalar> Damping<T> {
     }
 
     /// After a full step whose decrease was `gain` times the predicted one, and that left the part
-    /// `left` of the value.
+    /// `left` of the value; 1 where that is not to count.
     pub(crate) fn reward(&mut self, gain: T, left: T) {
         let factor = T::one() - (T::of(2.0) * gain - T::one()).powi(3);
         let least = T::of(0.1).min(left);

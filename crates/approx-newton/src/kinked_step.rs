@@ -135,8 +135,7 @@ impl<O: Kinked> Descent<O> {
             if let Some(gain) = self.try_step_over_kinks(problem, predicted) {
                 self.progress.caution.succeed(damping, gain);
                 if damping == self.progress.damping.value() {
-                    let left = self.current.value() / self.trial.value();
-                    self.progress.damping.reward(gain, left);
+                    self.progress.damping.reward(gain, O::Scalar::one());
                 }
                 return Some(reduce::norm(&self.kink_model.step));
             }

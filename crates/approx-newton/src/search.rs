@@ -67,7 +67,11 @@ impl<O: Kinked> Descent<O> {
         if kink.is_none() && !good {
             self.progress.damping.nudge();
         } else if fraction == one && good {
-            let left = self.trial.value() / self.current.value();
+            // Of a step over kinks the model has seen one side alone.
+            let left = match self.trial.flips_from(&self.current) {
+                0 => self.trial.value() / self.current.value(),
+                _ => one,
+            };
             self.progress.damping.reward(gain, left);
         }
         let before = self.current.value();
