@@ -5,9 +5,10 @@ use twolayer_core::Scalar;
 /// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
 /// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
 /// multiplies it by a factor that doubles. A step inside a cell that divides the value by more than ten
-/// divides ν by as much: near a solution with the value zero ν goes with the value, ‖F‖², and convergence is
-/// quadratic (N. Yamashita and M. Fukushima, "On the rate of convergence of the Levenberg–Marquardt
-/// method", 2001), where ten at a time would make it linear.
+/// may divide ν by as much: where the value is a square ‖F‖² and the solution has the value zero,
+/// convergence is quadratic with ν as large as the value (N. Yamashita and M. Fukushima, "On the rate of
+/// convergence of the Levenberg–Marquardt method", 2001), while ν that falls by ten at a time lets each
+/// step gain one digit more than the last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Damping<T> {
@@ -40,8 +41,9 @@ impl<T: Scalar> Damping<T> {
     /// `left` of the value; 1 where that is not to count.
     pub(crate) fn reward(&mut self, gain: T, left: T) {
         let factor = T::one() - (T::of(2.0) * gain - T::one()).powi(3);
-        let least = T::of(0.1).min(left);
+        let least = T::of(0.1).min(left).max(T::zero());
         self.value *= factor.max(least).min(T::of(2.0));
+        self.value = self.value.max(T::min_positive_value());
         self.growth = T::of(2.0);
     }
 
@@ -73,7 +75,22 @@ mod tests {
         assert_eq!(damping.value(), 1.6);
         damping.reward(0.5, 0.5);
         assert_eq!(damping.value(), 1.6);
-        damping.reward(1.0, 0.015625);
-        assert_eq!(damping.value(), 0.025);
+    }
+
+    #[test]
+    fn it_falls_with_the_value_and_stays_positive() {
+        let after = |gain, left| {
+            let mut damping = Damping::new(1.0, 1.0_f64);
+            damping.reward(gain, left);
+            damping.value()
+        };
+        assert_eq!(after(1.0, 0.015625), 0.015625);
+        assert_eq!(after(1.0, 0.5), 0.1);
+        assert_eq!(after(1.25, 3.0), 0.1);
+        assert_eq!(after(0.5, 0.015625), 1.0);
+        assert_eq!(after(1.0, f64::NAN), 0.1);
+        for left in [0.0, -1e-30] {
+            assert_eq!(after(1.25, left), f64::MIN_POSITIVE);
+        }
     }
 }

@@ -64,11 +64,12 @@ impl<O: Kinked> Descent<O> {
         }
         let gain = (self.current.value() - self.trial.value()) / step.predicted;
         let good = gain > O::Scalar::of(GOOD_GAIN);
+        let flips = self.trial.flips_from(&self.current);
         if kink.is_none() && !good {
             self.progress.damping.nudge();
         } else if fraction == one && good {
             // Of a step over kinks the model has seen one side alone.
-            let left = match self.trial.flips_from(&self.current) {
+            let left = match flips {
                 0 => self.trial.value() / self.current.value(),
                 _ => one,
             };
@@ -76,7 +77,7 @@ impl<O: Kinked> Descent<O> {
         }
         let before = self.current.value();
         swap(self);
-        self.flips = self.current.flips_from(&self.trial);
+        self.flips = flips;
         self.active_set.forget_releases();
         if let Some(kink) = kink
             && (exact.is_some() || self.falls_into(problem, kink))

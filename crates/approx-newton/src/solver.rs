@@ -13,7 +13,7 @@ pub struct Solver<T> {
     pub(crate) warm_start: bool,
     pub(crate) restarts: usize,
     pub(crate) starts: usize,
-    /// Where it is set: to ask the system takes a tenth of a small solve.
+    /// `None`: one for each core. Only a batch asks the system, which takes a tenth of a small solve.
     pub(crate) threads: Option<usize>,
     pub(crate) seed: u64,
 }

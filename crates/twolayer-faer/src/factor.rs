@@ -81,12 +81,12 @@ pub struct Householder<T> {
     scratch: Vec<MemBuffer>,
 }
 
-/// Columns of a panel. Within it reflectors are applied one by one, at the speed of memory; wider
-/// panels leave less to the block product.
+/// Columns of a panel of a large matrix. Within it reflectors are applied one by one, at the speed of
+/// memory; wider panels leave less to the block product.
 const PANEL: usize = 16;
 
-/// Entries of a matrix that is one panel. It stays in the nearest cache, where block products gain
-/// less than it takes to prepare them.
+/// Most entries of a matrix that is reduced as one panel. It stays in the nearest cache, where block
+/// products gain less than it takes to prepare them.
 const SMALL: usize = 4096;
 
 /// Columns that a panel's reflectors are applied to at a time. Threads share out such chunks and
@@ -122,6 +122,7 @@ impl<T: FaerScalar> Householder<T> {
         }
         let mut copy = Mat::zeros(a.nrows(), a.ncols());
         copy.copy_from(a);
+        // The columns of a `Mat` are contiguous.
         if let Some(a) = copy.as_mut().try_as_col_major_mut() {
             self.reduce_columns(a, rhs, r, par);
         }
@@ -132,11 +133,14 @@ impl<T: FaerScalar> Householder<T> {
         let (p, q) = a.shape();
         let size = p.min(q);
         let is_small = p * q <= SMALL;
-        let most = if is_small { size.max(1) } else { PANEL };
-        self.reserve(p, q, most);
+        let panel_width = if is_small { size.max(1) } else { PANEL };
+        self.tau.resize(panel_width, T::zero());
+        if !is_small {
+            self.reserve(p, q);
+        }
         heights(a.rb(), &mut self.heights);
-        for start in (0..size).step_by(most) {
-            let width = most.min(size - start);
+        for start in (0..size).step_by(panel_width) {
+            let width = panel_width.min(size - start);
             // Of each column of the panel, from row `start` on.
             let heights = &mut self.heights[start..start + width];
             for (j, height) in heights.iter_mut().enumerate() {
@@ -171,14 +175,8 @@ impl<T: FaerScalar> Householder<T> {
         }
     }
 
-    /// Memory for p×q in panels of `most` reflectors.
-    fn reserve(&mut self, p: usize, q: usize, most: usize) {
-        if self.tau.len() < most {
-            self.tau.resize(most, T::zero());
-        }
-        if p * q <= SMALL {
-            return;
-        }
+    /// Memory for the block products of a p×q matrix.
+    fn reserve(&mut self, p: usize, q: usize) {
         if self.coefficients.nrows() < PANEL {
             self.coefficients = Mat::zeros(PANEL, PANEL);
         }
@@ -236,7 +234,7 @@ fn apply_in_chunks<T: FaerScalar>(
 }
 
 /// Reduces the columns of `panel` one by one: R above and on the diagonal, below it the reflectors v,
-/// of which the leading 1 is not stored, and the τ of H = I − v vᵀ/τ. `rhs` ← Qᵀ `rhs`.
+/// of which the leading 1 is not stored; `tau` gets the τ of H = I − v vᵀ/τ. `rhs` ← Qᵀ `rhs`.
 fn reduce_panel<T: FaerScalar>(
     panel: Columns<'_, T>,
     rhs: &mut [T],
@@ -263,7 +261,7 @@ fn reduce_panel<T: FaerScalar>(
 mod tests {
     use super::*;
 
-    /// Rows of a transposed view are where columns are contiguous: the same bits come of it.
+    /// In a transposed view the rows are contiguous and not the columns: it is copied, to the same bits.
     #[test]
     fn columns_that_are_not_contiguous_are_reduced_too() {
         let (p, q) = (7, 4);

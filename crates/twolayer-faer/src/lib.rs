@@ -477,8 +477,8 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     }
 }
 
-/// The first `length` entries of `scratch`, which gets memory for `most` at once: what is not used is
-/// not touched.
+/// The first `length` entries of `scratch`, left over from earlier calls. It gets memory for `most` at
+/// once: what is not used is not touched.
 fn lengthen<T: FaerScalar>(scratch: &mut Vec<T>, length: usize, most: usize) -> &mut [T] {
     if scratch.capacity() < most {
         *scratch = Vec::with_capacity(most);

@@ -25,7 +25,7 @@ impl<T: FaerScalar> Reflector<'_, T> {
         });
     }
 
-    /// Applies it to N columns, which share what is read of v, with so many partial sums of each
+    /// Applies it to N columns, which share what is read of v, with `LANES` partial sums of each
     /// product.
     #[inline(always)]
     fn apply_to<const N: usize, const LANES: usize>(&self, columns: [&mut [T]; N]) {

@@ -16,6 +16,7 @@ use twolayer_core::{LinearBackend, RowStructured};
 /// γ_(k + 2F), F ≤ n, times the sizes of all terms added, and never more than a few times that of
 /// one formed anew.
 pub(super) struct KeptJacobian<O: RowStructured> {
+    /// It has no rows before it is first formed.
     matrix: <O::Backend as LinearBackend>::Matrix,
     /// The cell that it belongs to; empty before it was first formed.
     cell: Vec<bool>,
@@ -28,9 +29,7 @@ pub(super) struct KeptJacobian<O: RowStructured> {
 impl<O: RowStructured> KeptJacobian<O> {
     pub(super) fn new(objective: &O) -> Self {
         Self {
-            matrix: objective
-                .backend()
-                .zeros(objective.rows(), objective.dimension()),
+            matrix: objective.backend().zeros(0, objective.dimension()),
             cell: Vec::new(),
             changes: 0,
             kinks: Vec::new(),
@@ -57,6 +56,10 @@ impl<O: RowStructured> KeptJacobian<O> {
                 self.cell.copy_from_slice(cell);
             }
             cell => {
+                let backend = objective.backend();
+                if backend.nrows(&self.matrix) != objective.rows() {
+                    self.matrix = backend.zeros(objective.rows(), objective.dimension());
+                }
                 objective.jacobian(at, &mut self.matrix, workspace);
                 self.changes = 0;
                 let cell = cell.unwrap_or_default();

@@ -42,8 +42,8 @@ pub struct RowFactor<O: RowStructured, I = ByWeight> {
     model: Triangular<O::Backend>,
     /// C, where all rows are used.
     kept: Option<KeptJacobian<O>>,
-    /// The weighted rows, from the first [`build`](HessianApprox::build) on: a solve of which a warm
-    /// start makes the whole builds none.
+    /// The weighted rows. It has none before the first [`build`](HessianApprox::build): a solve that
+    /// its warm start finishes never builds.
     jacobian: <O::Backend as LinearBackend>::Matrix,
     all_rows: RowCurvature<O::Scalar>,
     shift: Vec<O::Scalar>,

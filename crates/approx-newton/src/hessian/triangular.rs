@@ -14,7 +14,7 @@ use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce
 pub(super) struct Triangular<B: LinearBackend> {
     backend: B,
     workspace: B::Workspace,
-    /// R, e and the ridge, over the free coordinates.
+    /// R, e and the ridge, over the free coordinates: shaped where they are first factored.
     stack: B::Matrix,
     /// R (d×d, row after row), then e.
     factor: Vec<B::Scalar>,
@@ -162,7 +162,7 @@ impl<B: LinearBackend> Triangular<B> {
             }
         }
         let backend = &self.backend;
-        if backend.ncols(&self.stack) != free {
+        if backend.nrows(&self.stack) != d + 1 + free {
             self.stack = backend.zeros(d + 1 + free, free);
         }
         backend.copy_from_row_major(&self.stacked, &mut self.stack);
