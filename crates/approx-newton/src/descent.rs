@@ -98,10 +98,6 @@ impl<O: Kinked> Descent<O> {
     pub(crate) fn new(objective: &O, tolerances: Tolerances<O::Scalar>) -> Self {
         let d = objective.dimension();
         let zeros = |length| vec![O::Scalar::zero(); length];
-        let mut kink_model = KinkModel::default();
-        if objective.kinks() > 0 {
-            kink_model.resize(d, objective.kinks());
-        }
         Self {
             tolerances,
             current: objective.new_evaluation(),
@@ -121,7 +117,7 @@ impl<O: Kinked> Descent<O> {
                 fractions: Vec::with_capacity(MOST_PLACES),
                 values: Vec::with_capacity(MOST_PLACES),
             },
-            kink_model,
+            kink_model: KinkModel::default(),
             model: Model::Missing,
             flips: 0,
             is_differentiated: false,
@@ -192,6 +188,11 @@ impl<O: Kinked> Descent<O> {
         let noise = problem.rounding_error(&self.current);
         if value <= noise {
             return iteration.ending(Status::PerfectFit);
+        }
+        // Not before: a target that its warm start meets is never iterated on.
+        if problem.kinks() > 0 {
+            self.kink_model
+                .make_room(problem.dimension(), problem.kinks());
         }
         if self.model != Model::Current {
             iteration.rows_used = self.build_model(problem, hessian);

@@ -69,8 +69,11 @@ const MOST_TURNS: usize = 400;
 const NOTICEABLE: f64 = 1e4;
 
 impl<T: Scalar> KinkModel<T> {
-    /// Makes room for d unknowns and n kinks.
-    pub(crate) fn resize(&mut self, d: usize, n: usize) {
+    /// Makes room for d unknowns and n kinks, unless there is.
+    pub(crate) fn make_room(&mut self, d: usize, n: usize) {
+        if self.residual.len() == d && self.jumps.len() == n {
+            return;
+        }
         self.factor.resize(d * d, T::zero());
         for vector in [
             &mut self.residual,
@@ -95,6 +98,7 @@ impl<T: Scalar> KinkModel<T> {
         self.sides.reserve(n);
         self.crossings.reserve(n);
         self.pinned.reserve(d);
+        self.all_kinks.clear();
         self.all_kinks.extend(0..n);
     }
 
@@ -433,7 +437,7 @@ mod tests {
             let sides = distances.map(|h| h > 0.0);
             let mut at = Origin { distances, sides };
             let mut model = KinkModel::default();
-            model.resize(D, N);
+            model.make_room(D, N);
             for i in 0..D {
                 for j in i..D {
                     model.factor[i * D + j] = draw(1.0);
