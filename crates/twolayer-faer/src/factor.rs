@@ -112,8 +112,12 @@ impl<T: fmt::Debug> fmt::Debug for Householder<T> {
 }
 
 impl<T: FaerScalar> Householder<T> {
-    /// As [`LinearBackend::qr_reduce`](twolayer_core::LinearBackend::qr_reduce). A matrix whose
-    /// columns are not contiguous is copied first.
+    /// As [`LinearBackend::qr_reduce`](twolayer_core::LinearBackend::qr_reduce): A = QR for `a` (p×q),
+    /// `rhs` (p) ← Qᵀ `rhs`, and R in `r` (q×q, row after row). A matrix whose columns are not contiguous
+    /// is copied first.
+    ///
+    /// # Panics
+    /// Where `rhs` or `r` has another length.
     pub fn reduce(&mut self, a: MatMut<'_, T>, rhs: &mut [T], r: &mut [T], par: Par) {
         let mut a = a;
         assert!(rhs.len() == a.nrows() && r.len() == a.ncols() * a.ncols());
