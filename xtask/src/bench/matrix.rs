@@ -1,15 +1,17 @@
 //! Whole solves: backend × precision × Hessian × problem × start, and the peers.
 
 use super::machine;
-use super::peer::{FURTHER, Peer, PeerReport, PythonArgs, STANDARD, check_start, losses};
+use super::peer::{FURTHER, Peer, PeerRun, PythonArgs, STANDARD, check_start, losses};
 use super::problem::{Named, Problem, Start};
+use super::repeated::{Outcome, Repeated, Repeats, Run, SOLVED, Solve, in_turns};
 use super::summary::{self, Row};
-use super::trace::{Course, seconds_to};
-use super::twolayer::{Inverted, Twolayer};
+use super::trace::Course;
+use super::twolayer::{self, Twolayer};
 use super::{plots, positive};
 use crate::error::Error;
 use crate::python::{NUMPY, has};
-use crate::tables::{csv, median, save};
+use crate::tables::{csv, save};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -39,7 +41,8 @@ pub(crate) struct Args {
                          conjugate-gradient,mixed-precision"
     )]
     hessians: Vec<String>,
-    /// How often each solve of twolayer is run, each time in a new process; medians are told
+    /// How often each solve of twolayer is run at least, each time in a new process; medians are
+    /// told. Solves that are short, of whichever program, are run up to 25 times if not --quick
     /// [default: 3; with --quick: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     repeats: Option<u16>,
@@ -47,9 +50,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     limit: Option<f64>,
 }
-
-/// What counts as solved, over L(x0).
-pub(crate) const SOLVED: f64 = 1e-12;
 
 impl Args {
     fn problems(&self) -> Vec<Named> {
@@ -60,8 +60,14 @@ impl Args {
         }
     }
 
-    fn repeats(&self) -> u16 {
-        self.repeats.unwrap_or(if self.quick { 1 } else { 3 })
+    /// Of twolayer.
+    fn repeats(&self) -> Repeats {
+        let default = if self.quick { 1 } else { 3 };
+        let at_least = self.repeats.map_or(default, usize::from);
+        Repeats {
+            at_least,
+            at_most: at_least.max(if self.quick { 1 } else { 25 }),
+        }
     }
 
     fn limit(&self) -> f64 {
@@ -150,94 +156,78 @@ fn ours(
 ) -> Result<(), Error> {
     for precision in &args.precisions {
         for backend in &args.backends {
-            for hessian in &args.hessians {
-                if hessian == "mixed-precision" && precision == "f32" {
-                    // It is a model in less precision than the solve.
-                    continue;
-                }
-                let x0 = start.file.to_string_lossy();
-                let mut options = vec![
-                    ["--backend", backend],
-                    ["--precision", precision],
-                    ["--hessian", hessian],
-                    ["--start", &x0],
-                ];
-                if problem.targets > 1 {
-                    // One solve at a time: their times are added up.
-                    options.push(["--threads", "1"]);
-                }
+            // A model in less precision than the solve is not for the least precision.
+            let hessians = args.hessians.iter();
+            let hessians = hessians.filter(|h| *h != "mixed-precision" || precision != "f32");
+            let solves = hessians.map(|hessian| {
                 let row = Row {
                     backend: backend.clone(),
                     precision: precision.clone(),
                     hessian: hessian.clone(),
+                    input_bytes: problem.input_bytes(if precision == "f32" { 4 } else { 8 }),
                     ..Row::new(problem, start, format!("twolayer {backend} {hessian}"))
                 };
-                let mut runs = Vec::new();
-                for _ in 0..args.repeats() {
-                    let options = options.as_flattened().iter().copied();
-                    let limit = Duration::from_secs_f64(args.limit() * problem.targets as f64);
-                    match twolayer.invert(&problem.file, options, Some(limit))? {
-                        Some(inverted) => runs.push(inverted),
-                        // Another try would take as long.
-                        None => break,
-                    }
+                Repeated::new(row, || {
+                    invert(args, twolayer, problem, start, precision, backend, hessian)
+                })
+            });
+            let rows = in_turns(solves.collect(), args.repeats())?;
+            let default = rows.iter().find(|row| row.hessian == "auto");
+            let default = default.filter(|row| row.is_double() && row.targets > 0);
+            if let Some(row) = default.filter(|_| others.has_numpy) {
+                // Once more, for the file of its result.
+                let again = invert(args, twolayer, problem, start, precision, backend, "auto")?;
+                if matches!(again, Outcome::Ran(_)) {
+                    confirm(args, twolayer, problem, row)?;
                 }
-                let row = if runs.len() < usize::from(args.repeats()) {
-                    let ended = format!("over {} s a target", args.limit());
-                    Row { ended, ..row }
-                } else {
-                    our_row(row, problem, runs)
-                };
-                if others.has_numpy && precision == "f64" && hessian == "auto" && row.targets > 0 {
-                    confirm(args, twolayer, problem, &row)?;
-                }
-                row.tell();
-                measured.rows.push(row);
             }
+            measured.rows.extend(rows);
         }
     }
     Ok(())
 }
 
-fn our_row(row: Row, problem: &Problem, mut runs: Vec<Inverted>) -> Row {
-    let number = if row.precision == "f32" { 4 } else { 8 };
-    let peak = runs.iter().filter_map(|run| run.peak_bytes).max();
-    let totals = runs
-        .iter()
-        .map(|run| run.solves.iter().map(|s| s.seconds).sum());
-    let seconds = Some(median(totals));
-    let to_accuracy = runs.iter().map(|run| {
-        let times = run.solves.iter().map(|solve| solved_at(&solve.course));
-        times.sum::<Option<f64>>().unwrap_or(f64::INFINITY)
-    });
-    let to_accuracy = median(to_accuracy);
-    // The same arithmetic every time: one run speaks for all of what is not time.
-    let Some(run) = runs.pop() else {
-        return row;
-    };
-    let ended: BTreeSet<_> = run.solves.iter().map(|s| s.status.as_str()).collect();
-    let ratios = run.solves.iter().map(|s| s.loss / s.course.start_loss);
-    Row {
-        targets: run.solves.len(),
-        solved: run
-            .solves
-            .iter()
-            .filter(|s| solved_at(&s.course).is_some())
-            .count(),
-        seconds_to_accuracy: to_accuracy.is_finite().then_some(to_accuracy),
-        seconds,
-        iterations: run.solves.iter().map(|s| s.iterations).sum(),
-        worst_loss: Some(ratios.fold(0.0, f64::max)),
-        peak_bytes: peak,
-        peak_over_inputs: peak.map(|peak| peak as f64 / problem.input_bytes(number) as f64),
-        ended: ended.into_iter().collect::<Vec<_>>().join(", "),
-        courses: run.solves.into_iter().map(|solve| solve.course).collect(),
-        ..row
+fn invert(
+    args: &Args,
+    twolayer: &Twolayer,
+    problem: &Problem,
+    start: &Start,
+    precision: &str,
+    backend: &str,
+    hessian: &str,
+) -> Result<Outcome, Error> {
+    let x0 = start.file.to_string_lossy();
+    let mut options = vec![
+        ["--backend", backend],
+        ["--precision", precision],
+        ["--hessian", hessian],
+        ["--start", &x0],
+    ];
+    if problem.targets > 1 {
+        // One solve at a time: their times are added up.
+        options.push(["--threads", "1"]);
     }
+    let options = options.as_flattened().iter().copied();
+    let limit = Duration::from_secs_f64(args.limit() * problem.targets as f64);
+    let inverted = twolayer.invert(&problem.file, options, Some(limit))?;
+    Ok(match inverted {
+        Some(inverted) => Outcome::Ran(Run {
+            peak_bytes: inverted.peak_bytes,
+            solves: inverted.solves.into_iter().map(our_solve).collect(),
+        }),
+        None => Outcome::Failed(format!("over {} s a target", args.limit())),
+    })
 }
 
-fn solved_at(course: &Course) -> Option<f64> {
-    seconds_to(&course.history, SOLVED * course.start_loss)
+fn our_solve(solve: twolayer::Solve) -> Solve {
+    Solve {
+        course: solve.course,
+        seconds: solve.seconds,
+        loss: solve.loss,
+        iterations: solve.iterations,
+        hessians: None,
+        ended: solve.status,
+    }
 }
 
 /// Has NumPy compute the loss at the start and at the answer.
@@ -257,6 +247,7 @@ fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Re
     Ok(())
 }
 
+/// The other programs, on what the last rows measured are of.
 fn peers(
     args: &Args,
     others: &Others,
@@ -266,60 +257,65 @@ fn peers(
 ) -> Result<(), Error> {
     let ours = measured.rows.iter().rev();
     let ours = ours.take_while(|row| row.problem == problem.name && row.start == start.name);
-    let double = ours.filter(|row| row.precision == "f64" && row.targets > 0);
+    let double = ours.filter(|row| row.is_double() && row.targets > 0);
     let Some(start_loss) = double.map(|row| row.courses[0].start_loss).next() else {
         return Ok(());
     };
-    for &peer in &others.peers {
-        let limits = vec![args.limit(); problem.targets];
-        let python = &args.python.python;
-        match peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED) {
-            Ok(report) => {
-                check_start(start_loss, report.runs[0].start_loss, peer.name)?;
-                let row = peer_row(peer, problem, start, &report);
-                row.tell();
-                measured.rows.push(row);
-                measured.versions.extend(report.versions);
+    let versions = RefCell::new(&mut measured.versions);
+    let limits = vec![args.limit(); problem.targets];
+    let solves = others.peers.iter().map(|&peer| {
+        let row = Row {
+            precision: "f64".into(),
+            input_bytes: problem.input_bytes(8),
+            ..Row::new(problem, start, peer.name.into())
+        };
+        let (limits, versions) = (&limits, &versions);
+        Repeated::new(row, move || {
+            let python = &args.python.python;
+            match peer.run(python, &problem.file, Some(&start.file), limits, SOLVED) {
+                Ok(report) => {
+                    check_start(start_loss, report.runs[0].start_loss, peer.name)?;
+                    versions.borrow_mut().extend(report.versions);
+                    Ok(Outcome::Ran(Run {
+                        peak_bytes: report.peak_bytes,
+                        solves: report.runs.into_iter().map(their_solve).collect(),
+                    }))
+                }
+                Err(error) => {
+                    eprintln!("{}: {error}", peer.name);
+                    let told = error.to_string();
+                    Ok(Outcome::Failed(
+                        told.lines().last().unwrap_or_default().into(),
+                    ))
+                }
             }
-            Err(error) => {
-                eprintln!("{}: {error}", peer.name);
-                let told = error.to_string();
-                let reason = told.lines().last().unwrap_or_default();
-                measured.missing.insert(format!("{}: {reason}", peer.name));
-            }
-        }
-    }
+        })
+    });
+    let repeats = Repeats {
+        at_least: 1,
+        ..args.repeats()
+    };
+    let rows = in_turns(solves.collect(), repeats)?;
+    let (rows, failed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.runs > 0);
+    let failed = failed.iter();
+    measured
+        .missing
+        .extend(failed.map(|row| format!("{}: {}", row.solver, row.ended)));
+    measured.rows.extend(rows);
     Ok(())
 }
 
-fn peer_row(peer: &Peer, problem: &Problem, start: &Start, report: &PeerReport) -> Row {
-    let courses: Vec<Course> = report
-        .runs
-        .iter()
-        .map(|run| Course {
+fn their_solve(run: PeerRun) -> Solve {
+    Solve {
+        course: Course {
             start_loss: run.start_loss,
-            history: run.history.clone(),
+            history: run.history,
             ..Course::default()
-        })
-        .collect();
-    let times = courses.iter().map(solved_at);
-    let ratios = report.runs.iter().map(|run| run.lowest / run.start_loss);
-    let ended: BTreeSet<_> = report.runs.iter().map(|run| run.ended.as_str()).collect();
-    Row {
-        precision: "f64".into(),
-        targets: report.runs.len(),
-        solved: courses.iter().filter(|c| solved_at(c).is_some()).count(),
-        seconds_to_accuracy: times.sum(),
-        seconds: Some(report.runs.iter().map(|run| run.seconds).sum()),
-        iterations: report.runs.iter().map(|run| run.evaluations).sum(),
-        hessians: Some(report.runs.iter().map(|run| run.hessians).sum()),
-        worst_loss: Some(ratios.fold(0.0, f64::max)),
-        peak_bytes: report.peak_bytes,
-        peak_over_inputs: report
-            .peak_bytes
-            .map(|peak| peak as f64 / problem.input_bytes(8) as f64),
-        ended: ended.into_iter().collect::<Vec<_>>().join(", "),
-        courses,
-        ..Row::new(problem, start, peer.name.into())
+        },
+        seconds: run.seconds,
+        loss: run.lowest,
+        iterations: run.evaluations,
+        hessians: Some(run.hessians),
+        ended: run.ended,
     }
 }

@@ -12,6 +12,7 @@ mod peer;
 mod plots;
 mod problem;
 mod profile;
+mod repeated;
 mod steps;
 mod summary;
 mod trace;

@@ -1,6 +1,7 @@
 //! The matrix as tables.
 
 use super::problem::{Problem, Start};
+use super::repeated::{Repeats, SHORT};
 use super::trace::Course;
 use crate::tables::markdown;
 use serde::Serialize;
@@ -15,6 +16,11 @@ pub(crate) struct Row {
     pub(crate) backend: String,
     pub(crate) precision: String,
     pub(crate) hessian: String,
+    /// Bytes of the problem's arrays in the precision of the solve.
+    #[serde(skip)]
+    pub(crate) input_bytes: usize,
+    /// 0 where there is no result.
+    pub(crate) runs: usize,
     /// 0 where the time was over.
     pub(crate) targets: usize,
     pub(crate) solved: usize,
@@ -43,6 +49,8 @@ impl Row {
             backend: String::new(),
             precision: String::new(),
             hessian: String::new(),
+            input_bytes: 0,
+            runs: 0,
             targets: 0,
             solved: 0,
             seconds_to_accuracy: None,
@@ -83,17 +91,21 @@ impl Row {
 }
 
 /// The tables and how to read them.
-pub(crate) fn report(rows: &[Row], repeats: u16, limit: f64) -> String {
+pub(crate) fn report(rows: &[Row], repeats: Repeats, limit: f64) -> String {
     format!(
         "\nSolved is L ≤ 1e-12·L(x0); L(x0) is the squared loss at the start. *s to 1e-12* is when the \
          iterates first were there, for all targets together; *s in all* is until the program's own \
-         end. twolayer: medians of {repeats} runs, each a new process; reading the file is not \
-         timed. Peers ran once, on the same file, from the same start, with reading, conversion and \
-         compilation not timed, and stopped where solved. Everyone had {limit} s for each \
+         end. Both are medians over *runs*, each a new process: {} at least of twolayer and one of \
+         a peer, and up to {} of either while they took less than {} s together. \
+         Reading the file, conversion and compilation are not timed. Peers ran on the same file, \
+         from the same start, and stopped where solved. Everyone had {limit} s for each \
          target. Losses in f32 are \
          as f32 computes them. The peak is that of the whole process; it is told in sizes of the \
          problem's arrays in the precision of the solve.\n\n\
          ## The default beside the best of the others\n\n{}\n\n## Every solve\n\n{}\n",
+        repeats.at_least,
+        repeats.at_most,
+        SHORT.as_secs(),
         best_of_others(rows),
         every_solve(rows),
     )
@@ -161,6 +173,7 @@ fn every_solve(rows: &[Row]) -> String {
             "solver",
             "precision",
             "ended",
+            "runs",
             "solved",
             "s to 1e-12",
             "s in all",
@@ -178,6 +191,7 @@ fn every_solve(rows: &[Row]) -> String {
                 row.solver.clone(),
                 row.precision.clone(),
                 row.ended.clone(),
+                row.runs.to_string(),
                 format!("{} of {}", row.solved, row.targets),
                 figure(row.seconds_to_accuracy),
                 figure(row.seconds),
