@@ -71,14 +71,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
-    let detector = Named::Detector.write(scratch.path())?;
+    let detector = Named::Detector.write(None, scratch.path())?;
     for start in 0..detector.starts.len() {
         measured.add(&twolayer, &detector, start)?;
     }
     for (name, shape) in SHAPES {
         for seed in 0..args.networks {
             let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
-            let problem = Problem::planted(name, shape, seed, folder.path())?;
+            let problem = Problem::planted(name, shape, seed, None, folder.path())?;
             measured.add(&twolayer, &problem, COLD)?;
         }
     }

@@ -1,9 +1,10 @@
 //! Whole solves: backend × precision × Hessian × problem × start, and the peers.
 
+use super::goal::{Goal, SOLVED};
 use super::machine;
 use super::peer::{FURTHER, Peer, PeerRun, PythonArgs, STANDARD, check_start, losses};
 use super::problem::{Named, Problem, Start};
-use super::repeated::{Outcome, Repeated, Repeats, Run, SOLVED, Solve, in_turns};
+use super::repeated::{Outcome, Repeated, Repeats, Run, Solve, in_turns};
 use super::summary::{self, Row};
 use super::trace::Course;
 use super::twolayer::{self, Twolayer};
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// Which problems [default: all; with --quick: s, m and detector].
     #[arg(long, value_enum, value_delimiter = ',')]
     problems: Vec<Named>,
+    /// Multiply each outcome's b by exp(SIGMA·N(0, 1)), and divide by the sum: a distribution that
+    /// is the output of no x. Not for the detector.
+    #[arg(long, value_name = "SIGMA", value_parser = positive)]
+    noise: Option<f64>,
     #[arg(long, value_delimiter = ',', default_value = "faer,nalgebra,ndarray")]
     backends: Vec<String>,
     #[arg(long, value_delimiter = ',', default_value = "f64,f32")]
@@ -53,10 +58,19 @@ pub(crate) struct Args {
 
 impl Args {
     fn problems(&self) -> Vec<Named> {
-        match (self.problems.is_empty(), self.quick) {
+        let mut problems = match (self.problems.is_empty(), self.quick) {
             (false, _) => self.problems.clone(),
             (true, true) => vec![Named::S, Named::M, Named::Detector],
             (true, false) => Named::ALL.into(),
+        };
+        problems.retain(|named| self.noise.is_none() || named.shape().is_some());
+        problems
+    }
+
+    fn goal(&self) -> Goal {
+        match self.noise {
+            None => Goal::PerfectFit,
+            Some(_) => Goal::NearTheLowest,
         }
     }
 
@@ -118,24 +132,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     for named in args.problems() {
         // One problem's files at a time: the largest has 400 MB.
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
-        let problem = named.write(folder.path())?;
+        let problem = named.write(args.noise, folder.path())?;
         for start in &problem.starts {
             let first = measured.rows.len();
             ours(args, &others, &twolayer, &problem, start, &mut measured)?;
             peers(args, &others, &problem, start, &mut measured)?;
             let title = format!("{} from {}", problem.name, start.name);
+            args.goal().judge(&mut measured.rows[first..]);
             plots::time_to_accuracy(&title, &measured.rows[first..])?;
         }
         // After every problem: what was measured is kept if a later one fails.
         save("matrix.csv", &csv(&measured.rows)?)?;
     }
-    plots::performance_profile(&measured.rows)?;
+    plots::performance_profile(&measured.rows, args.goal())?;
     let mut report = String::from("# Whole solves\n\n");
     report += &machine::describe(&measured.versions);
+    if let Some(sigma) = args.noise {
+        report += &format!("- b times exp({sigma}·N(0, 1)), normalised\n");
+    }
     for missing in &measured.missing {
         report += &format!("- not run: {missing}\n");
     }
-    report += &summary::report(&measured.rows, args.repeats(), args.limit());
+    report += &summary::report(&measured.rows, args.goal(), args.repeats(), args.limit());
     let path = save("matrix.md", &report)?;
     println!("{report}");
     eprintln!(
@@ -234,7 +252,7 @@ fn our_solve(solve: twolayer::Solve) -> Solve {
 fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Result<(), Error> {
     let found = losses(&args.python.python, &problem.file, &twolayer.result())?;
     let worst = row.worst_loss.unwrap_or(f64::INFINITY);
-    for (course, found) in row.courses.iter().zip(found) {
+    for (course, found) in row.last_courses().iter().zip(found) {
         let ratio = found.at_result / course.start_loss;
         // Rounding differs between programs only far below what counts as solved.
         if ratio > 2.0 * worst && ratio > 0.1 * SOLVED {
@@ -258,7 +276,7 @@ fn peers(
     let ours = measured.rows.iter().rev();
     let ours = ours.take_while(|row| row.problem == problem.name && row.start == start.name);
     let double = ours.filter(|row| row.is_double() && row.targets > 0);
-    let Some(start_loss) = double.map(|row| row.courses[0].start_loss).next() else {
+    let Some(start_loss) = double.map(|row| row.last_courses()[0].start_loss).next() else {
         return Ok(());
     };
     let versions = RefCell::new(&mut measured.versions);

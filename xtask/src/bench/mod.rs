@@ -3,6 +3,7 @@
 mod batch;
 mod continuation;
 mod copying;
+mod goal;
 mod head;
 mod kernels;
 pub(crate) mod machine;

@@ -1,5 +1,6 @@
 //! The matrix as pictures.
 
+use super::goal::Goal;
 use super::profile::profiles;
 use super::summary::Row;
 use crate::error::Error;
@@ -27,9 +28,9 @@ struct Words<'w> {
 
 /// L/L(x0) against time, in f64, for a problem with one target.
 pub(crate) fn time_to_accuracy(title: &str, rows: &[Row]) -> Result<(), Error> {
-    let shown = |row: &&Row| row.is_double() && row.courses.len() == 1 && is_shown(row);
+    let shown = |row: &&Row| row.is_double() && row.targets == 1 && is_shown(row);
     let lines = rows.iter().filter(shown).map(|row| {
-        let course = &row.courses[0];
+        let course = &row.last_courses()[0];
         // A loss of exactly 0 has no logarithm.
         let lows = course.history.iter().filter(|(_, loss)| *loss > 0.0);
         let relative = |&(seconds, loss): &(f64, f64)| (seconds, loss / course.start_loss);
@@ -53,7 +54,7 @@ pub(crate) fn time_to_accuracy(title: &str, rows: &[Row]) -> Result<(), Error> {
 }
 
 /// The share of problems and starts solved within τ times the fastest solver's time, in f64.
-pub(crate) fn performance_profile(rows: &[Row]) -> Result<(), Error> {
+pub(crate) fn performance_profile(rows: &[Row], goal: Goal) -> Result<(), Error> {
     let shown: Vec<_> = rows
         .iter()
         .filter(|r| r.is_double() && is_shown(r))
@@ -84,7 +85,7 @@ pub(crate) fn performance_profile(rows: &[Row]) -> Result<(), Error> {
     }
     let words = Words {
         file: "profile.svg",
-        title: "Performance profile: time to L ≤ 1e-12·L(x0)",
+        title: &format!("Performance profile: time to L ≤ {}", goal.formula()),
         x: "τ, times the time of the fastest",
         y: "share of problems solved",
     };

@@ -50,10 +50,10 @@ impl Named {
         }
     }
 
-    /// Writes the files of this problem to a folder.
-    pub(crate) fn write(self, folder: &Path) -> Result<Problem, Error> {
+    /// Writes the files of this problem to a folder; noise is for those that are planted.
+    pub(crate) fn write(self, noise: Option<f64>, folder: &Path) -> Result<Problem, Error> {
         match self.shape() {
-            Some(shape) => Problem::planted(self.name(), shape, SEED, folder),
+            Some(shape) => Problem::planted(self.name(), shape, SEED, noise, folder),
             None => detector(folder),
         }
     }
@@ -94,18 +94,26 @@ pub(crate) struct Start {
 impl Problem {
     /// A1 ~ N(0, 1/d), A2 ~ N(0, 18/n), x* ~ N(0, I), b = softmax at x*. Starts at
     /// x* + 0.1 N(0, I), and cold at 0.1 N(0, I): zero itself is stationary where there are no
-    /// biases, with every unit off.
+    /// biases, with every unit off. With noise σ, b is softmax(z + σ N(0, I)), z the logits at x*.
     pub(crate) fn planted(
         name: &'static str,
         shape: (usize, usize, usize),
         seed: u64,
+        noise: Option<f64>,
         folder: &Path,
     ) -> Result<Self, Error> {
         let (d, n, m) = shape;
         let planted = Planted::new(shape, false, seed);
         let backend = Faer::<f64>::default();
         let network = planted.network(&backend)?;
-        let b = network.probabilities(&planted.solution)?;
+        let mut b = network.probabilities(&planted.solution)?;
+        if let Some(sigma) = noise {
+            // What is unrelated is softmax(N(0, I)).
+            let noisy = b.iter().zip(&planted.unrelated);
+            b = noisy.map(|(b, e)| b * e.powf(sigma)).collect();
+            let total: f64 = b.iter().sum();
+            b.iter_mut().for_each(|b| *b /= total);
+        }
         let (solution, near) = (planted.solution.len(), planted.start.clone());
         drop(planted);
         let rows_of = |matrix, length| {

@@ -1,14 +1,11 @@
 //! Solves that are run again and again, in turns.
 
 use super::summary::Row;
-use super::trace::{Course, seconds_to};
+use super::trace::Course;
 use crate::error::Error;
 use crate::tables::median;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// What counts as solved, over L(x0).
-pub(crate) const SOLVED: f64 = 1e-12;
 
 /// How often a program is run on one problem from one start, each time in a new process.
 #[derive(Debug, Clone, Copy)]
@@ -44,12 +41,6 @@ pub(crate) struct Solve {
     /// Hessians, Jacobians or products with one, of a peer.
     pub(crate) hessians: Option<usize>,
     pub(crate) ended: String,
-}
-
-impl Solve {
-    fn solved_at(&self) -> Option<f64> {
-        seconds_to(&self.course.history, SOLVED * self.course.start_loss)
-    }
 }
 
 /// What came of starting a program.
@@ -101,7 +92,8 @@ impl<'r> Repeated<'r> {
         Ok(())
     }
 
-    /// What the runs say: medians of times, and all else of the last.
+    /// What the runs say: the median of times, and all else of the last. What is solved is for a
+    /// [`Goal`](super::goal::Goal) to say.
     fn fill_in(&mut self) {
         let row = &mut self.row;
         let totals = self.runs.iter().map(|run| {
@@ -109,31 +101,23 @@ impl<'r> Repeated<'r> {
             seconds.sum::<f64>()
         });
         let total = median(totals);
-        let to_accuracy = self.runs.iter().map(|run| {
-            let times = run.solves.iter().map(Solve::solved_at);
-            times.sum::<Option<f64>>().unwrap_or(f64::INFINITY)
-        });
-        let to_accuracy = median(to_accuracy);
+        let peak = self.runs.iter().filter_map(|run| run.peak_bytes).max();
+        row.peak_bytes = peak;
+        row.peak_over_inputs = peak.map(|peak| peak as f64 / row.input_bytes as f64);
         row.runs = self.runs.len();
-        row.peak_bytes = self.runs.iter().filter_map(|run| run.peak_bytes).max();
-        row.peak_over_inputs = row
-            .peak_bytes
-            .map(|peak| peak as f64 / row.input_bytes as f64);
         // The same arithmetic every time: one run speaks for all of what is not time.
-        let Some(Run { solves, .. }) = self.runs.pop() else {
-            return;
-        };
-        row.seconds = Some(total);
-        row.seconds_to_accuracy = to_accuracy.is_finite().then_some(to_accuracy);
-        row.targets = solves.len();
-        row.solved = solves.iter().filter(|s| s.solved_at().is_some()).count();
-        row.iterations = solves.iter().map(|s| s.iterations).sum();
-        row.hessians = solves.iter().map(|s| s.hessians).sum();
-        let ratios = solves.iter().map(|s| s.loss / s.course.start_loss);
-        row.worst_loss = Some(ratios.fold(0.0, f64::max));
-        let ended: BTreeSet<_> = solves.iter().map(|s| s.ended.as_str()).collect();
-        row.ended = ended.into_iter().collect::<Vec<_>>().join(", ");
-        row.courses = solves.into_iter().map(|solve| solve.course).collect();
+        if let Some(Run { solves, .. }) = self.runs.last() {
+            row.seconds = Some(total);
+            row.targets = solves.len();
+            row.iterations = solves.iter().map(|s| s.iterations).sum();
+            row.hessians = solves.iter().map(|s| s.hessians).sum();
+            let ratios = solves.iter().map(|s| s.loss / s.course.start_loss);
+            row.worst_loss = Some(ratios.fold(0.0, f64::max));
+            let ended: BTreeSet<_> = solves.iter().map(|s| s.ended.as_str()).collect();
+            row.ended = ended.into_iter().collect::<Vec<_>>().join(", ");
+        }
+        let courses = |run: Run| run.solves.into_iter().map(|s| s.course).collect();
+        row.courses = self.runs.drain(..).map(courses).collect();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The matrix as tables.
 
+use super::goal::{Goal, SOLVED};
 use super::problem::{Problem, Start};
 use super::repeated::{Repeats, SHORT};
 use super::trace::Course;
@@ -7,7 +8,7 @@ use crate::tables::markdown;
 use serde::Serialize;
 
 /// One solver on one problem from one start, all its targets together. Losses are over L(x0).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) problem: &'static str,
     pub(crate) start: &'static str,
@@ -35,8 +36,9 @@ pub(crate) struct Row {
     pub(crate) peak_bytes: Option<u64>,
     pub(crate) peak_over_inputs: Option<f64>,
     pub(crate) ended: String,
+    /// Of every run, those of all targets.
     #[serde(skip)]
-    pub(crate) courses: Vec<Course>,
+    pub(crate) courses: Vec<Vec<Course>>,
 }
 
 impl Row {
@@ -46,23 +48,13 @@ impl Row {
             problem: problem.name,
             start: start.name,
             solver,
-            backend: String::new(),
-            precision: String::new(),
-            hessian: String::new(),
-            input_bytes: 0,
-            runs: 0,
-            targets: 0,
-            solved: 0,
-            seconds_to_accuracy: None,
-            seconds: None,
-            iterations: 0,
-            hessians: None,
-            worst_loss: None,
-            peak_bytes: None,
-            peak_over_inputs: None,
-            ended: String::new(),
-            courses: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// Those of all targets; nothing where there is no result.
+    pub(crate) fn last_courses(&self) -> &[Course] {
+        self.courses.last().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn is_peer(&self) -> bool {
@@ -76,29 +68,37 @@ impl Row {
 
     /// A line of progress.
     pub(crate) fn tell(&self) {
+        let loss = self.worst_loss;
         eprintln!(
-            "{} from {}, {} {}: {} of {} solved, {} s, {}",
+            "{} from {}, {} {}: {} s, L/L(x0) {}, {}",
             self.problem,
             self.start,
             self.solver,
             self.precision,
-            self.solved,
-            self.targets,
-            figure(self.seconds_to_accuracy),
+            figure(self.seconds),
+            loss.map_or("-".into(), |loss| format!("{loss:.1e}")),
             self.ended,
         );
     }
 }
 
 /// The tables and how to read them.
-pub(crate) fn report(rows: &[Row], repeats: Repeats, limit: f64) -> String {
+pub(crate) fn report(rows: &[Row], goal: Goal, repeats: Repeats, limit: f64) -> String {
+    let what = match goal {
+        Goal::PerfectFit => "",
+        Goal::NearTheLowest => {
+            "No x has the output b. The lowest loss is that which any program came to on the same \
+             problem from the same start, in f64. "
+        }
+    };
+    let enough = goal.formula();
     format!(
-        "\nSolved is L ≤ 1e-12·L(x0); L(x0) is the squared loss at the start. *s to 1e-12* is when the \
+        "\n{what}Solved is L ≤ {enough}; L(x0) is the squared loss at the start. *s to solved* is when the \
          iterates first were there, for all targets together; *s in all* is until the program's own \
          end. Both are medians over *runs*, each a new process: {} at least of twolayer and one of \
          a peer, and up to {} of either while they took less than {} s together. \
          Reading the file, conversion and compilation are not timed. Peers ran on the same file, \
-         from the same start, and stopped where solved. Everyone had {limit} s for each \
+         from the same start, and stopped at L ≤ {SOLVED:e}·L(x0). Everyone had {limit} s for each \
          target. Losses in f32 are \
          as f32 computes them. The peak is that of the whole process; it is told in sizes of the \
          problem's arrays in the precision of the solve.\n\n\
@@ -175,7 +175,7 @@ fn every_solve(rows: &[Row]) -> String {
             "ended",
             "runs",
             "solved",
-            "s to 1e-12",
+            "s to solved",
             "s in all",
             "iterations",
             "Hessians",

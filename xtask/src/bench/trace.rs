@@ -32,6 +32,15 @@ pub(crate) struct Course {
     pub(crate) step_seconds: Option<f64>,
 }
 
+impl Course {
+    /// The lowest loss of all, the start's included.
+    pub(crate) fn lowest(&self) -> f64 {
+        self.history
+            .last()
+            .map_or(self.start_loss, |(_, loss)| *loss)
+    }
+}
+
 /// Reads the courses of all targets.
 pub(crate) fn read(path: &Path) -> Result<Vec<Course>, Error> {
     let failed = |source| Error::Read {
