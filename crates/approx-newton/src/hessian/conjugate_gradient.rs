@@ -288,7 +288,7 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         at: &O::Evaluation,
         subspace: &Subspace<O::Scalar>,
     ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
-        negative_curvature(objective, at, subspace)
+        negative_curvature(objective, at, subspace, None)
     }
 
     fn apply(

@@ -217,7 +217,7 @@ impl<O: RowStructured> HessianApprox<O> for DenseHessian<O> {
         at: &O::Evaluation,
         subspace: &Subspace<O::Scalar>,
     ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
-        negative_curvature(objective, at, subspace)
+        negative_curvature(objective, at, subspace, None)
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {

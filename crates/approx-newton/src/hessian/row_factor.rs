@@ -399,7 +399,8 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         at: &O::Evaluation,
         subspace: &Subspace<O::Scalar>,
     ) -> Option<(Vec<O::Scalar>, O::Scalar)> {
-        negative_curvature(objective, at, subspace)
+        let factor = self.model.slightly_damped_factor(subspace);
+        negative_curvature(objective, at, subspace, factor)
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {

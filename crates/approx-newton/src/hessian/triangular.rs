@@ -201,6 +201,20 @@ impl<B: LinearBackend> Triangular<B> {
         reduce::all_finite(residual)
     }
 
+    /// R with RᵀR = H̃ + νI over the free coordinates (row after row), and a ν that rounding makes of
+    /// nothing; `None` where its arithmetic overflows or there is no curvature.
+    pub(super) fn slightly_damped_factor(
+        &mut self,
+        subspace: &Subspace<B::Scalar>,
+    ) -> Option<&[B::Scalar]> {
+        let damping = B::Scalar::UNIT_ROUNDOFF.sqrt() * self.mean_eigenvalue();
+        let mut scratch = vec![B::Scalar::zero(); self.rest.len()];
+        self.factor_damped(damping, None, subspace, &mut scratch);
+        let factor = &self.damped_factor[..self.free * self.free];
+        let usable = damping > B::Scalar::zero() && reduce::all_finite(factor);
+        usable.then_some(factor)
+    }
+
     /// v ← (H̃ + νI)⁻¹ v over the free coordinates, as last factored.
     pub(super) fn solve_damped(&self, v: &mut [B::Scalar]) {
         let factor = &self.damped_factor[..self.free * self.free];
