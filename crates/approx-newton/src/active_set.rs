@@ -112,7 +112,8 @@ impl<T: Scalar> ActiveSet<T> {
     ) -> Release {
         let multipliers = self.subspace.multipliers(gradient);
         let mut jumps = vec![T::zero(); self.pinned.len()];
-        problem.slope_jumps(at, Some(step), &self.pinned, &mut jumps);
+        problem.foresee(at, Some(step));
+        problem.slope_jumps(at, &self.pinned, &mut jumps);
         let mut worst: Option<(T, usize, bool)> = None;
         let mut barred = false;
         for (index, (&mu, &jump)) in multipliers.iter().zip(&jumps).enumerate() {

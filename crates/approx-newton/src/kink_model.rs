@@ -26,8 +26,8 @@ pub(crate) struct KinkModel<T> {
     /// R (d×d, upper triangular, row after row) and s (d).
     pub(crate) factor: Vec<T>,
     pub(crate) residual: Vec<T>,
-    /// v (n).
-    pub(crate) jumps: Vec<T>,
+    /// v (n), of the kinks that were met: each costs a column of A2.
+    jumps: Vec<Option<T>>,
     /// p (d).
     pub(crate) step: Vec<T>,
     /// The kinks that hold x + p.
@@ -49,7 +49,9 @@ pub(crate) struct KinkModel<T> {
     multiples: Vec<T>,
     sum: Vec<T>,
     crossings: Vec<Crossing<T>>,
-    all_kinks: Vec<usize>,
+    /// Some of the kinks, and their jumps.
+    asked: Vec<usize>,
+    told: Vec<T>,
 }
 
 /// Where the jumps of the slopes are taken.
@@ -67,6 +69,9 @@ pub(crate) enum Jumps {
 const MOST_TURNS: usize = 400;
 /// A slope, or a violation, of so many roundoffs of what it is the difference of is none.
 const NOTICEABLE: f64 = 1e4;
+/// Where a way crosses more than one in so many kinks, all jumps are computed at once: a product with
+/// a whole matrix runs ahead of as many single columns.
+const MANY: usize = 8;
 
 impl<T: Scalar> KinkModel<T> {
     /// Makes room for d unknowns and n kinks, unless there is.
@@ -87,19 +92,19 @@ impl<T: Scalar> KinkModel<T> {
             vector.resize(d, T::zero());
         }
         for vector in [
-            &mut self.jumps,
             &mut self.rates,
             &mut self.distances,
             &mut self.multiples,
+            &mut self.told,
         ] {
             vector.resize(n, T::zero());
         }
+        self.jumps.resize(n, None);
+        self.asked.reserve(n);
         self.sides_at_x.reserve(n);
         self.sides.reserve(n);
         self.crossings.reserve(n);
         self.pinned.reserve(d);
-        self.all_kinks.clear();
-        self.all_kinks.extend(0..n);
     }
 
     /// Minimises the model around a differentiated point that is held on `pinned`, from p = 0, or
@@ -140,7 +145,7 @@ impl<T: Scalar> KinkModel<T> {
                 }
                 break;
             }
-            promised += self.walk(problem, &mut subspace);
+            promised += self.walk(problem, at, &mut subspace);
             if promised > most {
                 break;
             }
@@ -190,18 +195,39 @@ impl<T: Scalar> KinkModel<T> {
                 Some(self.step.as_slice())
             }
         };
-        problem.slope_jumps(at, end, &self.all_kinks, &mut self.jumps);
-        for jump in &mut self.jumps {
-            *jump = num_traits::Float::max(*jump, T::zero());
+        problem.foresee(at, end);
+        self.jumps.fill(None);
+        self.asked.clone_from(&self.pinned);
+        self.meet(problem, at);
+    }
+
+    /// Has the jumps of the kinks in `asked` computed. One where the slope falls is none.
+    fn meet<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation) {
+        let told = &mut self.told[..self.asked.len()];
+        problem.slope_jumps(at, &self.asked, told);
+        for (&kink, &mut jump) in self.asked.iter().zip(told) {
+            self.jumps[kink] = Some(num_traits::Float::max(jump, T::zero()));
         }
+    }
+
+    /// v of a kink.
+    fn jump<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation, kink: usize) -> T {
+        if self.jumps[kink].is_none() {
+            self.asked.clear();
+            self.asked.push(kink);
+            self.meet(problem, at);
+        }
+        self.jumps[kink].unwrap_or(T::zero())
     }
 
     /// slope ← y + s + R⁻ᵀ Σ (what crossed kinks add).
     fn differentiate<O: Kinked<Scalar = T>>(&mut self, problem: &O) {
         for (kink, multiple) in self.multiples.iter_mut().enumerate() {
+            // What was crossed was met.
+            let jump = self.jumps[kink].unwrap_or(T::zero());
             *multiple = match (self.sides_at_x[kink], self.sides[kink]) {
-                (false, true) => self.jumps[kink],
-                (true, false) => -self.jumps[kink],
+                (false, true) => jump,
+                (true, false) => -jump,
                 _ => T::zero(),
             };
         }
@@ -222,7 +248,7 @@ impl<T: Scalar> KinkModel<T> {
             self.pinned.push(kink);
             self.sides[kink] = false;
         } else {
-            self.jumps[kink] = T::zero();
+            self.jumps[kink] = Some(T::zero());
         }
     }
 
@@ -234,7 +260,7 @@ impl<T: Scalar> KinkModel<T> {
         let multipliers = subspace.multipliers(&self.slope);
         let mut worst: Option<(T, usize, bool)> = None;
         for (index, (&mu, &kink)) in multipliers.iter().zip(&self.pinned).enumerate() {
-            let jump = self.jumps[kink];
+            let jump = self.jumps[kink].unwrap_or(T::zero());
             let (negative, positive) = (-mu, mu - jump);
             let violation = num_traits::Float::max(negative, positive);
             let size = num_traits::Float::abs(mu) + jump;
@@ -257,21 +283,27 @@ impl<T: Scalar> KinkModel<T> {
 
     /// Goes along the direction to the least value of m, and pins the kink that it lies on, if it
     /// does. Returns the decrease.
-    fn walk<O: Kinked<Scalar = T>>(&mut self, problem: &O, subspace: &mut Subspace<T>) -> f64 {
+    fn walk<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &O::Evaluation,
+        subspace: &mut Subspace<T>,
+    ) -> f64 {
         self.way.copy_from_slice(&self.direction);
         solve_upper(&self.factor, &mut self.way, false);
         problem.distance_slopes(&self.way, &mut self.rates);
         for &kink in &self.pinned {
             self.rates[kink] = T::zero();
         }
-        let (distances, rates) = (&self.distances, &self.rates);
-        crossings::find(distances, rates, &self.sides, &mut self.crossings);
+        let mut crossings = std::mem::take(&mut self.crossings);
+        crossings::find(&self.distances, &self.rates, &self.sides, &mut crossings);
+        self.meet_many(problem, at, &crossings);
         // The slope along the way is bend·(α − 1) + what the kinks behind add.
         let bend = reduce::dot(&self.direction, &self.direction).to_f64();
         let (mut added, mut position, mut decrease) = (0.0, 0.0, 0.0);
         let mut held = None;
         let mut end = 1.0;
-        for &Crossing { fraction, kink } in &self.crossings {
+        for &Crossing { fraction, kink } in &crossings {
             let fraction = fraction.to_f64();
             let least = 1.0 - added / bend;
             if least <= fraction {
@@ -279,14 +311,15 @@ impl<T: Scalar> KinkModel<T> {
             }
             decrease += fall(bend, added, position, fraction);
             position = fraction;
-            let jump = self.jumps[kink] * num_traits::Float::abs(self.rates[kink]);
-            added += jump.to_f64();
+            let rate = num_traits::Float::abs(self.rates[kink]);
+            added += (self.jump(problem, at, kink) * rate).to_f64();
             if bend * (fraction - 1.0) + added >= 0.0 {
                 held = Some(kink);
                 break;
             }
             self.sides[kink] = !self.sides[kink];
         }
+        self.crossings = crossings;
         if held.is_some() {
             end = position;
         } else {
@@ -302,6 +335,22 @@ impl<T: Scalar> KinkModel<T> {
             self.pin(problem, subspace, kink);
         }
         decrease
+    }
+
+    /// Computes all jumps where many kinks lie ahead that were not met yet.
+    fn meet_many<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &O::Evaluation,
+        crossings: &[Crossing<T>],
+    ) {
+        let ahead = crossings.iter().map(|crossing| crossing.kink);
+        let new = ahead.filter(|&kink| self.jumps[kink].is_none());
+        if MANY * new.count() > self.jumps.len() {
+            self.asked.clear();
+            self.asked.extend(0..self.jumps.len());
+            self.meet(problem, at);
+        }
     }
 }
 
@@ -390,13 +439,7 @@ mod tests {
                 reduce::axpy(multiple, normal, sum);
             }
         }
-        fn slope_jumps(
-            &self,
-            _: &mut Origin,
-            _: Option<&[f64]>,
-            kinks: &[usize],
-            jumps: &mut [f64],
-        ) {
+        fn slope_jumps(&self, _: &Origin, kinks: &[usize], jumps: &mut [f64]) {
             for (jump, &kink) in jumps.iter_mut().zip(kinks) {
                 *jump = self.jumps[kink];
             }
@@ -412,7 +455,7 @@ mod tests {
         for (kink, normal) in kinks.normals.iter().enumerate() {
             let h = at.distances[kink] + reduce::dot(normal, p);
             let behind = if at.sides[kink] { -h } else { h };
-            value += model.jumps[kink] * behind.max(0.0);
+            value += kinks.jumps[kink].max(0.0) * behind.max(0.0);
         }
         value
     }

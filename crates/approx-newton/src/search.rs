@@ -216,7 +216,8 @@ impl<O: Kinked> Descent<O> {
         self.is_differentiated = true;
         let rate = self.buffers.slopes[kink];
         let mut jump = [O::Scalar::zero()];
-        problem.slope_jumps(&mut self.current, None, &[kink], &mut jump);
+        problem.foresee(&mut self.current, None);
+        problem.slope_jumps(&self.current, &[kink], &mut jump);
         let negative = reduce::dot(self.current.gradient(), &self.buffers.step);
         let positive = negative + jump[0] * rate;
         let (before, behind) = match rate > O::Scalar::zero() {

@@ -147,17 +147,14 @@ pub trait Kinked: Objective {
         num_traits::Zero::zero()
     }
 
+    /// Has [`slope_jumps`](Kinked::slope_jumps) tell of a point that was differentiated or, where a
+    /// `step` (d) from there is given, of its end as the quadratic model at the point predicts it.
+    fn foresee(&self, _at: &mut Self::Evaluation, _step: Option<&[Self::Scalar]>) {}
+
     /// For each of `kinks`: the slope of the objective per unit of hᵢ on the positive side minus
-    /// that on the negative side, everything else held: at a point that was differentiated, or, where
-    /// a `step` (d) from there is given, as the quadratic model at the point predicts it for its end.
-    fn slope_jumps(
-        &self,
-        _at: &mut Self::Evaluation,
-        _step: Option<&[Self::Scalar]>,
-        _kinks: &[usize],
-        _jumps: &mut [Self::Scalar],
-    ) {
-    }
+    /// that on the negative side, everything else held, where it was last
+    /// [foreseen](Kinked::foresee).
+    fn slope_jumps(&self, _at: &Self::Evaluation, _kinks: &[usize], _jumps: &mut [Self::Scalar]) {}
 
     /// Makes the derivatives at a point on a kink (hᵢ = 0) those of its positive or negative side;
     /// the caller then differentiates again.

@@ -158,7 +158,8 @@ impl<T: Scalar> Lanczos<T> {
         }
         let length = reduce::norm(&next).to_f64();
         let is_complete = self.size() == next.len() || normalize(&mut next).is_none();
-        self.off_diagonal.push(if is_complete { 0.0 } else { length });
+        self.off_diagonal
+            .push(if is_complete { 0.0 } else { length });
         self.next = next;
         !is_complete
     }

@@ -43,30 +43,29 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         self.network.bias1()[kink]
     }
 
+    fn foresee(&self, at: &mut InversionPoint<B::Scalar>, step: Option<&[B::Scalar]>) {
+        let Some(step) = step else {
+            let [_, foreseen] = &mut at.outcome_scratch;
+            return foreseen.copy_from_slice(&at.row_gradient);
+        };
+        let mut curvature = std::mem::take(&mut at.curvature);
+        self.curvature(at, RowWeights::Exact, &mut curvature);
+        at.curvature = curvature;
+        let [change, foreseen] = &mut at.outcome_scratch;
+        let active = &at.pass.active;
+        self.network
+            .jacobian_vec(active, step, &mut at.hidden_scratch, change);
+        at.curvature.logit_product(change, foreseen);
+        reduce::axpy(B::Scalar::one(), &at.row_gradient, foreseen);
+    }
+
     fn slope_jumps(
         &self,
-        at: &mut InversionPoint<B::Scalar>,
-        step: Option<&[B::Scalar]>,
+        at: &InversionPoint<B::Scalar>,
         kinks: &[usize],
         jumps: &mut [B::Scalar],
     ) {
-        if step.is_some() {
-            let mut curvature = std::mem::take(&mut at.curvature);
-            self.curvature(at, RowWeights::Exact, &mut curvature);
-            at.curvature = curvature;
-        }
-        let [change, foreseen] = &mut at.outcome_scratch;
-        let gradient = match step {
-            None => &at.row_gradient,
-            Some(step) => {
-                let active = &at.pass.active;
-                self.network
-                    .jacobian_vec(active, step, &mut at.hidden_scratch, change);
-                at.curvature.logit_product(change, foreseen);
-                reduce::axpy(B::Scalar::one(), &at.row_gradient, foreseen);
-                foreseen
-            }
-        };
+        let [_, gradient] = &at.outcome_scratch;
         let (backend, a2) = (self.network.backend(), self.network.a2());
         if kinks.iter().copied().eq(0..self.kinks()) {
             return backend.mul_vec_transposed(a2, gradient, jumps);
