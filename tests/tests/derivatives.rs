@@ -3,8 +3,8 @@
 use approx_newton::DenseHessian;
 use proptest::prelude::*;
 use twolayer_core::{
-    Evaluation, HessianApprox, Inversion, KullbackLeibler, LogRatio, Loss, Objective, Regularizer,
-    RowWeights, SquaredError, Target, TwoLayer, reduce,
+    Evaluation, HessianApprox, Inversion, Kinked, KullbackLeibler, LogRatio, Loss, Objective,
+    Regularizer, RowWeights, SquaredError, Target, TwoLayer, reduce,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
@@ -70,6 +70,79 @@ proptest! {
             let scale = 1e5 * (1.0 + reduce::norm(&ahead) + reduce::norm(&product));
             prop_assert!(reduce::norm(&error) <= 1e-10 * scale,
                 "{}: Hessian product off by {:e}", loss.name(), reduce::norm(&error));
+        }
+    }
+
+    /// A kink's slopes differ by what its column of A2 adds to the logits; so do second biases.
+    #[test]
+    fn jumps_of_slopes_are_the_limits_of_differences(
+        d in 1_usize..6, n in 1_usize..10, m in 1_usize..12, seed: u64,
+    ) {
+        let planted = Planted::new((d, n, m), true, seed);
+        let network = planted.network(&Faer::<f64>::default()).unwrap();
+        let target = Target::new(planted.unrelated.clone()).unwrap();
+        let x = &planted.start;
+        let step: Vec<f64> = planted.solution.iter().map(|v| v.sin()).collect();
+        let all: Vec<usize> = (0..n).collect();
+        let last_first: Vec<usize> = (0..n).rev().collect();
+        let jumps = |network: &TwoLayer<Faer<f64>>, loss, step, kinks: &[usize]| {
+            let problem = Inversion::new(network, &target).unwrap().with_loss(loss);
+            let mut at = problem.new_evaluation();
+            problem.evaluate(x, &[], &mut at);
+            problem.differentiate(&mut at);
+            problem.foresee(&mut at, step);
+            let mut jumps = vec![0.0; kinks.len()];
+            problem.slope_jumps(&at, kinks, &mut jumps);
+            jumps
+        };
+        let shifted = |direction: &[f64], h: f64| {
+            let bias2 = network.bias2().iter().zip(direction);
+            let bias2 = bias2.map(|(c, v)| c + h * v).collect();
+            network.clone().with_biases(network.bias1().to_vec(), bias2).unwrap()
+        };
+        let h = 1e-5;
+        let problem = Inversion::new(&network, &target).unwrap();
+        let logits = |x: &[f64]| {
+            let mut at = problem.new_evaluation();
+            problem.evaluate(x, &[], &mut at);
+            (at.forward_pass().logits.clone(), at.forward_pass().pattern.clone())
+        };
+        let [ahead, behind] = around(x, &step, h);
+        let ((high, right), (low, left)) = (logits(&ahead), logits(&behind));
+        prop_assume!(right == left);
+        // C p.
+        let change: Vec<f64> = high.iter().zip(&low).map(|(a, b)| (a - b) / (2.0 * h)).collect();
+        for loss in LOSSES {
+            let (here, foreseen) = (
+                jumps(&network, loss, None, &all),
+                jumps(&network, loss, Some(&step), &all),
+            );
+            for (found, of_all) in [
+                (jumps(&network, loss, None, &last_first), &here),
+                (jumps(&network, loss, Some(&step), &last_first), &foreseen),
+            ] {
+                let pairs = found.iter().rev().zip(of_all);
+                let size = 1.0 + reduce::norm(of_all);
+                prop_assert!(pairs.clone().all(|(a, b)| (a - b).abs() <= 1e-12 * size));
+            }
+            let [more, less] = [h, -h].map(|h| jumps(&shifted(&change, h), loss, None, &all));
+            for unit in 0..n {
+                let column: Vec<f64> = (0..m).map(|row| network.a2()[(row, unit)]).collect();
+                let value = |h| value(
+                    &Inversion::new(&shifted(&column, h), &target).unwrap().with_loss(loss), x,
+                ).0;
+                let (high, low) = (value(h), value(-h));
+                // As for the gradient and the Hessian above.
+                let scale = 1e4 * (1.0 + high.abs()) * (1.0 + here[unit].abs());
+                let slope = (high - low) / (2.0 * h);
+                prop_assert!((here[unit] - slope).abs() <= 1e-10 * scale,
+                    "{}: jump {} against {slope}", loss.name(), here[unit]);
+                let bend = (more[unit] - less[unit]) / (2.0 * h);
+                let error = foreseen[unit] - here[unit] - bend;
+                let scale = 1e5 * (1.0 + reduce::norm(&here) + reduce::norm(&foreseen));
+                prop_assert!(error.abs() <= 1e-10 * scale,
+                    "{}: foreseen {} against {}", loss.name(), foreseen[unit], here[unit] + bend);
+            }
         }
     }
 
