@@ -39,6 +39,10 @@ pub(crate) enum Error {
     TooLong { command: String, seconds: f64 },
     #[error("the detector's files: {0}")]
     Detector(Box<dyn std::error::Error>),
+    #[error(
+        "--noise is not for the detector, whose targets are its own: leave it out of --problems"
+    )]
+    Noise,
     #[error("a problem cannot be made: {0}")]
     Problem(#[from] twolayer_core::Error),
     #[error("{name} cannot be drawn: {reason}")]

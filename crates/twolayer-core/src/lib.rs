@@ -32,6 +32,7 @@ mod backend;
 mod chained_starts;
 pub mod columns;
 mod continuation;
+mod determining;
 mod error;
 mod few;
 mod hessian;

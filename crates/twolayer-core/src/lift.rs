@@ -1,7 +1,8 @@
 //! A network with its hidden layer set free: what the splitting works on.
 
-use crate::few::{enough_for, spread};
-use crate::projection::{Projection, transposed};
+use crate::determining::{Determining, MOST_WORK, enough_for_all, ridged_gram};
+use crate::few::enough_for;
+use crate::projection::Projection;
 use crate::{LinearBackend, Scalar, TwoLayer, reduce};
 use num_traits::{One, Zero};
 use std::fmt;
@@ -34,18 +35,11 @@ pub(crate) struct Lift<B: LinearBackend> {
     pub(crate) input_projection: Projection<B::Single>,
 }
 
-/// ε is this many roundoffs of the mean eigenvalue: enough for a Gram matrix of low rank to be
-/// positive definite in working precision. What it blurs, the descents that follow put right.
-const RIDGE: f64 = 1e3;
 /// The part of ÃÃᵀ's eigenvalues that must vanish before the rank counts as found.
 const SPARE: f64 = 0.1;
-/// Diagonal entries of (ÃÃᵀ + εI)⁻¹ that are looked at to tell the rank.
-const PROBES: usize = 16;
 /// How many times as many outcomes are tried where they were too few: most heads have a rank of
 /// about d or of about n.
 const GROWTH: usize = 4;
-/// n s² is not raised beyond this: about a second's work.
-const MOST_WORK: f64 = 1e11;
 
 impl<B: LinearBackend> fmt::Debug for Lift<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,30 +57,38 @@ impl<B: LinearBackend> Lift<B> {
         let mut workspace = B::Workspace::default();
         let (input_gram, input_ridge) =
             ridged_gram(network.backend(), network.a1(), &mut workspace)?;
-        // Centring costs one row of the rank.
-        let enough = m.min(n + n / 8 + PROBES);
+        let enough = enough_for_all(network);
         let mut count = enough.min(enough_for(d));
         loop {
-            let outcomes = spread(count, m);
-            let rows = centered_rows(network, &outcomes);
-            let (row_gram, ridge) = ridged_gram(network.backend(), &rows, &mut workspace)?;
-            let spare = spare_part::<B>(network.backend(), &row_gram, ridge, count);
+            // Those that determine all may be there already, and may be asked for again.
+            let known = (count == enough).then(|| network.determining()).flatten();
+            let determining = match known {
+                Some(all) => all.clone(),
+                None => Determining::new(network, count)?,
+            };
             let more = enough.min(GROWTH * count);
             let work = n as f64 * (more as f64).powi(2);
-            if spare < SPARE && more > count && work <= MOST_WORK {
+            if determining.spare < SPARE && more > count && work <= MOST_WORK {
                 count = more;
                 continue;
             }
             let backend = network.backend();
-            let row_projection = match is_determined(backend, &rows, &row_gram) {
+            let Determining {
+                outcomes,
+                rows,
+                gram,
+                ridge,
+                ..
+            } = determining;
+            let row_projection = match is_determined(backend, &rows, &gram) {
                 true => None,
-                false => Some(Projection::new(backend, &rows, &row_gram, ridge)),
+                false => Some(Projection::new(backend, &rows, &gram, ridge)),
             };
             return Some(Self {
                 network: (count < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
-                rows: Arc::new(rows),
-                row_gram: Arc::new(row_gram),
+                rows,
+                row_gram: gram,
                 row_projection,
                 input_projection: Projection::new(backend, network.a1(), &input_gram, input_ridge),
                 input_gram: Arc::new(input_gram),
@@ -125,68 +127,6 @@ impl<B: LinearBackend> Lift<B> {
         backend.mul_vec_transposed(network.a1(), hidden, x);
         backend.cholesky_solve(&self.input_gram, x, &mut B::Workspace::default());
     }
-}
-
-/// Ãᵀ (n×s).
-fn centered_rows<B: LinearBackend>(network: &TwoLayer<B>, outcomes: &[usize]) -> B::Matrix {
-    let (backend, n, s) = (network.backend(), network.hidden_units(), outcomes.len());
-    let mut rows = backend.zeros(s, n);
-    backend.copy_rows(network.a2(), outcomes, &mut rows);
-    let mut entries = vec![B::Scalar::zero(); s * n];
-    backend.copy_to_row_major(&rows, &mut entries);
-    let mut means = vec![B::Scalar::zero(); n];
-    for row in entries.chunks_exact(n) {
-        reduce::axpy(B::Scalar::one() / B::Scalar::of(s as f64), row, &mut means);
-    }
-    for row in entries.chunks_exact_mut(n) {
-        reduce::axpy(-B::Scalar::one(), &means, row);
-    }
-    transposed(backend, &entries, s)
-}
-
-/// The factor of AᵀA + εI, and ε.
-fn ridged_gram<B: LinearBackend>(
-    backend: &B,
-    a: &B::Matrix,
-    workspace: &mut B::Workspace,
-) -> Option<(B::Cholesky, B::Scalar)> {
-    let size = backend.ncols(a);
-    let ones = vec![B::Scalar::one(); backend.nrows(a)];
-    let mut gram = backend.zeros(size, size);
-    backend.gram_lower(a, &ones, &mut gram, workspace);
-    let mut entries = vec![B::Scalar::zero(); size * size];
-    backend.copy_to_row_major(&gram, &mut entries);
-    let diagonal = |i: usize| entries[i * size + i].to_f64();
-    let mean = reduce::sum_of(size, diagonal) / size as f64;
-    let ridge = B::Scalar::of(RIDGE * mean) * B::Scalar::UNIT_ROUNDOFF;
-    for i in 0..size {
-        entries[i * size + i] += ridge;
-    }
-    backend.copy_from_row_major(&entries, &mut gram);
-    let factor = backend.cholesky(&gram, workspace).ok()?;
-    Some((factor, ridge))
-}
-
-/// About the part of the eigenvalues of ÃÃᵀ that vanish: ε(ÃÃᵀ + εI)⁻¹ is nearly the projector on
-/// their eigenvectors, and the mean of its diagonal is that part.
-fn spare_part<B: LinearBackend>(
-    backend: &B,
-    gram: &B::Cholesky,
-    ridge: B::Scalar,
-    size: usize,
-) -> f64 {
-    let mut workspace = B::Workspace::default();
-    let probes = PROBES.min(size);
-    let mut column = vec![B::Scalar::zero(); size];
-    let mut total = 0.0;
-    for probe in 0..probes {
-        let i = probe * size / probes;
-        column.fill(B::Scalar::zero());
-        column[i] = ridge;
-        backend.cholesky_solve(gram, &mut column, &mut workspace);
-        total += column[i].to_f64();
-    }
-    total / probes as f64
 }
 
 /// Whether Ãa = τ has one solution: it is made for a known a of ±1, whose part in the null space of

@@ -1,5 +1,6 @@
 //! The frozen network: validated once, then trusted.
 
+use crate::determining::Determining;
 use crate::few::Few;
 use crate::lift::Lift;
 use crate::{Error, LinearBackend, Softmax};
@@ -27,6 +28,7 @@ pub struct TwoLayer<B: LinearBackend> {
 struct Parts<B: LinearBackend> {
     few: OnceLock<Option<Arc<Few<B>>>>,
     lift: OnceLock<Option<Arc<Lift<B>>>>,
+    determining: OnceLock<Option<Determining<B>>>,
 }
 
 // Not derived: nothing is asked of the backend.
@@ -35,6 +37,7 @@ impl<B: LinearBackend> Default for Parts<B> {
         Self {
             few: OnceLock::new(),
             lift: OnceLock::new(),
+            determining: OnceLock::new(),
         }
     }
 }
@@ -152,6 +155,13 @@ impl<B: LinearBackend> TwoLayer<B> {
         let shared = || self.shared_parts.lift.get_or_init(make).as_ref();
         let own = || shared().map(|lift| Arc::new(lift.on(&self.backend)));
         self.parts.lift.get_or_init(own).as_deref()
+    }
+
+    /// Outcomes that determine the others, where there are more than it takes.
+    pub(crate) fn determining(&self) -> Option<&Determining<B>> {
+        let parts = &self.shared_parts;
+        let make = || Determining::of_all(self);
+        parts.determining.get_or_init(make).as_ref()
     }
 
     /// d, the number of unknowns.

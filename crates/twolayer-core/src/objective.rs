@@ -51,6 +51,13 @@ pub trait Objective {
     {
         None
     }
+
+    /// Whether the minimum of this objective is certainly not zero, and a point of this `value` so
+    /// near to it that a descent on the objective itself comes as low as one that easier objectives
+    /// begin.
+    fn is_better_descended_at_once(&self, _value: Self::Scalar) -> bool {
+        false
+    }
 }
 
 /// An easier objective to begin with.

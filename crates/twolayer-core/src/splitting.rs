@@ -2,8 +2,9 @@
 
 mod iterates;
 
+use crate::determining::centered_logits;
 use crate::{Inversion, LinearBackend, Scalar, Starts, Target, TwoLayer};
-use iterates::{Iterates, WEIGHTS, logits, part, set_part};
+use iterates::{Iterates, WEIGHTS, part, set_part};
 use num_traits::Zero;
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
     pub(crate) fn new(problem: &Inversion<'a, B>) -> Option<Self> {
         let network = problem.network();
         let lift = network.lift()?;
-        let logits = logits(network, lift, problem.target())?;
+        let logits = centered_logits(network, &lift.outcomes, problem.target())?;
         Some(Self {
             iterates: Iterates::new(network, lift, logits),
             start: vec![B::Scalar::zero(); network.inputs()],
@@ -126,7 +127,7 @@ pub(crate) fn first_bursts<B: LinearBackend>(
     for targets in targets.chunks(TOGETHER) {
         let logits: Vec<_> = targets
             .iter()
-            .map(|(target, _)| logits(network, lift, target))
+            .map(|(target, _)| centered_logits(network, &lift.outcomes, target))
             .collect();
         let known = targets.iter().zip(&logits);
         let known: Vec<_> = known

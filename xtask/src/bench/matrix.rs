@@ -57,14 +57,20 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn problems(&self) -> Vec<Named> {
-        let mut problems = match (self.problems.is_empty(), self.quick) {
-            (false, _) => self.problems.clone(),
-            (true, true) => vec![Named::S, Named::M, Named::Detector],
-            (true, false) => Named::ALL.into(),
+    fn problems(&self) -> Result<Vec<Named>, Error> {
+        let all = match self.quick {
+            true => vec![Named::S, Named::M, Named::Detector],
+            false => Named::ALL.into(),
         };
-        problems.retain(|named| self.noise.is_none() || named.shape().is_some());
-        problems
+        let planted = |named: &Named| named.shape().is_some();
+        match self.noise {
+            _ if self.problems.is_empty() => {
+                let usable = |named: &Named| self.noise.is_none() || planted(named);
+                Ok(all.into_iter().filter(usable).collect())
+            }
+            Some(_) if !self.problems.iter().all(planted) => Err(Error::Noise),
+            _ => Ok(self.problems.clone()),
+        }
     }
 
     fn goal(&self) -> Goal {
@@ -125,11 +131,12 @@ impl Others {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let problems = args.problems()?;
     let mut measured = Measured::default();
     let others = Others::find(args, &mut measured.missing)?;
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
-    for named in args.problems() {
+    for named in problems {
         // One problem's files at a time: the largest has 400 MB.
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
         let problem = named.write(args.noise, folder.path())?;

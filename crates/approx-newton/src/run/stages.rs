@@ -49,6 +49,11 @@ where
         if end == Status::PerfectFit {
             return self.begin_target();
         }
+        // The cheapest descent has been tried: the others cost more than one from nearby.
+        let best = self.best.loss;
+        if self.restarts() == 0 && self.objective.is_better_descended_at_once(best) {
+            return self.begin_target();
+        }
         if !self.restart() {
             match self.present_rung() {
                 Some(rung) if rung.is_within_reach() => self.begin_target(),

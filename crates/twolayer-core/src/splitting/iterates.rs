@@ -2,7 +2,7 @@
 
 use super::TOGETHER;
 use crate::lift::Lift;
-use crate::{LinearBackend, Scalar, Target, TwoLayer, reduce};
+use crate::{LinearBackend, Scalar, TwoLayer, reduce};
 use num_traits::{Float, One, Zero};
 
 /// v, P_affine(v) and what they are computed with, for `count` targets, or for one target with
@@ -69,19 +69,6 @@ fn repeat<T: Scalar>(part: &[T], count: usize) -> Vec<T> {
 /// one comes near a solution soon, and then may circle for long around a pair of points that almost
 /// meet; a small one wanders longer and settles later.
 pub(super) const WEIGHTS: [f32; TOGETHER] = [2.0, 1.6, 1.3, 1.0, 0.8, 0.65, 0.5, 0.4];
-
-/// τ of a target (s); `None` where an outcome of the lift has the probability 0.
-pub(super) fn logits<B: LinearBackend>(
-    network: &TwoLayer<B>,
-    lift: &Lift<B>,
-    target: &Target<B::Scalar>,
-) -> Option<Vec<B::Scalar>> {
-    let (log_b, bias) = (target.log_probabilities(), network.bias2());
-    let mut logits: Vec<_> = lift.outcomes.iter().map(|&i| log_b[i] - bias[i]).collect();
-    let mean = reduce::sum(&logits) / B::Scalar::of(logits.len() as f64);
-    logits.iter_mut().for_each(|t| *t -= mean);
-    reduce::all_finite(&logits).then_some(logits)
-}
 
 impl<'a, B: LinearBackend> Iterates<'a, B> {
     /// For the targets with these `logits`, s for each, by the first weight.
