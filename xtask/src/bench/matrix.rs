@@ -142,8 +142,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let problem = named.write(args.noise, folder.path())?;
         for start in &problem.starts {
             let first = measured.rows.len();
-            ours(args, &others, &twolayer, &problem, start, &mut measured)?;
-            peers(args, &others, &problem, start, &mut measured)?;
+            all_programs(args, &others, &twolayer, &problem, start, &mut measured)?;
             let title = format!("{} from {}", problem.name, start.name);
             args.goal().judge(&mut measured.rows[first..]);
             plots::time_to_accuracy(&title, &measured.rows[first..])?;
@@ -170,8 +169,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every backend, precision and Hessian.
-fn ours(
+/// twolayer and the peers, in turns.
+fn all_programs(
     args: &Args,
     others: &Others,
     twolayer: &Twolayer,
@@ -179,12 +178,50 @@ fn ours(
     start: &Start,
     measured: &mut Measured,
 ) -> Result<(), Error> {
+    let versions = RefCell::new(&mut measured.versions);
+    let mut solves = ours(args, twolayer, problem, start);
+    let own = solves.len();
+    solves.extend(peers(args, others, problem, start, &versions));
+    let mut rows = in_turns(solves)?;
+    let peers = rows.split_off(own);
+    let (peers, failed): (Vec<_>, Vec<_>) = peers.into_iter().partition(|row| row.runs > 0);
+    let failed = failed.iter();
+    measured
+        .missing
+        .extend(failed.map(|row| format!("{}: {}", row.solver, row.ended)));
+    let double = || rows.iter().filter(|row| row.is_double() && row.targets > 0);
+    if let Some(row) = double().next() {
+        let start_loss = row.last_courses()[0].start_loss;
+        for peer in &peers {
+            check_start(start_loss, peer.last_courses()[0].start_loss, &peer.solver)?;
+        }
+    }
+    for row in double().filter(|row| row.hessian == "auto" && others.has_numpy) {
+        // Once more, for the file of its result.
+        let again = invert(args, twolayer, problem, start, row)?;
+        if matches!(again, Outcome::Ran(_)) {
+            confirm(args, twolayer, problem, row)?;
+        }
+    }
+    measured.rows.extend(rows);
+    measured.rows.extend(peers);
+    Ok(())
+}
+
+/// Every backend, precision and Hessian.
+fn ours<'r>(
+    args: &'r Args,
+    twolayer: &'r Twolayer,
+    problem: &'r Problem,
+    start: &'r Start,
+) -> Vec<Repeated<'r>> {
+    let mut solves = Vec::new();
     for precision in &args.precisions {
         for backend in &args.backends {
             // A model in less precision than the solve is not for the least precision.
             let hessians = args.hessians.iter();
             let hessians = hessians.filter(|h| *h != "mixed-precision" || precision != "f32");
-            let solves = hessians.map(|hessian| {
+            solves.extend(hessians.map(|hessian| {
                 let row = Row {
                     backend: backend.clone(),
                     precision: precision.clone(),
@@ -192,24 +229,12 @@ fn ours(
                     input_bytes: problem.input_bytes(if precision == "f32" { 4 } else { 8 }),
                     ..Row::new(problem, start, format!("twolayer {backend} {hessian}"))
                 };
-                Repeated::new(row, || {
-                    invert(args, twolayer, problem, start, precision, backend, hessian)
-                })
-            });
-            let rows = in_turns(solves.collect(), args.repeats())?;
-            let default = rows.iter().find(|row| row.hessian == "auto");
-            let default = default.filter(|row| row.is_double() && row.targets > 0);
-            if let Some(row) = default.filter(|_| others.has_numpy) {
-                // Once more, for the file of its result.
-                let again = invert(args, twolayer, problem, start, precision, backend, "auto")?;
-                if matches!(again, Outcome::Ran(_)) {
-                    confirm(args, twolayer, problem, row)?;
-                }
-            }
-            measured.rows.extend(rows);
+                let invert = |row: &Row| invert(args, twolayer, problem, start, row);
+                Repeated::new(row, args.repeats(), invert)
+            }));
         }
     }
-    Ok(())
+    solves
 }
 
 fn invert(
@@ -217,15 +242,13 @@ fn invert(
     twolayer: &Twolayer,
     problem: &Problem,
     start: &Start,
-    precision: &str,
-    backend: &str,
-    hessian: &str,
+    row: &Row,
 ) -> Result<Outcome, Error> {
     let x0 = start.file.to_string_lossy();
     let mut options = vec![
-        ["--backend", backend],
-        ["--precision", precision],
-        ["--hessian", hessian],
+        ["--backend", row.backend.as_str()],
+        ["--precision", &row.precision],
+        ["--hessian", &row.hessian],
         ["--start", &x0],
     ];
     if problem.targets > 1 {
@@ -272,34 +295,29 @@ fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Re
     Ok(())
 }
 
-/// The other programs, on what the last rows measured are of.
-fn peers(
-    args: &Args,
-    others: &Others,
-    problem: &Problem,
-    start: &Start,
-    measured: &mut Measured,
-) -> Result<(), Error> {
-    let ours = measured.rows.iter().rev();
-    let ours = ours.take_while(|row| row.problem == problem.name && row.start == start.name);
-    let double = ours.filter(|row| row.is_double() && row.targets > 0);
-    let Some(start_loss) = double.map(|row| row.last_courses()[0].start_loss).next() else {
-        return Ok(());
+/// The other programs.
+fn peers<'r>(
+    args: &'r Args,
+    others: &'r Others,
+    problem: &'r Problem,
+    start: &'r Start,
+    versions: &'r RefCell<&mut BTreeMap<String, String>>,
+) -> impl Iterator<Item = Repeated<'r>> {
+    let repeats = Repeats {
+        at_least: 1,
+        ..args.repeats()
     };
-    let versions = RefCell::new(&mut measured.versions);
-    let limits = vec![args.limit(); problem.targets];
-    let solves = others.peers.iter().map(|&peer| {
+    others.peers.iter().map(move |&peer| {
         let row = Row {
             precision: "f64".into(),
             input_bytes: problem.input_bytes(8),
             ..Row::new(problem, start, peer.name.into())
         };
-        let (limits, versions) = (&limits, &versions);
-        Repeated::new(row, move || {
+        Repeated::new(row, repeats, move |_| {
             let python = &args.python.python;
-            match peer.run(python, &problem.file, Some(&start.file), limits, SOLVED) {
+            let limits = vec![args.limit(); problem.targets];
+            match peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED) {
                 Ok(report) => {
-                    check_start(start_loss, report.runs[0].start_loss, peer.name)?;
                     versions.borrow_mut().extend(report.versions);
                     Ok(Outcome::Ran(Run {
                         peak_bytes: report.peak_bytes,
@@ -315,19 +333,7 @@ fn peers(
                 }
             }
         })
-    });
-    let repeats = Repeats {
-        at_least: 1,
-        ..args.repeats()
-    };
-    let rows = in_turns(solves.collect(), repeats)?;
-    let (rows, failed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.runs > 0);
-    let failed = failed.iter();
-    measured
-        .missing
-        .extend(failed.map(|row| format!("{}: {}", row.solver, row.ended)));
-    measured.rows.extend(rows);
-    Ok(())
+    })
 }
 
 fn their_solve(run: PeerRun) -> Solve {

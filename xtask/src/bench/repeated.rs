@@ -18,8 +18,13 @@ pub(crate) struct Repeats {
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 impl Repeats {
-    fn are_due(self, runs: usize, taken: Duration) -> bool {
-        runs < self.at_least || (runs < self.at_most && taken < SHORT)
+    /// The part of what is due that is done; 1 where nothing more is.
+    fn progress(self, runs: usize, taken: Duration) -> f64 {
+        let part = |of: usize| runs as f64 / of.max(1) as f64;
+        let time = taken.as_secs_f64() / SHORT.as_secs_f64();
+        time.min(part(self.at_least))
+            .max(part(self.at_most))
+            .min(1.0)
     }
 }
 
@@ -51,41 +56,55 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
+/// Runs a program as its row says.
+type Program<'r> = Box<dyn Fn(&Row) -> Result<Outcome, Error> + 'r>;
+
 /// A program on one problem from one start.
 pub(crate) struct Repeated<'r> {
     row: Row,
-    run: Box<dyn Fn() -> Result<Outcome, Error> + 'r>,
+    repeats: Repeats,
+    run: Program<'r>,
     runs: Vec<Run>,
     taken: Duration,
-    is_over: bool,
+    /// See [`Repeats::progress`].
+    progress: f64,
 }
 
 impl<'r> Repeated<'r> {
-    pub(crate) fn new(row: Row, run: impl Fn() -> Result<Outcome, Error> + 'r) -> Self {
+    pub(crate) fn new(
+        row: Row,
+        repeats: Repeats,
+        run: impl Fn(&Row) -> Result<Outcome, Error> + 'r,
+    ) -> Self {
         Self {
             row,
+            repeats,
             run: Box::new(run),
             runs: Vec::new(),
             taken: Duration::ZERO,
-            is_over: false,
+            progress: 0.0,
         }
     }
 
-    fn run_once(&mut self, repeats: Repeats) -> Result<(), Error> {
+    fn is_over(&self) -> bool {
+        self.progress >= 1.0
+    }
+
+    fn run_once(&mut self) -> Result<(), Error> {
         let clock = Instant::now();
-        match (self.run)()? {
+        match (self.run)(&self.row)? {
             Outcome::Ran(run) => {
                 self.runs.push(run);
                 self.taken += clock.elapsed();
-                self.is_over = !repeats.are_due(self.runs.len(), self.taken);
+                self.progress = self.repeats.progress(self.runs.len(), self.taken);
             }
             Outcome::Failed(reason) => {
                 self.row.ended = reason;
                 self.runs.clear();
-                self.is_over = true;
+                self.progress = 1.0;
             }
         }
-        if self.is_over {
+        if self.is_over() {
             self.fill_in();
             self.row.tell();
         }
@@ -121,12 +140,67 @@ impl<'r> Repeated<'r> {
     }
 }
 
-/// Runs them in turns, so that a machine that grows slower does so for all of them.
-pub(crate) fn in_turns(mut solves: Vec<Repeated<'_>>, repeats: Repeats) -> Result<Vec<Row>, Error> {
-    while solves.iter().any(|solve| !solve.is_over) {
-        for solve in solves.iter_mut().filter(|solve| !solve.is_over) {
-            solve.run_once(repeats)?;
-        }
+/// Runs them in turns, next the one that has done the least of what is due, so that the runs of each are
+/// spread over all of the time: a machine that is slower for a while is so for all of them.
+pub(crate) fn in_turns(mut solves: Vec<Repeated<'_>>) -> Result<Vec<Row>, Error> {
+    loop {
+        let due = solves.iter_mut().filter(|solve| !solve.is_over());
+        let Some(next) = due.min_by(|a, b| a.progress.total_cmp(&b.progress)) else {
+            return Ok(solves.into_iter().map(|solve| solve.row).collect());
+        };
+        next.run_once()?;
     }
-    Ok(solves.into_iter().map(|solve| solve.row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn ran() -> Result<Outcome, Error> {
+        Ok(Outcome::Ran(Run {
+            solves: Vec::new(),
+            peak_bytes: None,
+        }))
+    }
+
+    /// Half as many runs of one lie evenly between those of the other; one that fails is not run again.
+    #[test]
+    fn runs_are_spread() -> Result<(), Error> {
+        let order = RefCell::new(String::new());
+        let program = |name: char, runs: usize| {
+            let repeats = Repeats {
+                at_least: runs,
+                at_most: runs,
+            };
+            let order = &order;
+            Repeated::new(Row::default(), repeats, move |_| {
+                order.borrow_mut().push(name);
+                match name {
+                    'f' => Ok(Outcome::Failed("as it should".into())),
+                    _ => ran(),
+                }
+            })
+        };
+        let rows = in_turns(vec![program('a', 4), program('b', 2), program('f', 3)])?;
+        assert_eq!(*order.borrow(), "abfaaba");
+        assert_eq!(rows[2].ended, "as it should");
+        assert_eq!([rows[0].runs, rows[1].runs, rows[2].runs], [4, 2, 0]);
+        Ok(())
+    }
+
+    /// A long program is run as often as it must be, a short one until it took long enough.
+    #[test]
+    fn the_time_taken_ends_it_too() {
+        let repeats = Repeats {
+            at_least: 3,
+            at_most: 25,
+        };
+        let progress = |runs, seconds| repeats.progress(runs, Duration::from_secs(seconds));
+        assert!(progress(2, 60) < 1.0);
+        assert_eq!(progress(3, 60), 1.0);
+        assert!(progress(24, 1) < 1.0);
+        assert_eq!(progress(24, 2), 1.0);
+        assert_eq!(progress(25, 0), 1.0);
+    }
 }
