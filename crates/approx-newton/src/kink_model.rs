@@ -1,7 +1,12 @@
 //! The quadratic model with the kinks in it, minimised over many cells at once.
 
+mod jumps;
+
+pub(crate) use jumps::Jumps;
+
 use crate::crossings;
 use crate::hessian::solve_upper;
+use jumps::SlopeJumps;
 use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce};
 
 /// A convex, piecewise quadratic model of an objective around a point x:
@@ -26,8 +31,8 @@ pub(crate) struct KinkModel<T> {
     /// R (d×d, upper triangular, row after row) and s (d).
     pub(crate) factor: Vec<T>,
     pub(crate) residual: Vec<T>,
-    /// v (n), of the kinks that were met: each costs a column of A2.
-    jumps: Vec<Option<T>>,
+    /// v.
+    jumps: SlopeJumps<T>,
     /// p (d).
     pub(crate) step: Vec<T>,
     /// The kinks that hold x + p.
@@ -49,30 +54,12 @@ pub(crate) struct KinkModel<T> {
     multiples: Vec<T>,
     sum: Vec<T>,
     crossings: Vec<Crossing<T>>,
-    /// Some of the kinks, and their jumps.
-    asked: Vec<usize>,
-    told: Vec<T>,
-}
-
-/// Where the jumps of the slopes are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jumps {
-    /// At x: right to first order.
-    AtThePoint,
-    /// As foreseen for the end of the step that knows of none but the pinned kinks.
-    BehindTheStep,
-    /// As last taken.
-    Kept,
 }
 
 /// Pins and releases at most.
 const MOST_TURNS: usize = 400;
 /// A slope, or a violation, of so many roundoffs of what it is the difference of is none.
 const NOTICEABLE: f64 = 1e4;
-/// Where a way crosses more than one in so many kinks, all jumps are computed at once: a product with
-/// a whole matrix runs ahead of as many single columns.
-const MANY: usize = 8;
-
 impl<T: Scalar> KinkModel<T> {
     /// Makes room for d unknowns and n kinks, unless there is.
     pub(crate) fn make_room(&mut self, d: usize, n: usize) {
@@ -91,16 +78,10 @@ impl<T: Scalar> KinkModel<T> {
         ] {
             vector.resize(d, T::zero());
         }
-        for vector in [
-            &mut self.rates,
-            &mut self.distances,
-            &mut self.multiples,
-            &mut self.told,
-        ] {
+        for vector in [&mut self.rates, &mut self.distances, &mut self.multiples] {
             vector.resize(n, T::zero());
         }
-        self.jumps.resize(n, None);
-        self.asked.reserve(n);
+        self.jumps.make_room(n);
         self.sides_at_x.reserve(n);
         self.sides.reserve(n);
         self.crossings.reserve(n);
@@ -196,35 +177,14 @@ impl<T: Scalar> KinkModel<T> {
             }
         };
         problem.foresee(at, end);
-        self.jumps.fill(None);
-        self.asked.clone_from(&self.pinned);
-        self.meet(problem, at);
-    }
-
-    /// Has the jumps of the kinks in `asked` computed. One where the slope falls is none.
-    fn meet<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation) {
-        let told = &mut self.told[..self.asked.len()];
-        problem.slope_jumps(at, &self.asked, told);
-        for (&kink, &mut jump) in self.asked.iter().zip(told) {
-            self.jumps[kink] = Some(num_traits::Float::max(jump, T::zero()));
-        }
-    }
-
-    /// v of a kink.
-    fn jump<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation, kink: usize) -> T {
-        if self.jumps[kink].is_none() {
-            self.asked.clear();
-            self.asked.push(kink);
-            self.meet(problem, at);
-        }
-        self.jumps[kink].unwrap_or(T::zero())
+        self.jumps.begin(problem, at, &self.pinned);
     }
 
     /// slope ← y + s + R⁻ᵀ Σ (what crossed kinks add).
     fn differentiate<O: Kinked<Scalar = T>>(&mut self, problem: &O) {
         for (kink, multiple) in self.multiples.iter_mut().enumerate() {
             // What was crossed was met.
-            let jump = self.jumps[kink].unwrap_or(T::zero());
+            let jump = self.jumps.known(kink);
             *multiple = match (self.sides_at_x[kink], self.sides[kink]) {
                 (false, true) => jump,
                 (true, false) => -jump,
@@ -248,7 +208,7 @@ impl<T: Scalar> KinkModel<T> {
             self.pinned.push(kink);
             self.sides[kink] = false;
         } else {
-            self.jumps[kink] = Some(T::zero());
+            self.jumps.waive(kink);
         }
     }
 
@@ -260,7 +220,7 @@ impl<T: Scalar> KinkModel<T> {
         let multipliers = subspace.multipliers(&self.slope);
         let mut worst: Option<(T, usize, bool)> = None;
         for (index, (&mu, &kink)) in multipliers.iter().zip(&self.pinned).enumerate() {
-            let jump = self.jumps[kink].unwrap_or(T::zero());
+            let jump = self.jumps.known(kink);
             let (negative, positive) = (-mu, mu - jump);
             let violation = num_traits::Float::max(negative, positive);
             let size = num_traits::Float::abs(mu) + jump;
@@ -297,7 +257,7 @@ impl<T: Scalar> KinkModel<T> {
         }
         let mut crossings = std::mem::take(&mut self.crossings);
         crossings::find(&self.distances, &self.rates, &self.sides, &mut crossings);
-        self.meet_many(problem, at, &crossings);
+        self.jumps.meet_many(problem, at, &crossings);
         // The slope along the way is bend·(α − 1) + what the kinks behind add.
         let bend = reduce::dot(&self.direction, &self.direction).to_f64();
         let (mut added, mut position, mut decrease) = (0.0, 0.0, 0.0);
@@ -312,7 +272,7 @@ impl<T: Scalar> KinkModel<T> {
             decrease += fall(bend, added, position, fraction);
             position = fraction;
             let rate = num_traits::Float::abs(self.rates[kink]);
-            added += (self.jump(problem, at, kink) * rate).to_f64();
+            added += (self.jumps.of(problem, at, kink) * rate).to_f64();
             if bend * (fraction - 1.0) + added >= 0.0 {
                 held = Some(kink);
                 break;
@@ -335,22 +295,6 @@ impl<T: Scalar> KinkModel<T> {
             self.pin(problem, subspace, kink);
         }
         decrease
-    }
-
-    /// Computes all jumps where many kinks lie ahead that were not met yet.
-    fn meet_many<O: Kinked<Scalar = T>>(
-        &mut self,
-        problem: &O,
-        at: &O::Evaluation,
-        crossings: &[Crossing<T>],
-    ) {
-        let ahead = crossings.iter().map(|crossing| crossing.kink);
-        let new = ahead.filter(|&kink| self.jumps[kink].is_none());
-        if MANY * new.count() > self.jumps.len() {
-            self.asked.clear();
-            self.asked.extend(0..self.jumps.len());
-            self.meet(problem, at);
-        }
     }
 }
 
