@@ -127,12 +127,19 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
         Ok(self)
     }
 
-    /// Whether b is the output of no x, as far as A2 alone tells, and by far: the logarithms of b are
-    /// off by 0.1 on average, over the directions that no activation of the hidden units can move
-    /// the logits in, from what the network can put out. False where it cannot be told: with no
-    /// more than n + n/8 + 16 outcomes, where b has zeros, or with layers so wide that it would take
-    /// seconds. The first time for a network it costs a factorisation, of about n s² + s³/3 flops with
-    /// s = n + n/8 + 16.
+    /// Whether b is the output of no x, as far as A2 alone tells, and by far:
+    ///
+    /// ```text
+    /// min over a of ‖Ãa − τ‖ / √(s − r) > 0.1,    τ = (I − 11ᵀ/s)(log b − c2)[S],  Ã = (I − 11ᵀ/s) A2[S, :]
+    /// ```
+    ///
+    /// with S some s = n + n/8 + 16 outcomes and r the rank of Ã (s×n): the logarithms of b are off by
+    /// 0.1 on average, over the directions that no activation a (n) of the hidden units can move the
+    /// logits in, from what the network can put out. The paper has no such test.
+    ///
+    /// False where it cannot be told: with no more than s outcomes, where b has zeros on S, or with layers
+    /// so wide that it would take seconds. The first time for a network it costs a factorisation, of
+    /// about n s² + s³/3 flops.
     pub fn is_out_of_reach(&self) -> bool {
         let network = self.network;
         let beyond = network.determining().and_then(|determining| {

@@ -1,6 +1,6 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
-use super::Inversion;
+use super::{FAR_OFF, Inversion};
 use crate::chained_starts::ChainedStarts;
 use crate::continuation::Continuation;
 use crate::splitting::Splitting;
@@ -64,8 +64,8 @@ fn warm_start<'s, 'p, B: LinearBackend>(
     restarts: Restarts<'s, B::Scalar>,
 ) -> WarmStart<'s, Inversion<'p, B>> {
     WarmStart {
-        // Log-ratios that are off by 0.1 on average.
-        within_reach: B::Scalar::of(0.005 * objective.network.outcomes() as f64),
+        // ½‖r‖² of log-ratios r that are off by so much on average.
+        within_reach: B::Scalar::of(0.5 * FAR_OFF.powi(2) * objective.network.outcomes() as f64),
         objective,
         restarts,
         shares_points: false,
