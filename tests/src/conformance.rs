@@ -16,7 +16,7 @@ mod rounding;
 mod several;
 
 use dense::Dense;
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 /// Checks every kernel of `backend` on matrices that `zeros(nrows, ncols)` makes, in the layout of
 /// the caller's choice. `random` gives numbers in [−1, 1).

@@ -5,7 +5,7 @@ use npyz::{NpyFile, Order};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use twolayer_core::{Error, LinearBackend, TwoLayer};
+use twolayer::{Error, LinearBackend, TwoLayer};
 
 /// The arrays of a problem file, rows after one another.
 #[derive(Debug, Clone)]

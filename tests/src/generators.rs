@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseResult, TestRunner};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use twolayer_core::{Error, LinearBackend, Regularizer, Scalar, Target, TwoLayer};
+use twolayer::{Error, LinearBackend, Regularizer, Scalar, Target, TwoLayer};
 
 /// What is out of the ordinary about a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

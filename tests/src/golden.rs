@@ -4,7 +4,7 @@
 use crate::problems::rounded;
 use serde::Deserialize;
 use std::path::Path;
-use twolayer_core::{Error, LinearBackend, Scalar, Target, TwoLayer};
+use twolayer::{Error, LinearBackend, Scalar, Target, TwoLayer};
 
 /// One golden problem. Field names are those of the files.
 #[derive(Debug, Clone, Deserialize)]

@@ -7,7 +7,7 @@ pub mod golden;
 pub mod mutation;
 pub mod problems;
 
-use twolayer_core::{
+use twolayer::{
     Curvature, Inversion, InversionPoint, LinearBackend, ProductScratch, RowStructured, RowWeights,
 };
 

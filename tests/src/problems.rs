@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use twolayer_core::{Error, LinearBackend, Scalar, Target, TwoLayer};
+use twolayer::{Error, LinearBackend, Scalar, Target, TwoLayer};
 
 /// A network with Gaussian weights, A1 ~ N(0, 1/d), A2 ~ N(0, 18/n), biases if asked for, and a
 /// planted input x* ~ N(0, I).

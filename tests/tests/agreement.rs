@@ -1,12 +1,12 @@
 //! The backends against each other: the same problem gives the same status and, to what its
 //! condition makes of rounding, the same x.
 
-use approx_newton::{Solution, Solver, Status};
 use nalgebra::DMatrix;
-use twolayer_core::{
+use twolayer::{
     Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer, RowStructured, Scalar,
     SquaredError, Target, TwoLayer, reduce,
 };
+use twolayer::{Solution, Solver, Status};
 use twolayer_faer::Faer;
 use twolayer_nalgebra::{Nalgebra, nalgebra};
 use twolayer_ndarray::{

@@ -1,11 +1,11 @@
 //! The loop of a solve allocates nothing once it runs.
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use approx_newton::{
+use std::ops::ControlFlow;
+use twolayer::{
     Adaptive, ConjugateGradient, Observer, RowFactor, Run, Sketched, Solver, Stage, TraceEntry,
 };
-use std::ops::ControlFlow;
-use twolayer_core::{HessianApprox, Inversion, KullbackLeibler, RowWeights, Target};
+use twolayer::{HessianApprox, Inversion, KullbackLeibler, RowWeights, Target};
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
 

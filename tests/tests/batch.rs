@@ -1,8 +1,8 @@
 //! Many targets at once are as many single solves.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 
-use approx_newton::{BatchResult, Solution, Solver, Status};
-use twolayer_core::{
+use twolayer::{BatchResult, Solution, Solver, Status};
+use twolayer::{
     Error, Inversion, KullbackLeibler, LinearBackend, Problems, Regularizer, Scalar, Target,
     TwoLayer,
 };
@@ -93,7 +93,7 @@ fn same_as_alone<B: LinearBackend>(backend: &B) {
             let expected = alone(&problems, &targets, starts);
             for threads in [1, 2, 3] {
                 let solver = Solver::new().with_threads(threads);
-                let together = solver.solve_batch(&problems, &targets, starts).unwrap();
+                let together = problems.solve_batch(&solver, &targets, starts).unwrap();
                 assert!(answers(&together) == expected, "{threads} threads");
             }
             // The order and the company do not matter.
@@ -104,7 +104,7 @@ fn same_as_alone<B: LinearBackend>(backend: &B) {
             } else {
                 starts.rchunks(SHAPE.0).take(4).flatten().copied().collect()
             };
-            let together = Solver::new().solve_batch(&problems, &backwards, &turned);
+            let together = problems.solve_batch(&Solver::new(), &backwards, &turned);
             let last: Vec<_> = expected.iter().rev().take(4).cloned().collect();
             assert!(answers(&together.unwrap()) == last, "backwards");
         }
@@ -128,7 +128,7 @@ fn one_of_many_is_as_alone<B: LinearBackend>(backend: &B) {
     let expected = alone(&many, &targets, &starts);
     for threads in [1, 2, 3] {
         let solver = Solver::new().with_threads(threads);
-        let together = solver.solve_batch(&many, &targets, &starts).unwrap();
+        let together = many.solve_batch(&solver, &targets, &starts).unwrap();
         assert!(answers(&together) == expected, "{threads} threads");
     }
     let backwards = |rows: &[B::Scalar], length| -> Vec<_> {
@@ -136,7 +136,7 @@ fn one_of_many_is_as_alone<B: LinearBackend>(backend: &B) {
     };
     let solver = Solver::new().with_threads(1);
     let (b, x0) = (backwards(&targets, SHAPE.2), backwards(&starts, SHAPE.0));
-    let together = solver.solve_batch(&many, &b, &x0).unwrap();
+    let together = many.solve_batch(&solver, &b, &x0).unwrap();
     let last: Vec<_> = expected.iter().rev().take(5).cloned().collect();
     assert!(answers(&together) == last, "backwards");
 
@@ -145,7 +145,7 @@ fn one_of_many_is_as_alone<B: LinearBackend>(backend: &B) {
     spoilt[3 * SHAPE.2] = num_traits::Float::nan();
     let mut astray = starts.clone();
     astray[5 * SHAPE.0] = num_traits::Float::infinity();
-    let together = solver.solve_batch(&many, &spoilt, &astray).unwrap();
+    let together = many.solve_batch(&solver, &spoilt, &astray).unwrap();
     for (k, (result, expected)) in together.iter().zip(&expected).enumerate() {
         match result {
             Err(_) => assert!(k == 3 || k == 5, "target {k}"),
@@ -167,7 +167,7 @@ fn one_of_many_has_the_answer_of_a_single_solve() {
     let (network, targets, starts) = problem(&Faer::<f64>::default());
     let plain = Problems::new(&network);
     let many = plain.clone().for_many();
-    let together = Solver::new().solve_batch(&many, &targets, &starts).unwrap();
+    let together = many.solve_batch(&Solver::new(), &targets, &starts).unwrap();
     let expected = alone(&plain, &targets, &starts);
     for (found, expected) in answers(&together).iter().zip(&expected).take(TARGETS) {
         assert!(found.3 == Status::PerfectFit && expected.3 == Status::PerfectFit);
@@ -190,12 +190,12 @@ fn threads_inside_and_across_give_the_same_bits() {
     let b = planted.target(&network).unwrap();
     let problems = Problems::new(&network);
     let solver = Solver::new().with_threads(2);
-    let one = solver
-        .solve_batch(&problems, b.probabilities(), &planted.start)
+    let one = problems
+        .solve_batch(&solver, b.probabilities(), &planted.start)
         .unwrap();
     let twice = [b.probabilities(), b.probabilities()].concat();
-    let two = solver
-        .solve_batch(&problems, &twice, &planted.start)
+    let two = problems
+        .solve_batch(&solver, &twice, &planted.start)
         .unwrap();
     let [first, second] = &answers(&two)[..] else {
         panic!("two answers")
@@ -214,8 +214,8 @@ fn one_bad_target_does_not_disturb_the_others() {
     targets[2 * m + 5] = f64::NAN;
     targets[4 * m] = -0.5;
     starts[6 * SHAPE.0 + 1] = f64::INFINITY;
-    let together = Solver::new()
-        .solve_batch(&problems, &targets, &starts)
+    let together = problems
+        .solve_batch(&Solver::new(), &targets, &starts)
         .unwrap();
     for (k, (result, expected)) in together.iter().zip(&expected).enumerate() {
         match (k, result) {
@@ -228,8 +228,8 @@ fn one_bad_target_does_not_disturb_the_others() {
     }
     // A shared start that is no good is every target's error.
     let nowhere = vec![f64::NAN; SHAPE.0];
-    let all = Solver::new()
-        .solve_batch(&problems, &targets, &nowhere)
+    let all = problems
+        .solve_batch(&Solver::new(), &targets, &nowhere)
         .unwrap();
     assert!(all.iter().all(Result::is_err));
 }
@@ -239,8 +239,8 @@ fn arrays_that_do_not_fit_are_refused() {
     let (network, targets, starts) = problem(&Faer::<f64>::default());
     let problems = Problems::new(&network);
     let refused = |targets: &[f64], starts: &[f64]| {
-        let error = Solver::new()
-            .solve_batch(&problems, targets, starts)
+        let error = problems
+            .solve_batch(&Solver::new(), targets, starts)
             .unwrap_err();
         error.to_string()
     };
@@ -259,17 +259,14 @@ fn other_starts_are_tried_where_the_first_does_not_fit() {
     let targets: Vec<f64> = detector.targets().flatten().copied().collect();
     let weak = Solver::new().with_max_iterations(12);
     let start = &detector.start;
-    let once = weak
-        .clone()
-        .solve_batch(&problems, &targets, start)
-        .unwrap();
+    let once = problems.solve_batch(&weak, &targets, start).unwrap();
     let fits = |results: &[BatchResult<f64>]| {
         let all = results.iter().map(|result| result.as_ref().unwrap());
         all.filter(|s| s.solution.status == Status::PerfectFit)
             .count()
     };
     let more = weak.with_starts(6);
-    let often = more.solve_batch(&problems, &targets, start).unwrap();
+    let often = problems.solve_batch(&more, &targets, start).unwrap();
     println!("{} fits, then {}", fits(&once), fits(&often));
     assert!(fits(&once) > 1 && fits(&often) > fits(&once));
     for (once, often) in once.iter().zip(&often) {
@@ -285,9 +282,8 @@ fn other_starts_are_tried_where_the_first_does_not_fit() {
         }
     }
     // The number of threads does not matter here either.
-    let again = more
-        .with_threads(1)
-        .solve_batch(&problems, &targets, start)
+    let again = problems
+        .solve_batch(&more.with_threads(1), &targets, start)
         .unwrap();
     assert!(answers(&again) == answers(&often));
 }

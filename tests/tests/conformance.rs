@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis, ShapeBuilder, Slice};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 use twolayer_faer::Faer;
 use twolayer_ndarray::{Ndarray, NdarrayScalar, ndarray};
 use twolayer_tests::{conformance, for_each_backend};

@@ -1,8 +1,8 @@
 //! Gradient and Hessian against differences of the value, and invariances, on random problems.
 
-use approx_newton::DenseHessian;
 use proptest::prelude::*;
-use twolayer_core::{
+use twolayer::DenseHessian;
+use twolayer::{
     Evaluation, HessianApprox, Inversion, Kinked, KullbackLeibler, LogRatio, Loss, Objective,
     Regularizer, RowWeights, SquaredError, Target, TwoLayer, reduce,
 };

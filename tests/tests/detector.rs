@@ -1,8 +1,8 @@
 //! The main job on a trained network: 45 real outputs of the language detector and 45 others,
 //! inverted from the mean of its inputs in f64 on every backend.
 
-use approx_newton::{Solution, Solver, Status};
-use twolayer_core::{Inversion, KullbackLeibler, LinearBackend, Loss, SquaredError, Target};
+use twolayer::{Inversion, KullbackLeibler, LinearBackend, Loss, SquaredError, Target};
+use twolayer::{Solution, Solver, Status};
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;

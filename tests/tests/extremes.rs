@@ -1,10 +1,10 @@
 //! Numbers from the least to the largest that a precision has: what comes out is an error, or a
 //! point and a loss that are numbers.
 
-use approx_newton::{DenseHessian, RowFactor, Silent, Solver, Status};
 use num_traits::Float;
 use proptest::prelude::*;
-use twolayer_core::{
+use twolayer::{DenseHessian, RowFactor, Silent, Solver, Status};
+use twolayer::{
     Error, Evaluation, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss, Objective,
     RowWeights, Scalar, SquaredError, Target, TwoLayer, reduce,
 };

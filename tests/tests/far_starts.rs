@@ -1,7 +1,7 @@
 //! From far away the solver gets by the kinks that stop a descent.
 
-use approx_newton::{Solver, Stage, Status};
-use twolayer_core::{Inversion, LinearBackend, Scalar};
+use twolayer::{Inversion, LinearBackend, Scalar};
+use twolayer::{Solver, Stage, Status};
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};
 

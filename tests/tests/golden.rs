@@ -5,8 +5,8 @@
 //! them. With sums over n and d terms that makes value, gradient and Hessian accurate to
 //! (n + d)(1 + Z)·u times 1, ‖C‖ and ‖C‖², times the size of the term's own factors.
 
-use approx_newton::DenseHessian;
-use twolayer_core::{
+use twolayer::DenseHessian;
+use twolayer::{
     Evaluation, ForwardPass, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss,
     Objective, Regularizer, RowWeights, Scalar, SquaredError, Target,
 };

@@ -1,13 +1,13 @@
 //! Minima on kinks: planted ones known in closed form, and random piecewise quadratic problems
 //! against a search over all cells.
 
-use approx_newton::{LimitPoint, Solution, Solver, Status};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use twolayer_core::{
+use twolayer::{
     Evaluation, Inversion, LinearBackend, LogRatio, Loss, Objective, Scalar, SquaredError, Target,
     TwoLayer,
 };
+use twolayer::{LimitPoint, Solution, Solver, Status};
 use twolayer_faer::Faer;
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::rounded;

@@ -1,7 +1,7 @@
 //! Targets that the network cannot produce: told before any is looked for, and descended to at once.
 
-use approx_newton::{Solver, Stage};
-use twolayer_core::{Inversion, LinearBackend, Scalar, Target, TwoLayer};
+use twolayer::{Inversion, LinearBackend, Scalar, Target, TwoLayer};
+use twolayer::{Solver, Stage};
 use twolayer_faer::Faer;
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};

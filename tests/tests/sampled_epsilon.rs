@@ -1,10 +1,10 @@
 //! How far sampled Hessians stray, against what the number of rows promises.
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use approx_newton::{Leverage, RowFactor, Scores};
-use twolayer_core::{
+use twolayer::{
     HessianApprox, Inversion, InversionPoint, LogRatio, Objective, RowWeights, Target, TwoLayer,
 };
+use twolayer::{Leverage, RowFactor, Scores};
 use twolayer_faer::{
     Faer,
     faer::{Mat, Side, prelude::Solve},

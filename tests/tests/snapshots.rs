@@ -1,12 +1,12 @@
 //! A solve that goes on from a snapshot is the one that was never interrupted, bit by bit.
 
-use approx_newton::{
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use twolayer::{
     Adaptive, ConjugateGradient, DenseHessian, Leverage, RowFactor, Run, Scores, Silent, Sketched,
     Snapshot, Solution, Solver, Stage,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use twolayer_core::{
+use twolayer::{
     HessianApprox, Inversion, KullbackLeibler, LinearBackend, Problems, Regularizer, RowWeights,
     Scalar, Target,
 };

@@ -1,15 +1,15 @@
 //! What the solver promises, on every backend and precision.
 
-use approx_newton::{
+use std::ops::ControlFlow;
+use twolayer::{
     DenseHessian, LimitPoint, MixedPrecision, RowFactor, Run, Silent, Solution, Solver, Stage,
     Status, TraceEntry,
 };
-use std::ops::ControlFlow;
-use twolayer_core::{
+use twolayer::{
     Error, Evaluation, HessianApprox, Inversion, Kinked, KullbackLeibler, LinearBackend, Loss,
-    NotPositiveDefinite, Objective, Regularizer, RowWeights, Scalar, SquaredError, Subspace,
-    Target, TwoLayer, reduce,
+    Objective, Regularizer, RowWeights, Scalar, SquaredError, Target, TwoLayer, reduce,
 };
+use twolayer_core::{NotPositiveDefinite, Subspace};
 use twolayer_faer::Faer;
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};

@@ -1,8 +1,9 @@
 //! The source of starts: it rests at solutions, and goes on, alone and on several ways, where its state
 //! says that it was.
 
-use twolayer_core::reduce::norm;
-use twolayer_core::{Inversion, LinearBackend, Objective, Restarts, Scalar, Target};
+use twolayer::reduce::norm;
+use twolayer::{Inversion, LinearBackend, Objective, Scalar, Target};
+use twolayer_core::Restarts;
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};
 

@@ -1,13 +1,11 @@
 //! Every status that is no convergence, provoked, and with advice.
 
-use approx_newton::{
-    DenseHessian, LimitPoint, RowFactor, Silent, Solution, Solver, Status, TraceEntry,
-};
 use std::ops::ControlFlow;
-use twolayer_core::{
-    Evaluation, HessianApprox, Inversion, LinearBackend, NotPositiveDefinite, Objective,
-    RowWeights, Subspace, Target, TwoLayer,
+use twolayer::{DenseHessian, LimitPoint, RowFactor, Silent, Solution, Solver, Status, TraceEntry};
+use twolayer::{
+    Evaluation, HessianApprox, Inversion, LinearBackend, Objective, RowWeights, Target, TwoLayer,
 };
+use twolayer_core::{NotPositiveDefinite, Subspace};
 use twolayer_faer::Faer;
 use twolayer_tests::generators::{Blemish, Case, TargetKind};
 use twolayer_tests::problems::Planted;

@@ -1,8 +1,8 @@
 //! What is said of the theorem, against its definitions.
 
-use approx_newton::theory::{PROMISED_CONTRACTION, Recorder, examine};
-use approx_newton::{DenseHessian, Solver};
-use twolayer_core::{
+use twolayer::theory::{PROMISED_CONTRACTION, Recorder, examine};
+use twolayer::{DenseHessian, Solver};
+use twolayer::{
     Evaluation, Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer,
     RowWeights, SquaredError, reduce,
 };

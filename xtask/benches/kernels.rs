@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::hint::black_box;
 use std::time::Duration;
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;

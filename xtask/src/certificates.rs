@@ -1,13 +1,14 @@
 //! How many solves are certified, and why the others are not.
 
 use crate::error::Error;
-use approx_newton::{Certifier, Solver, Verdict};
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use std::collections::BTreeMap;
 use std::time::Instant;
-use twolayer_core::{
+use twolayer::Solver;
+use twolayer::{
     Inversion, KullbackLeibler, LinearBackend, Loss, Regularizer, SquaredError, Target,
 };
+use twolayer_certificate::{Certifier, Verdict};
 use twolayer_faer::Faer;
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::Planted;

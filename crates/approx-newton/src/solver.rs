@@ -63,7 +63,7 @@ impl<T: Scalar> Solver<T> {
     }
 
     /// How many starts a batch tries for a target that is no perfect fit: the one given, then those
-    /// of [`Solver::solve_batch`]; 1 by default.
+    /// of other targets; 1 by default.
     pub fn with_starts(self, starts: usize) -> Self {
         Self { starts, ..self }
     }
@@ -80,6 +80,26 @@ impl<T: Scalar> Solver<T> {
     /// The seed of everything random; 0 by default. One seed gives the same result on every run.
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Whether the objective's warm start is used.
+    pub fn warm_start(&self) -> bool {
+        self.warm_start
+    }
+
+    /// How many starts each of many targets is tried from, at most.
+    pub fn starts(&self) -> usize {
+        self.starts
+    }
+
+    /// Threads of a batch; `None` for the cores that the system grants.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
+    /// The seed of everything random.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Minimises `objective` from `x0` (d) with the model that suits most problems, [`Adaptive`].

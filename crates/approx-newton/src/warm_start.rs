@@ -8,8 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 use twolayer_core::{
-    Evaluation, FIRST_BURST, HessianApprox, Kinked, Restarts, RowStructured, Scalar, WarmStart,
-    reduce,
+    Evaluation, HessianApprox, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce,
 };
 
 /// What a solve sees of a rung, whatever its objective.
@@ -90,6 +89,8 @@ const LONGEST_DESCENT: usize = 100;
 const HALVES_WITHIN: usize = 4;
 /// and where a restart is left that is quicker from far away, to bring it to a tenth in so many.
 const TENTH_WITHIN: usize = 2;
+/// Iterations of a source of starts before the first descent, where it is asked that early.
+pub const FIRST_BURST: usize = 100;
 /// Iterations of the source of starts before the second descent; they double from restart to
 /// restart, up to the last.
 const BURST: usize = 1000;

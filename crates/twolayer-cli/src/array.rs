@@ -13,7 +13,7 @@ use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 use zip::result::ZipError;
 
 /// An array in row-major order, whatever the file's order was; all its entries are finite.

@@ -1,7 +1,7 @@
 //! The rows of a matrix, some at a time: there may be no room for a second copy of it.
 
 use num_traits::Zero;
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 
 /// About so many numbers are copied at a time.
 const BAND: usize = 1 << 16;

@@ -8,12 +8,12 @@ use crate::invert::{loss, regularizer};
 use crate::memory::{self, Shapes};
 use crate::problem_file::{Vectors, read_problem};
 use crate::report;
-use approx_newton::{Certificate, Certifier, Refusal, Verdict};
 use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use twolayer_core::{Inversion, LinearBackend, Scalar};
+use twolayer::{Inversion, LinearBackend, Scalar};
+use twolayer_certificate::{Certificate, Certifier, Refusal, Verdict};
 
 /// The whole command.
 pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {

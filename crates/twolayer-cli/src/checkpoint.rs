@@ -12,8 +12,6 @@ use crate::error::Error;
 use crate::invert::Outcome;
 use crate::output::OutputFile;
 use crate::problem_file::{Problem, Vectors};
-use approx_newton::theory::Recorder;
-use approx_newton::{Further, Snapshot, Status};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,7 +21,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use twolayer_core::{LinearBackend, Regularizer, Scalar};
+use twolayer::theory::Recorder;
+use twolayer::{Further, Snapshot, Status};
+use twolayer::{LinearBackend, Regularizer, Scalar};
 
 /// The first bytes, with the format's version.
 const MAGIC: &[u8] = b"twolayer checkpoint 3\n";

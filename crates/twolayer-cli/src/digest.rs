@@ -3,7 +3,7 @@
 use crate::bands::for_each_band;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 /// SHA-256 of numbers, as double precision in little-endian order, in hexadecimal.
 pub(crate) fn of_numbers<T: Scalar>(values: &[T]) -> String {

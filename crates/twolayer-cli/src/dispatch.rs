@@ -4,7 +4,7 @@ use crate::args::{Backend, Precision, ProblemArgs};
 use crate::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;

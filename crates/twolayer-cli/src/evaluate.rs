@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use twolayer_core::{
+use twolayer::{
     Error as CoreError, Evaluation, Inversion, LinearBackend, Objective, Scalar, reduce,
 };
 

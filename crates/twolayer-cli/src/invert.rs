@@ -12,16 +12,17 @@ use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Campaign;
 use crate::spill::Spill;
 use crate::{plot, report, result_file, trace};
-use approx_newton::theory::Theory;
-use approx_newton::{Crew, LimitPoint, Solution, Status, TraceEntry, Verdict};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use twolayer_core::{
+use twolayer::theory::Theory;
+use twolayer::{Crew, LimitPoint, Solution, Status, TraceEntry};
+use twolayer::{
     Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar,
     SquaredError, TwoLayer,
 };
+use twolayer_certificate::Verdict;
 
 /// What came out for one target. In double precision whatever the precision of the solve, so that
 /// nothing after the solve has to be generic.

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
 use sysinfo::System;
-use twolayer_core::{Scalar, TOGETHER};
+use twolayer::{Scalar, TOGETHER};
 
 /// The sizes that a problem file declares.
 #[derive(Debug, Clone, Copy)]
@@ -206,7 +206,7 @@ impl Shapes {
             true => sum([product([number, self.inputs]), 40]),
             false => 0,
         };
-        let entry = sum([size_of::<approx_newton::TraceEntry<T>>() as u64, iterate]);
+        let entry = sum([size_of::<twolayer::TraceEntry<T>>() as u64, iterate]);
         let way = product([iterations(args), entry]);
         if args.checkpoint.is_none() {
             return way;
@@ -238,9 +238,9 @@ impl Shapes {
             (None, Some(_)) => problems.min(MOST_LINES as u64),
             (None, None) => 0,
         };
-        let entry = size_of::<approx_newton::TraceEntry<f64>>() as u64;
+        let entry = size_of::<twolayer::TraceEntry<f64>>() as u64;
         let examined = match args.theory {
-            true => size_of::<approx_newton::theory::TheoryStep>() as u64,
+            true => size_of::<twolayer::theory::TheoryStep>() as u64,
             false => 0,
         };
         let answers = sum([

@@ -4,13 +4,13 @@
 use crate::args::ProblemArgs;
 use crate::invert::Outcome;
 use crate::ranking;
-use approx_newton::{Stage, TraceEntry};
 use clap::ValueEnum;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
 use std::ops::Range;
+use twolayer::{Stage, TraceEntry};
 
 const WIDTH: u32 = 1200;
 const HEADER: u32 = 76;

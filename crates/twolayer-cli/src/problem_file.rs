@@ -8,7 +8,7 @@ use crate::targets::{RowsFile, Targets};
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer_core::{LinearBackend, Scalar, TwoLayer};
+use twolayer::{LinearBackend, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]

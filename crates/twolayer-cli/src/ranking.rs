@@ -2,9 +2,9 @@
 
 use crate::invert::Outcome;
 use crate::plot::{Area, Drawn, FONT, GRID, INK, power_of_ten};
-use approx_newton::Status;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use twolayer::Status;
 
 /// A file with more marks is slow to open; of more targets the hardest are drawn, and some of the
 /// others.

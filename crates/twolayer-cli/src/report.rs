@@ -5,12 +5,12 @@ use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::invert::{Outcome, Outcomes};
 use crate::theory::{self, TheoryReport};
-use approx_newton::{LimitPoint, Status};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use twolayer::{LimitPoint, Status};
 
 /// The losses below which a target counts as met, and as met to the last digits.
 const LEVELS: [f64; 2] = [1e-12, 1e-20];

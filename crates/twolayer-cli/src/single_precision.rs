@@ -7,7 +7,7 @@ use crate::dispatch::Library;
 use crate::error::Error;
 use crate::invert::loss;
 use std::path::Path;
-use twolayer_core::{
+use twolayer::{
     Error as CoreError, LinearBackend, Problems, Regularizer, Scalar, Target, TwoLayer,
 };
 

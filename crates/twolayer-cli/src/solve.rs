@@ -15,11 +15,11 @@ use crate::invert::{Outcome, Outcomes};
 use crate::problem_file::Vectors;
 use crate::spill::Spill;
 use crate::targets::Targets;
-use approx_newton::{Crew, Seat, Status};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
-use twolayer_core::{HessianApprox, Inversion, Problems, TOGETHER};
+use twolayer::{Crew, Seat, Status};
+use twolayer::{HessianApprox, Inversion, Problems, TOGETHER};
 
 /// What every worker needs.
 pub(crate) struct Campaign<'c, B: Library> {

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use twolayer_core::{Scalar, Target};
+use twolayer::{Scalar, Target};
 
 /// K targets, or one for all problems, that were checked.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What `invert --theory` prints.
 
 use crate::report;
-use approx_newton::theory::{PROMISED_CONTRACTION, PROMISED_REGION, Theory, TheoryStep};
 use comfy_table::CellAlignment;
 use serde::Serialize;
+use twolayer::theory::{PROMISED_CONTRACTION, PROMISED_REGION, Theory, TheoryStep};
 
 /// What the theorem speaks of, as one object. Infinities become null.
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ mod common;
 use common::{Desk, Problem, Storage, assert_code, spread, stderr};
 use peak_alloc::PeakAlloc;
 use std::ffi::OsString;
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 use twolayer_faer::{Faer, FaerScalar};
 
 #[global_allocator]

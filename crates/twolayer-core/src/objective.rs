@@ -1,6 +1,6 @@
 //! What a solver sees of a problem.
 
-use crate::{HiddenScratch, LinearBackend, RowWeights, Scalar};
+use crate::{Curvature, LinearBackend, RowWeights, Scalar, WarmStart};
 
 /// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
 ///
@@ -58,56 +58,6 @@ pub trait Objective {
     fn is_better_descended_at_once(&self, _value: Self::Scalar) -> bool {
         false
     }
-}
-
-/// An easier objective to begin with.
-pub struct WarmStart<'s, O: Objective> {
-    /// The easier objective.
-    pub objective: O,
-    /// Where a descent on it begins that does not begin where it is told to.
-    pub restarts: Restarts<'s, O::Scalar>,
-    /// A value of it below which its minimum is taken to be zero: where the descent ends between
-    /// rounding and this, it has most likely met a local minimum, and other starts are worth
-    /// their time. Above it the target is out of reach, and they are not.
-    pub within_reach: O::Scalar,
-    /// Whether a point that the easier objective evaluated has all that
-    /// [`value_at`](Objective::value_at) of this one needs.
-    pub shares_points: bool,
-}
-
-/// Where further descents of a [`WarmStart`] begin.
-pub enum Restarts<'s, T> {
-    /// One descent is enough to tell whether this objective helps,
-    Never,
-    /// or one more from where the source leads.
-    Once(Box<dyn Starts<T> + 's>),
-    /// Around the first start.
-    Random,
-    /// Where the source leads.
-    From(Box<dyn Starts<T> + 's>),
-}
-
-/// A source of starts for a descent: an iteration of its own that has no local minima to stop in.
-pub trait Starts<T> {
-    /// Begins at x (d).
-    fn begin(&mut self, x: &[T]);
-
-    /// Whether the next start is worth a descent even where the last one ended far from zero.
-    fn is_always_worth_it(&self) -> bool {
-        false
-    }
-
-    /// Goes on for so many iterations, and writes the point reached to `x` (d). It may be NaN, and
-    /// outside the ball.
-    fn advance(&mut self, iterations: usize, x: &mut [T]);
-
-    /// The numbers that all further starts follow from, and that making the source anew does not
-    /// bring back.
-    fn state(&self) -> Vec<T>;
-
-    /// Goes on where a source of the same problem was when it had this [`state`](Starts::state).
-    /// Returns false, and changes nothing, where no such source can have it.
-    fn restore(&mut self, state: &[T]) -> bool;
 }
 
 /// The state of an [`Objective`] at one point.
@@ -228,6 +178,8 @@ pub struct RayMinimum<T> {
 pub trait RowStructured: Objective {
     /// The linear algebra library that holds C.
     type Backend: LinearBackend<Scalar = Self::Scalar>;
+    /// Memory that products with C and with the Hessian may use; it belongs to whoever asks for them.
+    type Scratch: Default;
 
     /// The linear algebra library that holds C.
     fn backend(&self) -> &Self::Backend;
@@ -268,7 +220,7 @@ pub trait RowStructured: Objective {
         &self,
         at: &Self::Evaluation,
         y: &[Self::Scalar],
-        scratch: &mut HiddenScratch<Self::Scalar>,
+        scratch: &mut Self::Scratch,
         product: &mut [Self::Scalar],
     );
 
@@ -279,7 +231,7 @@ pub trait RowStructured: Objective {
         &self,
         at: &mut Self::Evaluation,
         y: &[Self::Scalar],
-        scratch: &mut HiddenScratch<Self::Scalar>,
+        scratch: &mut Self::Scratch,
         product: &mut [Self::Scalar],
     ) {
         self.differentiate(at);
@@ -293,7 +245,7 @@ pub trait RowStructured: Objective {
         at: &Self::Evaluation,
         curvature: &Curvature<Self::Scalar>,
         v: &[Self::Scalar],
-        scratch: &mut ProductScratch<Self::Scalar>,
+        scratch: &mut Self::Scratch,
         product: &mut [Self::Scalar],
     );
 
@@ -346,44 +298,4 @@ pub trait RowStructured: Objective {
         product: &mut <Self::Backend as LinearBackend>::Matrix,
         workspace: &mut <Self::Backend as LinearBackend>::Workspace,
     );
-}
-
-/// Scratch of products with a Hessian.
-#[derive(Debug, Clone, Default)]
-pub struct ProductScratch<T> {
-    pub(crate) hidden: HiddenScratch<T>,
-    /// Over the rows of C.
-    pub(crate) rows: [Vec<T>; 2],
-}
-
-impl<T: Scalar> ProductScratch<T> {
-    pub(crate) fn rows(&mut self, length: usize) -> (&mut HiddenScratch<T>, &mut [T], &mut [T]) {
-        for vector in &mut self.rows {
-            vector.resize(length, T::zero());
-        }
-        let [first, second] = &mut self.rows;
-        (&mut self.hidden, first, second)
-    }
-}
-
-/// The curvature of an objective in the rows of C.
-#[derive(Debug, Clone, Default)]
-pub struct Curvature<T> {
-    /// The center (m), entries summing to 1.
-    pub center: Vec<T>,
-    /// β (m).
-    pub row_weights: Vec<T>,
-    /// ω = w² (m) of the regulariser; empty where there is none.
-    pub uncentered_weights: Vec<T>,
-}
-
-impl<T: Scalar> Curvature<T> {
-    /// Buffers for m rows.
-    pub fn new(rows: usize) -> Self {
-        Self {
-            center: vec![T::zero(); rows],
-            row_weights: vec![T::zero(); rows],
-            uncentered_weights: Vec::new(),
-        }
-    }
 }

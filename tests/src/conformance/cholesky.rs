@@ -3,7 +3,7 @@
 use super::dense::Dense;
 use super::rounding::gamma;
 use super::{Suite, narrow};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {
     /// The residual is held to γ_{3n+1} |L||Lᵀ||x|, Theorem 10.4 of Higham's Accuracy and

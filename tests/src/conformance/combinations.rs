@@ -3,7 +3,7 @@
 use super::dense::{Dense, positions, spoil_columns};
 use super::rounding::close;
 use super::{Suite, narrow};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn products_that_are_added(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::dense::Dense;
 use super::{SHAPES, Suite, narrow};
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn copies(&mut self) {

@@ -3,7 +3,7 @@
 use super::dense::{Dense, positions};
 use super::rounding::close;
 use super::{SHAPES, Suite, narrow};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn centering(&mut self) {

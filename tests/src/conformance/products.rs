@@ -3,7 +3,7 @@
 use super::dense::{Dense, positions, spoil_columns};
 use super::rounding::close;
 use super::{SHAPES, Suite, nans, narrow};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn products_with_a_vector(&mut self) {

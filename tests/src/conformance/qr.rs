@@ -3,7 +3,7 @@
 use super::dense::{Dense, positions};
 use super::rounding::gamma;
 use super::{Suite, nans, narrow};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn qr_reproduces_the_matrix(&mut self) {

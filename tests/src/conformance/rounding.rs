@@ -1,6 +1,6 @@
 //! How far rounding may take a sum of products.
 
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 /// γ_k = k u / (1 − k u).
 pub(super) fn gamma<B: LinearBackend>(k: usize) -> f64 {

@@ -3,7 +3,7 @@
 use super::dense::Dense;
 use super::rounding::{close, gamma};
 use super::{SHAPES, Suite, nans, narrow};
-use twolayer_core::{LinearBackend, Scalar, reduce};
+use twolayer::{LinearBackend, Scalar, reduce};
 
 const COUNTS: [usize; 4] = [1, 2, 8, 11];
 

@@ -2,13 +2,14 @@
 
 use crate::random::Problem;
 use crate::reference::small;
-use approx_newton::{Certifier, Refusal, Solver, Verdict};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{
+use twolayer::Solver;
+use twolayer::{
     Inversion, KullbackLeibler, LinearBackend, LogRatio, Loss, Regularizer, Scalar, SquaredError,
     Target,
 };
+use twolayer_certificate::{Certifier, Refusal, Verdict};
 use twolayer_faer::Faer;
 use twolayer_nalgebra::Nalgebra;
 use twolayer_ndarray::Ndarray;

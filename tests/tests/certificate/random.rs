@@ -4,15 +4,16 @@
 //! many as it says.
 
 use crate::reference::{Big, Reference, Stationary, big, dot, norm, small, solve};
-use approx_newton::{Certificate, Certifier, Refusal, Solver, Verdict};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use std::collections::BTreeMap;
-use twolayer_core::{
+use twolayer::Solver;
+use twolayer::{
     Inversion, KullbackLeibler, LinearBackend, Loss, Objective, Regularizer, SquaredError, Target,
     TwoLayer, reduce,
 };
+use twolayer_certificate::{Certificate, Certifier, Refusal, Verdict};
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
 

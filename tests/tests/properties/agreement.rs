@@ -2,8 +2,8 @@
 
 use crate::{DISTANCES, Tolerance, apart, first_order, wide, with_problem};
 use proptest::prelude::*;
-use twolayer_core::{Evaluation, Inversion, LinearBackend, Objective, RowWeights};
-use twolayer_core::{Scalar, TwoLayer};
+use twolayer::{Evaluation, Inversion, LinearBackend, Objective, RowWeights};
+use twolayer::{Scalar, TwoLayer};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_nalgebra::{Nalgebra, NalgebraScalar};
 use twolayer_ndarray::ndarray::{Array2, ShapeBuilder};

@@ -1,12 +1,13 @@
 //! The Hessian and its models: products, bounds, definiteness.
 
 use crate::{DISTANCES, Tolerance, apart, properties, wide, with_problem};
-use approx_newton::{ConjugateGradient, DenseHessian, RowFactor};
 use proptest::prelude::*;
-use twolayer_core::{
+use twolayer::{ConjugateGradient, DenseHessian, RowFactor};
+use twolayer::{
     Curvature, Evaluation, HessianApprox, LinearBackend, Objective, RowStructured, RowWeights,
-    Scalar, Subspace, reduce,
+    Scalar, reduce,
 };
+use twolayer_core::Subspace;
 use twolayer_nalgebra::nalgebra::DMatrix;
 use twolayer_tests::generators::{Distance, for_all_cases};
 use twolayer_tests::problems::rounded;

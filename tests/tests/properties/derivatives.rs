@@ -2,7 +2,7 @@
 
 use crate::{DISTANCES, Tolerance, properties, wide, with_problem};
 use proptest::prelude::*;
-use twolayer_core::{Evaluation, LinearBackend, RowWeights};
+use twolayer::{Evaluation, LinearBackend, RowWeights};
 use twolayer_tests::generators::{Case, for_all_cases};
 use twolayer_tests::problems::rounded;
 

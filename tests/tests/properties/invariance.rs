@@ -2,7 +2,7 @@
 
 use crate::{DISTANCES, Tolerance, apart, first_order, properties};
 use proptest::prelude::*;
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 use twolayer_tests::generators::{Case, for_all_cases};
 
 properties!(

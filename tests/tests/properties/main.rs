@@ -13,8 +13,8 @@ mod sampling;
 mod solves;
 mod threads;
 
-use twolayer_core::{Evaluation, Objective};
-use twolayer_core::{Inversion, KullbackLeibler, LinearBackend, Loss, Scalar, SquaredError};
+use twolayer::{Evaluation, Objective};
+use twolayer::{Inversion, KullbackLeibler, LinearBackend, Loss, Scalar, SquaredError};
 use twolayer_tests::generators::{Case, Distance};
 
 /// Makes a module of six tests, three backends in two precisions, of the check of its name.
@@ -69,7 +69,7 @@ fn with_problem<B: LinearBackend, R>(
     backend: &B,
     case: &Case,
     distance: Distance,
-    work: impl FnOnce(&Inversion<'_, B>, twolayer_core::InversionPoint<B::Scalar>) -> R,
+    work: impl FnOnce(&Inversion<'_, B>, twolayer::InversionPoint<B::Scalar>) -> R,
 ) -> R {
     let network = case.network(backend).unwrap();
     let (target, regularizer) = (case.target().unwrap(), case.regularizer().unwrap());

@@ -2,7 +2,8 @@
 
 use crate::{DISTANCES, Tolerance, properties, with_problem};
 use proptest::prelude::*;
-use twolayer_core::{Crossing, Evaluation, Kinked, LinearBackend, Objective, Scalar};
+use twolayer::{Evaluation, Kinked, LinearBackend, Objective, Scalar};
+use twolayer_core::Crossing;
 use twolayer_tests::generators::for_all_cases;
 use twolayer_tests::problems::rounded;
 

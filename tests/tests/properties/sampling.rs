@@ -1,8 +1,8 @@
 //! Models that draw at random: E[H̃] = H, and what they share with the gradient.
 
 use crate::{properties, wide, with_problem};
-use approx_newton::{Adaptive, ConjugateGradient, Leverage, RowFactor, Scores, Sketched, Uniform};
-use twolayer_core::{
+use twolayer::{Adaptive, ConjugateGradient, Leverage, RowFactor, Scores, Sketched, Uniform};
+use twolayer::{
     Evaluation, HessianApprox, Inversion, InversionPoint, LinearBackend, Objective, RowWeights,
     Scalar,
 };

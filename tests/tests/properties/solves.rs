@@ -1,11 +1,11 @@
 //! Whole solves of generated problems.
 
 use crate::{DISTANCES, properties, with_problem};
-use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use twolayer_core::{Evaluation, Scalar, Target, reduce};
-use twolayer_core::{HessianApprox, Inversion, KullbackLeibler, LinearBackend, RowWeights};
+use twolayer::{DenseHessian, RowFactor, Silent, Solution, Solver};
+use twolayer::{Evaluation, Scalar, Target, reduce};
+use twolayer::{HessianApprox, Inversion, KullbackLeibler, LinearBackend, RowWeights};
 use twolayer_tests::generators::{Case, cases, for_all};
 use twolayer_tests::problems::{Planted, rounded};
 

@@ -1,7 +1,7 @@
 //! One seed, one result, on any number of threads.
 
-use approx_newton::{DenseHessian, RowFactor, Silent, Solver};
-use twolayer_core::{HessianApprox, Inversion, LinearBackend, Objective, RowWeights};
+use twolayer::{DenseHessian, RowFactor, Silent, Solver};
+use twolayer::{HessianApprox, Inversion, LinearBackend, Objective, RowWeights};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_tests::problems::{Planted, rounded};
 

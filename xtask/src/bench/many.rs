@@ -10,7 +10,7 @@ use rand_distr::StandardNormal;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
-use twolayer_core::{LinearBackend, TwoLayer};
+use twolayer::{LinearBackend, TwoLayer};
 use twolayer_faer::Faer;
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::Planted;

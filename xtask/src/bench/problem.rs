@@ -10,7 +10,7 @@ use rand_distr::StandardNormal;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use twolayer_core::LinearBackend;
+use twolayer::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::Planted;

@@ -6,10 +6,10 @@ use super::problems::{Problem, Shape};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use crate::tables::markdown;
-use approx_newton::theory::{PROMISED_REGION, Recorder, examine};
-use approx_newton::{Leverage, RowFactor, Scores, Silent, Sketched, Solution, Solver, Uniform};
 use serde::{Deserialize, Serialize};
-use twolayer_core::{HessianApprox, Inversion, RowWeights};
+use twolayer::theory::{PROMISED_REGION, Recorder, examine};
+use twolayer::{HessianApprox, Inversion, RowWeights};
+use twolayer::{Leverage, RowFactor, Scores, Silent, Sketched, Solution, Solver, Uniform};
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
 

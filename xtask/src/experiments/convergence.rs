@@ -7,11 +7,11 @@ use super::paper::{self, Iterate, distance, length};
 use super::problems::{Problem, Shape, away};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
-use approx_newton::theory::{PROMISED_REGION, Recorder, examine};
-use approx_newton::{DenseHessian, LimitPoint, RowFactor, Solver, TraceEntry};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
-use twolayer_core::{Evaluation, HessianApprox, Inversion, Objective, RowWeights};
+use twolayer::theory::{PROMISED_REGION, Recorder, examine};
+use twolayer::{DenseHessian, LimitPoint, RowFactor, Solver, TraceEntry};
+use twolayer::{Evaluation, HessianApprox, Inversion, Objective, RowWeights};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_tests::problems::{Planted, rounded};
 
@@ -164,7 +164,7 @@ fn minimum(planted: &Planted, weight: f64) -> Result<Option<Minimum>, Error> {
         (planted.solution.clone(), true)
     } else {
         let solver = Solver::new().with_warm_start(false);
-        let silent = &mut approx_newton::Silent;
+        let silent = &mut twolayer::Silent;
         let solution = solver.solve_with(&objective, &mut model, &planted.solution, silent)?;
         if !solution.status.is_converged() {
             return Ok(None);

@@ -6,10 +6,10 @@ use super::paper::{self, distance, length};
 use super::problems::{Problem, Shape, away, read_detector};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
-use approx_newton::theory::{PROMISED_REGION, Recorder, examine};
-use approx_newton::{DenseHessian, Solver};
 use serde::{Deserialize, Serialize};
-use twolayer_core::RowWeights;
+use twolayer::RowWeights;
+use twolayer::theory::{PROMISED_REGION, Recorder, examine};
+use twolayer::{DenseHessian, Solver};
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]

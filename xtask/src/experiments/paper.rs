@@ -1,10 +1,11 @@
 //! The paper's iteration, with nothing added, and its Hessian's ends.
 
 use num_traits::Float;
-use twolayer_core::{
+use twolayer::{
     Curvature, Evaluation, HessianApprox, Inversion, LinearBackend, Objective, ProductScratch,
-    RowStructured, RowWeights, Scalar, Subspace, reduce,
+    RowStructured, RowWeights, Scalar, reduce,
 };
+use twolayer_core::Subspace;
 
 /// One iterate.
 pub(super) struct Iterate<T> {
@@ -138,8 +139,8 @@ pub(super) fn length(x: &[f64]) -> f64 {
 mod tests {
     use super::super::problems::{Problem, away};
     use super::*;
-    use approx_newton::DenseHessian;
-    use approx_newton::theory::{Recorder, examine};
+    use twolayer::DenseHessian;
+    use twolayer::theory::{Recorder, examine};
     use twolayer_tests::problems::Planted;
 
     #[test]

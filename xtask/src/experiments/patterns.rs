@@ -6,8 +6,8 @@ use super::problems::{Problem, Shape, away, normal, read_detector};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use crate::tables::markdown;
-use approx_newton::{Solution, Solver};
 use serde::{Deserialize, Serialize};
+use twolayer::{Solution, Solver};
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use crate::error::Error;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use twolayer_core::{Inversion, LinearBackend, Regularizer, Target, TwoLayer, reduce};
+use twolayer::{Inversion, LinearBackend, Regularizer, Target, TwoLayer, reduce};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::{Planted, rounded};
@@ -139,7 +139,7 @@ pub(super) fn away(x: &[f64], relative: f64, seed: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use twolayer_core::Objective;
+    use twolayer::Objective;
 
     #[test]
     fn a_frozen_network_is_the_planted_one_in_its_cell() {

@@ -7,9 +7,9 @@ use super::paper::{self, End, distance, extreme_eigenvalues, is_definite, length
 use super::problems::{Problem, Shape, away, normal, read_detector};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
-use approx_newton::{DenseHessian, Solver};
 use serde::{Deserialize, Serialize};
-use twolayer_core::{Objective, RowWeights};
+use twolayer::{DenseHessian, Solver};
+use twolayer::{Objective, RowWeights};
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]

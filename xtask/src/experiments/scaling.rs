@@ -5,9 +5,9 @@ use super::numbers::{exponent, figure, list, median, rounded_to_digits as short}
 use super::problems::{Problem, Shape};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
-use approx_newton::{DenseHessian, RowFactor, Silent, Solution, Solver, TraceEntry};
 use serde::{Deserialize, Serialize};
-use twolayer_core::{Objective, RowWeights};
+use twolayer::{DenseHessian, RowFactor, Silent, Solution, Solver, TraceEntry};
+use twolayer::{Objective, RowWeights};
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]

@@ -6,9 +6,10 @@ use super::problems::{Problem, Shape, normal, read_detector};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use crate::tables::markdown;
-use approx_newton::{Certifier, Solver};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use twolayer::Solver;
+use twolayer_certificate::Certifier;
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]

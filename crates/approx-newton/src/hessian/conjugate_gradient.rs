@@ -4,8 +4,8 @@ use super::RowFactor;
 use super::negative_curvature::negative_curvature;
 use num_traits::{Float, Zero};
 use twolayer_core::{
-    Curvature, Evaluation, HessianApprox, NotPositiveDefinite, ProductScratch, RowStructured,
-    RowWeights, Scalar, Subspace, reduce,
+    Curvature, Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Scalar,
+    Subspace, reduce,
 };
 
 /// H p = C̄ᵀ diag(β) C̄ p + Cᵀ diag(ω) C p by two passes over A2's active columns, C never formed, and
@@ -36,7 +36,7 @@ pub struct ConjugateGradient<O: RowStructured> {
     forcing: O::Scalar,
     gradient_norm: Option<O::Scalar>,
     curvature: Curvature<O::Scalar>,
-    scratch: ProductScratch<O::Scalar>,
+    scratch: O::Scratch,
     /// All over the free coordinates, but for the first two (d).
     full: Vec<O::Scalar>,
     full_product: Vec<O::Scalar>,
@@ -83,7 +83,7 @@ impl<O: RowStructured> ConjugateGradient<O> {
             forcing: O::Scalar::of(LOOSEST),
             gradient_norm: None,
             curvature: Curvature::new(m),
-            scratch: ProductScratch::default(),
+            scratch: O::Scratch::default(),
             full: zeros(),
             full_product: zeros(),
             residual: zeros(),

@@ -1,13 +1,10 @@
 //! The direction in which the Hessian bends down most, by Lanczos' iteration.
 
 use super::solve_upper;
-use crate::spectrum;
 use num_traits::{Float, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{
-    Curvature, ProductScratch, RowStructured, RowWeights, Scalar, Subspace, reduce,
-};
+use twolayer_core::{Curvature, RowStructured, RowWeights, Scalar, Subspace, reduce, spectrum};
 
 /// Products with the Hessian that are spent at most.
 const MOST_PRODUCTS: usize = 40;
@@ -42,7 +39,7 @@ pub(super) fn negative_curvature<O: RowStructured>(
     }
     let (d, free) = (objective.dimension(), subspace.dimension());
     let space = Coordinates { subspace, factor };
-    let mut scratch = ProductScratch::default();
+    let mut scratch = O::Scratch::default();
     let (mut full, mut product) = (vec![O::Scalar::zero(); d], vec![O::Scalar::zero(); d]);
     let mut lanczos = Lanczos::new(free)?;
     while lanczos.size() < MOST_PRODUCTS {
@@ -201,9 +198,8 @@ fn normalize<T: Scalar>(v: &mut [T]) -> Option<()> {
 mod tests {
     use super::*;
     use crate::RowFactor;
-    use twolayer_core::{
-        HessianApprox, Inversion, Kinked, LinearBackend, Objective, Target, TwoLayer,
-    };
+    use twolayer::{Inversion, Target, TwoLayer};
+    use twolayer_core::{HessianApprox, Kinked, LinearBackend, Objective};
     use twolayer_faer::Faer;
 
     const D: usize = 20;
@@ -243,7 +239,7 @@ mod tests {
             };
             let mut curvature = Curvature::new(90);
             objective.curvature(&at, RowWeights::Exact, &mut curvature);
-            let mut scratch = ProductScratch::default();
+            let mut scratch = twolayer::ProductScratch::default();
             let mut apply = |v: &[f64]| {
                 let mut product = vec![0.0; D];
                 objective.hessian_vec(&at, &curvature, v, &mut scratch, &mut product);

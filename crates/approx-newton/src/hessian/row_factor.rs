@@ -45,7 +45,7 @@ pub struct RowFactor<O: RowStructured, I = ByWeight> {
     /// The weighted rows. It has none before the first [`build`](HessianApprox::build): a solve that
     /// its warm start finishes never builds.
     jacobian: <O::Backend as LinearBackend>::Matrix,
-    all_rows: RowCurvature<O::Scalar>,
+    all_rows: RowCurvature<O>,
     shift: Vec<O::Scalar>,
     scale: Vec<O::Scalar>,
     /// s (m).

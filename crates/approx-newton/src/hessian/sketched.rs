@@ -21,7 +21,7 @@ pub struct Sketched<O: RowStructured> {
     kind: RowWeights,
     sketch: RowSketch<O>,
     model: Triangular<O::Backend>,
-    all_rows: RowCurvature<O::Scalar>,
+    all_rows: RowCurvature<O>,
     weights: Vec<O::Scalar>,
     shift: Vec<O::Scalar>,
     nothing: Vec<O::Scalar>,

@@ -145,7 +145,8 @@ where
 mod tests {
     use super::*;
     use crate::{Adaptive, PhaseSeconds, Silent, Solution};
-    use twolayer_core::{Inversion, LinearBackend, Problems, Target, TwoLayer};
+    use twolayer::{Inversion, Problems, Target, TwoLayer};
+    use twolayer_core::LinearBackend;
     use twolayer_faer::Faer;
 
     const SHAPE: (usize, usize, usize) = (16, 64, 20);

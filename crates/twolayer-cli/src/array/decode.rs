@@ -3,7 +3,7 @@
 use super::{Array, Defect, Expected};
 use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
 use std::io::{self, Read};
-use twolayer_core::{LinearBackend, Scalar};
+use twolayer::{LinearBackend, Scalar};
 
 /// A header that fits both what is expected and the length of the data.
 pub(crate) struct Header {

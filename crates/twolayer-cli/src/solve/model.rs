@@ -5,11 +5,11 @@ use crate::args::Hessian;
 use crate::dispatch::Library;
 use crate::error::Error;
 use crate::single_precision::{in_single_precision, target};
-use approx_newton::{
+use twolayer::{
     ConjugateGradient, DenseHessian, Leverage, MixedPrecision, RowFactor, Scores, Sketched, Solver,
     Uniform,
 };
-use twolayer_core::{Inversion, Objective, Problems, RowWeights};
+use twolayer::{Inversion, Objective, Problems, RowWeights};
 
 impl<B: Library> Campaign<'_, B> {
     pub(super) fn solver(&self) -> Solver<B::Scalar> {

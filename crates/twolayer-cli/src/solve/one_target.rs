@@ -6,10 +6,11 @@ use crate::dispatch::Library;
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::invert::Outcome;
-use approx_newton::theory::{Recorder, examine};
-use approx_newton::{Certifier, Further, Observer, Run, Snapshot, Solution, TraceEntry};
 use std::ops::{ControlFlow, Range};
-use twolayer_core::{Inversion, InversionPoint, Objective, Scalar};
+use twolayer::theory::{Recorder, examine};
+use twolayer::{Further, Observer, Run, Snapshot, Solution, TraceEntry};
+use twolayer::{Inversion, InversionPoint, Objective, Scalar};
+use twolayer_certificate::Certifier;
 
 type Steps<'r, 'w, B> = Run<'r, Inversion<'w, B>, Model<'w, B>>;
 

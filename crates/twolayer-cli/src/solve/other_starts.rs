@@ -6,9 +6,9 @@ use crate::checkpoint::Round;
 use crate::dispatch::Library;
 use crate::error::Error;
 use crate::invert::Outcome;
-use approx_newton::{Cloud, Further, Neighbours, Run, Status};
 use std::ops::ControlFlow;
-use twolayer_core::{Objective, Scalar};
+use twolayer::{Cloud, Further, Neighbours, Run, Status};
+use twolayer::{Objective, Scalar};
 
 /// Targets whose neighbours a worker looks for at a time.
 pub(crate) const OPEN_TARGETS: u64 = 16;

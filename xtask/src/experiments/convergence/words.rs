@@ -5,7 +5,7 @@ use crate::experiments::Answer;
 use crate::experiments::charts::{Axis, BOUND, Panel, Series};
 use crate::experiments::numbers::{figure, list, median, percent, quantile, share};
 use crate::tables::markdown;
-use approx_newton::theory::PROMISED_CONTRACTION;
+use twolayer::theory::PROMISED_CONTRACTION;
 
 /// One solve: rows of increasing iteration.
 struct Course<'r> {

@@ -1,0 +1,57 @@
+//! The curvature of an objective, row by row.
+
+use crate::{Scalar, reduce};
+
+/// Which row weights β a second-order model uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowWeights {
+    /// The Hessian's own; may be negative.
+    Exact,
+    /// β⁺ = max(β, 0): the smallest positive semi-definite majorant row by row.
+    Convexified,
+    /// What remains where the residual is neglected; never negative.
+    GaussNewton,
+    /// For a loss whose curvature vanishes far from its minimum: weights by which a full step
+    /// would match log f to log b, were the logits free; never negative. For other losses the same
+    /// as `Convexified`.
+    Secant,
+}
+
+/// The curvature of an objective in the rows of C.
+#[derive(Debug, Clone, Default)]
+pub struct Curvature<T> {
+    /// The center (m), entries summing to 1.
+    pub center: Vec<T>,
+    /// β (m).
+    pub row_weights: Vec<T>,
+    /// ω = w² (m) of the regulariser; empty where there is none.
+    pub uncentered_weights: Vec<T>,
+}
+
+impl<T: Scalar> Curvature<T> {
+    /// Buffers for m rows.
+    pub fn new(rows: usize) -> Self {
+        Self {
+            center: vec![T::zero(); rows],
+            row_weights: vec![T::zero(); rows],
+            uncentered_weights: Vec::new(),
+        }
+    }
+}
+
+impl<T: Scalar> Curvature<T> {
+    /// product = \[(I − 1 centerᵀ)ᵀ diag(β) (I − 1 centerᵀ) + diag(ω)\] y.
+    pub fn logit_product(&self, y: &[T], product: &mut [T]) {
+        let mean = reduce::dot(&self.center, y);
+        for ((p, &y), &beta) in product.iter_mut().zip(y).zip(&self.row_weights) {
+            *p = beta * (y - mean);
+        }
+        let total = reduce::sum(product);
+        for (p, &center) in product.iter_mut().zip(&self.center) {
+            *p -= center * total;
+        }
+        for ((p, &y), &omega) in product.iter_mut().zip(y).zip(&self.uncentered_weights) {
+            *p += omega * y;
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The problem of this workspace: which input has this output?
+
+mod kinks;
+mod ray;
+mod rows;
+
+use crate::loss::ClosedForm;
+use crate::loss::{Loss, SquaredError};
+use crate::many::problems::Problems;
+use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
+use crate::regularizer::Regularizer;
+use crate::starts::splitting::Reached;
+use crate::target::Target;
+use num_traits::{Float, One, Zero};
+use std::borrow::Cow;
+use std::sync::Arc;
+use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar, WarmStart, reduce};
+
+/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
+///
+/// Holds references: many targets share one network.
+#[derive(Debug)]
+pub struct Inversion<'a, B: LinearBackend> {
+    pub(crate) network: &'a TwoLayer<B>,
+    pub(crate) target: Cow<'a, Target<B::Scalar>>,
+    pub(crate) loss: &'a dyn Loss<B::Scalar>,
+    pub(crate) regularizer: Option<&'a Regularizer<B::Scalar>>,
+    pub(crate) radius: Option<B::Scalar>,
+    pub(crate) known: Option<Arc<KnownPoint<B::Scalar>>>,
+    /// See [`Problems::begin_together`].
+    pub(crate) reached: Option<Arc<Reached<B::Scalar>>>,
+    /// See [`Problems::for_many`].
+    pub(crate) is_one_of_many: bool,
+}
+
+/// Logarithms that are off by so much on average are out of reach, as in
+/// [`WarmStart::within_reach`].
+pub(crate) const FAR_OFF: f64 = 0.1;
+
+/// A point at which the network was run before, and what it put out.
+#[derive(Debug)]
+pub(crate) struct KnownPoint<T> {
+    pub(crate) x: Vec<T>,
+    pub(crate) pass: ForwardPass<T>,
+}
+
+// Not derived: a copy of the references asks nothing of the backend.
+impl<B: LinearBackend> Clone for Inversion<'_, B> {
+    fn clone(&self) -> Self {
+        Self {
+            network: self.network,
+            target: self.target.clone(),
+            loss: self.loss,
+            regularizer: self.regularizer,
+            radius: self.radius,
+            known: self.known.clone(),
+            reached: self.reached.clone(),
+            is_one_of_many: self.is_one_of_many,
+        }
+    }
+}
+
+impl<'a, B: LinearBackend> Inversion<'a, B> {
+    /// The squared loss, without regulariser or radius.
+    ///
+    /// # Errors
+    /// A target with other than m outcomes.
+    pub fn new(network: &'a TwoLayer<B>, target: &'a Target<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("b", target.outcomes(), network.outcomes())?;
+        Ok(Self {
+            network,
+            target: Cow::Borrowed(target),
+            loss: &SquaredError,
+            regularizer: None,
+            radius: None,
+            known: None,
+            reached: None,
+            is_one_of_many: false,
+        })
+    }
+
+    /// The problem of one target of many, of the right length.
+    pub(crate) fn of(problems: &Problems<'a, B>, target: Target<B::Scalar>) -> Self {
+        Self {
+            network: problems.network(),
+            target: Cow::Owned(target),
+            loss: problems.loss(),
+            regularizer: problems.regularizer(),
+            radius: problems.radius(),
+            known: problems.known(),
+            reached: None,
+            is_one_of_many: problems.are_many(),
+        }
+    }
+
+    /// The same problem with another loss.
+    pub fn with_loss(mut self, loss: &'a dyn Loss<B::Scalar>) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The same problem with a regulariser.
+    ///
+    /// # Errors
+    /// A regulariser with other than m weights.
+    pub fn with_regularizer(
+        mut self,
+        regularizer: &'a Regularizer<B::Scalar>,
+    ) -> Result<Self, Error> {
+        Error::check_length("w", regularizer.weights().len(), self.network.outcomes())?;
+        self.regularizer = Some(regularizer);
+        Ok(self)
+    }
+
+    /// The same problem over the ball ‖x‖ ≤ `radius`.
+    ///
+    /// # Errors
+    /// A radius that is not a positive number.
+    pub fn with_radius(mut self, radius: B::Scalar) -> Result<Self, Error> {
+        if !(radius.is_finite() && radius > B::Scalar::zero()) {
+            return Err(Error::Parameter {
+                name: "radius",
+                value: radius.to_f64(),
+                requirement: "finite and greater than 0",
+            });
+        }
+        self.radius = Some(radius);
+        Ok(self)
+    }
+
+    /// Whether b is the output of no x, as far as A2 alone tells, and by far:
+    ///
+    /// ```text
+    /// min over a of ‖Ãa − τ‖ / √(s − r) > 0.1,    τ = (I − 11ᵀ/s)(log b − c2)[S],  Ã = (I − 11ᵀ/s) A2[S, :]
+    /// ```
+    ///
+    /// with S some s = n + n/8 + 16 outcomes and r the rank of Ã (s×n): the logarithms of b are off by
+    /// 0.1 on average, over the directions that no activation a (n) of the hidden units can move the
+    /// logits in, from what the network can put out. The paper has no such test.
+    ///
+    /// False where it cannot be told: with no more than s outcomes, where b has zeros on S, or with layers
+    /// so wide that it would take seconds. The first time for a network it costs a factorisation, of
+    /// about n s² + s³/3 flops.
+    pub fn is_out_of_reach(&self) -> bool {
+        let network = self.network;
+        let beyond = network.determining().and_then(|determining| {
+            let logits = determining.logits(network, &self.target)?;
+            Some(determining.beyond_reach(network.backend(), &logits))
+        });
+        beyond.is_some_and(|beyond| beyond > B::Scalar::of(FAR_OFF))
+    }
+
+    /// The network.
+    pub fn network(&self) -> &'a TwoLayer<B> {
+        self.network
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target<B::Scalar> {
+        &self.target
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
+        self.loss
+    }
+
+    /// The regulariser.
+    pub fn regularizer(&self) -> Option<&'a Regularizer<B::Scalar>> {
+        self.regularizer
+    }
+}
+
+impl<B: LinearBackend> Inversion<'_, B> {
+    /// ½‖W u‖² for u = A2 φ(A1 x + c1) (m).
+    fn penalty(&self, u: &[B::Scalar]) -> B::Scalar {
+        self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
+            let w = regularizer.weights();
+            let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
+            B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
+        })
+    }
+
+    /// u with gradient = Cᵀu (m), of a point that was evaluated.
+    fn differentiate_rows(&self, at: &mut InversionPoint<B::Scalar>) {
+        self.loss
+            .logit_gradient(&at.pass, &self.target, &mut at.row_gradient);
+        if let Some(regularizer) = self.regularizer {
+            let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
+            for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
+                *gradient += w * w * u;
+            }
+        }
+    }
+}
+
+impl<B: LinearBackend> Objective for Inversion<'_, B> {
+    type Scalar = B::Scalar;
+    type Evaluation = InversionPoint<B::Scalar>;
+
+    fn dimension(&self) -> usize {
+        self.network.inputs()
+    }
+
+    fn radius(&self) -> Option<B::Scalar> {
+        self.radius
+    }
+
+    fn new_evaluation(&self) -> Self::Evaluation {
+        InversionPoint::new(
+            self.network.inputs(),
+            self.network.hidden_units(),
+            self.network.outcomes(),
+        )
+    }
+
+    fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut Self::Evaluation) {
+        at.x.copy_from_slice(x);
+        match &self.known {
+            Some(known) if pinned.is_empty() && known.x == x => at.pass.copy_from(&known.pass),
+            _ => self.network.forward(x, pinned, &mut at.pass),
+        }
+        at.loss = self.loss.value(&at.pass, &self.target);
+        at.penalty = self.penalty(&at.pass.products);
+    }
+
+    fn value_at(&self, at: &Self::Evaluation) -> B::Scalar {
+        self.loss.value(&at.pass, &self.target) + at.penalty
+    }
+
+    fn differentiate(&self, at: &mut Self::Evaluation) {
+        self.differentiate_rows(at);
+        self.network.jacobian_transposed_vec(
+            &at.pass.active,
+            &at.row_gradient,
+            &mut at.hidden_scratch,
+            &mut at.gradient,
+        );
+    }
+
+    fn rounding_error(&self, at: &Self::Evaluation) -> B::Scalar {
+        // A logit is a sum of n products, whose roundings are as good as independent.
+        let largest = at
+            .pass
+            .logits
+            .iter()
+            .fold(B::Scalar::one(), |most, z| most.max(z.abs()));
+        let terms = B::Scalar::of(self.network.hidden_units() as f64).sqrt();
+        let roundoff = B::Scalar::UNIT_ROUNDOFF;
+        // Logits with fewer than half of their digits left would call anything a perfect fit.
+        let of_a_logit = (terms * roundoff * largest).min(roundoff.sqrt());
+        let of_the_penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
+            let (w, u) = (regularizer.weights(), &at.pass.products);
+            let slope = |i: usize| (w[i] * w[i] * u[i]).abs().to_f64();
+            of_a_logit * B::Scalar::of(reduce::sum_of(u.len(), slope))
+        });
+        self.loss.rounding_error(&at.pass, &self.target, of_a_logit)
+            + of_the_penalty
+            + roundoff * self.value_at(at)
+    }
+
+    fn warm_start(&self, number: usize) -> Option<WarmStart<'_, Self>> {
+        crate::starts::ladder::rung(self, number)
+    }
+
+    /// Of ‖f − b‖² where that is at most half of what f = 0 would make it.
+    fn is_better_descended_at_once(&self, value: B::Scalar) -> bool {
+        let b = self.target.probabilities();
+        let is_plain =
+            self.regularizer.is_none() && self.loss.closed_form() == Some(ClosedForm::SquaredError);
+        is_plain && value <= B::Scalar::of(0.5) * reduce::dot(b, b) && self.is_out_of_reach()
+    }
+}
+
+/// The state of an [`Inversion`] at one point x.
+#[derive(Debug, Clone)]
+pub struct InversionPoint<T> {
+    x: Vec<T>,
+    pass: ForwardPass<T>,
+    loss: T,
+    penalty: T,
+    /// u with gradient = Cᵀu, regulariser included (m).
+    row_gradient: Vec<T>,
+    gradient: Vec<T>,
+    hidden_scratch: HiddenScratch<T>,
+    /// Scratch over the outcomes.
+    outcome_scratch: [Vec<T>; 2],
+    curvature: twolayer_core::Curvature<T>,
+}
+
+impl<T: Scalar> InversionPoint<T> {
+    fn new(inputs: usize, hidden: usize, outcomes: usize) -> Self {
+        let zeros = |length| vec![T::zero(); length];
+        Self {
+            x: zeros(inputs),
+            pass: ForwardPass::new(hidden, outcomes),
+            loss: T::zero(),
+            penalty: T::zero(),
+            row_gradient: zeros(outcomes),
+            gradient: zeros(inputs),
+            hidden_scratch: HiddenScratch::new(hidden),
+            outcome_scratch: [zeros(outcomes), zeros(outcomes)],
+            curvature: twolayer_core::Curvature::new(outcomes),
+        }
+    }
+
+    /// f = softmax(z) at x (m).
+    pub fn probabilities(&self) -> &[T] {
+        &self.pass.probabilities
+    }
+
+    /// All that the network computed at x.
+    pub fn forward_pass(&self) -> &ForwardPass<T> {
+        &self.pass
+    }
+
+    /// The loss, without the regulariser.
+    pub fn loss(&self) -> T {
+        self.loss
+    }
+
+    /// ½‖W A2 φ(A1 x + c1)‖².
+    pub fn penalty(&self) -> T {
+        self.penalty
+    }
+}
+
+impl<T: Scalar> Evaluation<T> for InversionPoint<T> {
+    fn point(&self) -> &[T] {
+        &self.x
+    }
+
+    fn value(&self) -> T {
+        self.loss + self.penalty
+    }
+
+    fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+
+    fn flips_from(&self, other: &Self) -> usize {
+        let pairs = self.pass.pattern.iter().zip(&other.pass.pattern);
+        pairs.filter(|(mine, theirs)| mine != theirs).count()
+    }
+}

@@ -1,0 +1,128 @@
+//! The variance of log f − log b over the outcomes: the warm start of the other losses.
+
+use super::Loss;
+use crate::network::ForwardPass;
+use crate::target::Target;
+use twolayer_core::RowWeights;
+use twolayer_core::{Scalar, reduce};
+
+/// ½ Σ (tᵢ − t̄)² with t = log f − log b and t̄ its mean: u = t − t̄, β = 1, center 1/m.
+///
+/// It vanishes exactly where f = b, as the other losses do, but a softmax saturated at a wrong
+/// vertex does not flatten it: log f is linear in the logits up to a shift, and so this loss is a
+/// piecewise *quadratic* function of x, an ordinary linear least-squares problem inside each cell.
+/// Where b is attainable its minimiser is that of every other loss. Where it is not, it weighs the
+/// outcomes alike, the likely and the unlikely, and is a start and not an answer.
+///
+/// An outcome with b = 0 has no logarithm to match. It counts only where the network gives it more
+/// than the least likely outcome of b (its log b is taken as that one's, t̄ is the mean over the
+/// others, and only tᵢ > t̄ is charged).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogRatio;
+
+/// What is computed once for all outcomes.
+struct Ratios<'a, T> {
+    log_f: &'a [T],
+    log_b: &'a [T],
+    floor: T,
+    positive: usize,
+    mean: T,
+}
+
+impl<'a, T: Scalar> Ratios<'a, T> {
+    fn new(pass: &'a ForwardPass<T>, target: &'a Target<T>) -> Self {
+        let (log_f, log_b) = (&pass.log_probabilities, target.log_probabilities());
+        let (floor, positive) = (target.least_log_probability(), target.support());
+        let ratio = |i: usize| {
+            if log_b[i].is_finite() {
+                log_f[i] - log_b[i]
+            } else {
+                T::zero()
+            }
+        };
+        let total = reduce::sum_of(log_f.len(), |i| ratio(i).to_f64());
+        let mean = T::of(total / positive as f64);
+        Self {
+            log_f,
+            log_b,
+            floor,
+            positive,
+            mean,
+        }
+    }
+
+    fn counts(&self, i: usize) -> bool {
+        self.log_b[i].is_finite() || self.log_f[i] - self.floor > self.mean
+    }
+
+    /// tᵢ − t̄, 0 where the outcome does not count.
+    fn residual(&self, i: usize) -> T {
+        if self.log_b[i].is_finite() {
+            (self.log_f[i] - self.log_b[i]) - self.mean
+        } else {
+            ((self.log_f[i] - self.floor) - self.mean).max(T::zero())
+        }
+    }
+}
+
+impl<T: Scalar> Loss<T> for LogRatio {
+    fn name(&self) -> &'static str {
+        "log-ratio"
+    }
+
+    fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
+        let ratios = Ratios::new(pass, target);
+        let square = |i: usize| ratios.residual(i).to_f64().powi(2);
+        T::of(0.5 * reduce::sum_of(target.outcomes(), square))
+    }
+
+    fn logit_gradient(&self, pass: &ForwardPass<T>, target: &Target<T>, gradient: &mut [T]) {
+        let ratios = Ratios::new(pass, target);
+        for (i, u) in gradient.iter_mut().enumerate() {
+            *u = ratios.residual(i);
+        }
+        // The mean moves with the outcomes that it is the mean of.
+        let shift = reduce::sum(gradient) / T::of(ratios.positive as f64);
+        for (u, log_b) in gradient.iter_mut().zip(ratios.log_b) {
+            if log_b.is_finite() {
+                *u -= shift;
+            }
+        }
+    }
+
+    fn curvature(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        _: RowWeights,
+        center: &mut [T],
+        row_weights: &mut [T],
+    ) {
+        let ratios = Ratios::new(pass, target);
+        let share = T::one() / T::of(ratios.positive as f64);
+        for (i, (center, beta)) in center.iter_mut().zip(row_weights).enumerate() {
+            *center = if ratios.log_b[i].is_finite() {
+                share
+            } else {
+                T::zero()
+            };
+            *beta = if ratios.counts(i) {
+                T::one()
+            } else {
+                T::zero()
+            };
+        }
+    }
+
+    fn is_quadratic(&self, target: &Target<T>) -> bool {
+        target.support() == target.outcomes()
+    }
+
+    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
+        let ratios = Ratios::new(pass, target);
+        T::of(reduce::sum_of(target.outcomes(), |i| {
+            let error = (logit_error + T::UNIT_ROUNDOFF * pass.log_probabilities[i].abs()).to_f64();
+            error * (ratios.residual(i).abs().to_f64() + 0.5 * error)
+        }))
+    }
+}

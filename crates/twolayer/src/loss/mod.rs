@@ -1,0 +1,68 @@
+//! Losses of a softmax output against a target distribution.
+//!
+//! Written in the logits z, every loss here has gradient u with Σu = 0 and curvature
+//! (I − 1 centerᵀ)ᵀ diag(β) (I − 1 centerᵀ), so that in x, inside a cell of constant pattern,
+//! gradient and Hessian are Cᵀu and C̄ᵀ diag(β) C̄ with C̄ = C − 1 (centerᵀ C). A new loss says
+//! what its u, center and β are; nothing else has to know it.
+
+mod kullback_leibler;
+mod log_ratio;
+mod squared_error;
+
+pub use kullback_leibler::KullbackLeibler;
+pub use log_ratio::LogRatio;
+pub use squared_error::SquaredError;
+
+use crate::network::ForwardPass;
+use crate::target::Target;
+use std::fmt::Debug;
+use twolayer_core::RowWeights;
+use twolayer_core::Scalar;
+
+/// A loss that is one of the closed forms of this crate, for a proof that must know its
+/// derivatives of every order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClosedForm {
+    /// ‖f − b‖².
+    SquaredError,
+    /// Σ b log(b/f) − b + f.
+    KullbackLeibler,
+}
+
+/// A loss of the output f = softmax(z) against a target b.
+///
+/// All slices have m entries.
+pub trait Loss<T: Scalar>: Debug + Send + Sync {
+    /// As a user names it.
+    fn name(&self) -> &'static str;
+
+    /// The value, never negative up to rounding.
+    fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T;
+
+    /// u = ∂/∂z.
+    fn logit_gradient(&self, pass: &ForwardPass<T>, target: &Target<T>, gradient: &mut [T]);
+
+    /// The center (entries sum to 1) and the row weights β.
+    fn curvature(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        kind: RowWeights,
+        center: &mut [T],
+        row_weights: &mut [T],
+    );
+
+    /// An estimate of the error of the value where each logit carries an error of `logit_error`
+    /// and everything computed from it one of a few roundoffs.
+    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T;
+
+    /// Whether the value is a quadratic function of the logits.
+    fn is_quadratic(&self, _target: &Target<T>) -> bool {
+        false
+    }
+
+    /// Which closed form the value is, where it is one.
+    fn closed_form(&self) -> Option<ClosedForm> {
+        None
+    }
+}

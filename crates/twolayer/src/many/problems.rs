@@ -1,0 +1,190 @@
+//! What many targets of one network share.
+
+use crate::inversion::Inversion;
+use crate::inversion::KnownPoint;
+use crate::loss::{Loss, SquaredError};
+use crate::network::{ForwardPass, TwoLayer};
+use crate::regularizer::Regularizer;
+use crate::starts::splitting::first_bursts;
+use crate::target::Target;
+use num_traits::{Float, Zero};
+use std::sync::Arc;
+use twolayer_core::{Error, LinearBackend, Scalar};
+
+/// An [`Inversion`] without its target: [`inversion`](Problems::inversion) makes one for each.
+///
+/// Copies are cheap, and [`on`](Problems::on) takes the problems to a network on other threads.
+#[derive(Debug)]
+pub struct Problems<'a, B: LinearBackend> {
+    network: &'a TwoLayer<B>,
+    loss: &'a dyn Loss<B::Scalar>,
+    regularizer: Option<&'a Regularizer<B::Scalar>>,
+    radius: Option<B::Scalar>,
+    known: Option<Arc<KnownPoint<B::Scalar>>>,
+    are_many: bool,
+}
+
+// Not derived: a copy of the references asks nothing of the backend.
+impl<B: LinearBackend> Clone for Problems<'_, B> {
+    fn clone(&self) -> Self {
+        Self {
+            known: self.known.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<'a, B: LinearBackend> Problems<'a, B> {
+    /// The squared loss, without regulariser or radius.
+    pub fn new(network: &'a TwoLayer<B>) -> Self {
+        Self {
+            network,
+            loss: &SquaredError,
+            regularizer: None,
+            radius: None,
+            known: None,
+            are_many: false,
+        }
+    }
+
+    /// Says that the targets are so many that what is made once for all of them costs nothing: each
+    /// solve then begins from where a splitting of the two layers leads, for which a single one
+    /// would not factor their Gram matrices before it has tried without. A target that the network
+    /// can produce is met either way, and in fewer iterations this way.
+    pub fn for_many(self) -> Self {
+        Self {
+            are_many: true,
+            ..self
+        }
+    }
+
+    /// The same problems with another loss.
+    pub fn with_loss(self, loss: &'a dyn Loss<B::Scalar>) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// The same problems with a regulariser.
+    ///
+    /// # Errors
+    /// A regulariser with other than m weights.
+    pub fn with_regularizer(self, regularizer: &'a Regularizer<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("w", regularizer.weights().len(), self.network.outcomes())?;
+        Ok(Self {
+            regularizer: Some(regularizer),
+            ..self
+        })
+    }
+
+    /// The same problems over the ball ‖x‖ ≤ `radius`.
+    ///
+    /// # Errors
+    /// A radius that is not a positive number.
+    pub fn with_radius(self, radius: B::Scalar) -> Result<Self, Error> {
+        if !(radius.is_finite() && radius > B::Scalar::zero()) {
+            return Err(Error::Parameter {
+                name: "radius",
+                value: radius.to_f64(),
+                requirement: "finite and greater than 0",
+            });
+        }
+        Ok(Self {
+            radius: Some(radius),
+            ..self
+        })
+    }
+
+    /// Runs the network at a point where many of the problems will be evaluated, a start that they
+    /// share: they then take its output from here, to the same bits, and A2 is not read for it.
+    ///
+    /// # Errors
+    /// A point of the wrong length, or with an entry that is NaN or infinite.
+    pub fn with_shared_start(self, x0: &[B::Scalar]) -> Result<Self, Error> {
+        Error::check_length("x0", x0.len(), self.network.inputs())?;
+        Error::check_finite("x0", x0)?;
+        let mut pass = ForwardPass::new(self.network.hidden_units(), self.network.outcomes());
+        self.network.forward(x0, &[], &mut pass);
+        let x = x0.to_vec();
+        Ok(Self {
+            known: Some(Arc::new(KnownPoint { x, pass })),
+            ..self
+        })
+    }
+
+    /// The same problems on a copy of the network (see [`TwoLayer::with_threads`]).
+    pub fn on<'b>(&self, network: &'b TwoLayer<B>) -> Problems<'b, B>
+    where
+        'a: 'b,
+    {
+        Problems {
+            network,
+            ..self.clone()
+        }
+    }
+
+    /// The problem of one target.
+    ///
+    /// # Errors
+    /// A target with other than m outcomes.
+    pub fn inversion(&self, target: Target<B::Scalar>) -> Result<Inversion<'a, B>, Error> {
+        Error::check_length("b", target.outcomes(), self.network.outcomes())?;
+        Ok(Inversion::of(self, target))
+    }
+
+    /// Computes together what the solves of some of these problems begin with, each from its start
+    /// (d): the splittings of [`for_many`](Problems::for_many), in matrix products. A solve from that
+    /// start then finds it done. It would do it by itself to the same bits, whatever problems are
+    /// here together, but one takes as long alone as
+    /// [`TOGETHER`](crate::TOGETHER) of them do. A start of another length is left for the solve
+    /// to refuse.
+    pub fn begin_together<'i>(
+        &self,
+        solves: impl IntoIterator<Item = (&'i mut Inversion<'a, B>, &'i [B::Scalar])>,
+    ) where
+        'a: 'i,
+        B: 'i,
+    {
+        // The others begin without a splitting.
+        if !self.are_many || self.regularizer.is_some() || self.network.few().is_none() {
+            return;
+        }
+        let d = self.network.inputs();
+        let (mut inversions, starts): (Vec<_>, Vec<_>) = solves
+            .into_iter()
+            .filter(|(_, start)| start.len() == d)
+            .unzip();
+        let targets = inversions.iter().map(|inversion| inversion.target());
+        let targets: Vec<_> = targets.zip(starts).collect();
+        let reached = first_bursts(self.network, &targets);
+        for (inversion, reached) in inversions.iter_mut().zip(reached) {
+            inversion.reached = reached.map(Arc::new);
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &'a TwoLayer<B> {
+        self.network
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
+        self.loss
+    }
+
+    /// The regulariser.
+    pub fn regularizer(&self) -> Option<&'a Regularizer<B::Scalar>> {
+        self.regularizer
+    }
+
+    /// R, where there is one.
+    pub fn radius(&self) -> Option<B::Scalar> {
+        self.radius
+    }
+
+    pub(crate) fn are_many(&self) -> bool {
+        self.are_many
+    }
+
+    pub(crate) fn known(&self) -> Option<Arc<KnownPoint<B::Scalar>>> {
+        self.known.clone()
+    }
+}

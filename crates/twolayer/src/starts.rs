@@ -1,0 +1,12 @@
+//! Starts from far away, and the easier problems that a solve begins with.
+
+mod chained_starts;
+mod continuation;
+pub(crate) mod determining;
+pub(crate) mod few;
+pub(crate) mod ladder;
+pub(crate) mod lift;
+mod projection;
+pub(crate) mod splitting;
+
+pub use splitting::TOGETHER;
