@@ -2,13 +2,30 @@
 //! says that it was.
 
 use twolayer::reduce::norm;
-use twolayer::{Inversion, LinearBackend, Objective, Scalar, Target};
-use twolayer_core::Restarts;
+use twolayer::{Inversion, Kinked, LinearBackend, RowStructured, Scalar, Target};
+use twolayer_core::{Ladder, Restarts, RungMaker, Starts, WarmStart};
 use twolayer_tests::for_each_backend;
 use twolayer_tests::problems::{Planted, rounded};
 
 /// The first burst is the continuation's, the second is made with one metric, longer ones with eight.
 const BURSTS: [usize; 6] = [100, 1000, 1001, 1001, 1001, 1001];
+
+/// Keeps the source of starts of a rung that has one, and not the rung.
+struct Source;
+
+impl<'s, T: Scalar> RungMaker<'s, T> for Source {
+    type Rung = Box<dyn Starts<T> + 's>;
+
+    fn make<O>(self, easier: WarmStart<'s, O>) -> Self::Rung
+    where
+        O: RowStructured<Scalar = T> + Kinked + 's,
+    {
+        match easier.restarts {
+            Restarts::From(source) => source,
+            _ => panic!("a splitting is made where outcomes are few"),
+        }
+    }
+}
 
 fn a_source_goes_on_from_its_state<B: LinearBackend>(backend: &B) {
     let planted = Planted::new((24, 96, 40), false, 3);
@@ -16,13 +33,7 @@ fn a_source_goes_on_from_its_state<B: LinearBackend>(backend: &B) {
     let target = planted.target(&network).unwrap();
     let problem = Inversion::new(&network, &target).unwrap();
     let x0: Vec<B::Scalar> = rounded(&planted.start);
-    let source = || {
-        let warm = problem.warm_start(0).unwrap();
-        match warm.restarts {
-            Restarts::From(source) => source,
-            _ => panic!("a splitting is made where outcomes are few"),
-        }
-    };
+    let source = || problem.rung(0, Source).unwrap();
     let mut first = source();
     first.begin(&x0);
     let mut states = vec![];
@@ -61,10 +72,7 @@ fn a_source_rests_at_a_solution<B: LinearBackend>(backend: &B) {
     let b = network.probabilities(&solution).unwrap();
     let target = Target::new(b).unwrap();
     let problem = Inversion::new(&network, &target).unwrap();
-    let warm = problem.warm_start(0).unwrap();
-    let Restarts::From(mut source) = warm.restarts else {
-        panic!("a splitting is made where outcomes are few");
-    };
+    let mut source = problem.rung(0, Source).unwrap();
     source.begin(&solution);
     let mut x = solution.clone();
     source.advance(BURSTS[0], &mut x);

@@ -5,7 +5,7 @@ mod jumps;
 pub(crate) use jumps::Jumps;
 
 use crate::crossings;
-use crate::hessian::solve_upper;
+use crate::hessian::upper_triangle::solve_upper;
 use jumps::SlopeJumps;
 use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce};
 

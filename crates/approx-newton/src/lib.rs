@@ -13,7 +13,7 @@
 //!   pinned, and later steps stay in the null space of the pinned normals; it is released when the multipliers
 //!   say that the objective falls to one of its sides. Every move lowers the objective.
 //! * **Warm start.** An objective may bring easier ones to begin with
-//!   ([`warm_start`](twolayer_core::Objective::warm_start)): rungs, descended one after the other.
+//!   ([`Ladder`](twolayer_core::Ladder)): rungs, descended one after the other.
 //! * **Saddles.** Before a solve ends it looks for negative curvature, and goes on along it.
 //!
 //! A [`Solution`] always says how it ended ([`Status`]) and what every iteration did ([`TraceEntry`]); an
@@ -34,6 +34,7 @@ mod run;
 mod search;
 mod snapshot;
 mod solution;
+mod solve;
 mod solver;
 mod starts;
 mod termination;

@@ -1,6 +1,6 @@
 //! Watching a solve, and stopping it.
 
-use crate::TraceEntry;
+use crate::solution::TraceEntry;
 use std::ops::ControlFlow;
 
 /// Is shown every iteration as it ends.

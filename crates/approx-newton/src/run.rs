@@ -4,14 +4,19 @@ mod resume;
 mod stages;
 
 use crate::descent::{Descent, Iteration, norm_or_infinity};
+use crate::observer::Observer;
 use crate::snapshot::Best;
-use crate::warm_start::{Rung, WarmDescent};
-use crate::{LimitPoint, Observer, PhaseSeconds, Solution, Solver, Stage, Status, TraceEntry};
+use crate::solution::{PhaseSeconds, Solution, Stage, TraceEntry};
+use crate::solver::Solver;
+use crate::termination::{LimitPoint, Status};
+use crate::warm_start::{self, Rung};
 use num_traits::Float;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Objective, RowStructured, reduce};
+use twolayer_core::{
+    Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured, reduce,
+};
 
 /// A solve that can be driven step by step, watched, and stopped.
 ///
@@ -24,7 +29,7 @@ pub struct Run<'r, O: Kinked, H> {
     settings: Solver<O::Scalar>,
     objective: &'r O,
     /// What makes the easier objectives; none for a solve without warm start.
-    ladder: Option<Ladder<'r, O>>,
+    ladder: Option<Steps<'r, O>>,
     /// The last one made, and how many were made so far, the cheapest first.
     rung: Option<Box<dyn Rung<O::Scalar> + 'r>>,
     rungs: usize,
@@ -48,12 +53,27 @@ pub struct Run<'r, O: Kinked, H> {
     earlier_seconds: f64,
 }
 
-/// The rung of a number, if there are so many.
-type Ladder<'r, O> = fn(
+/// What a solve asks of an objective's [`Ladder`]; one without a warm start asks nothing.
+struct Steps<'r, O: Objective> {
+    /// The rung of a number, if there are so many.
+    rung: MakeRung<'r, O>,
+    is_better_descended_at_once: fn(&O, O::Scalar) -> bool,
+}
+
+type MakeRung<'r, O> = fn(
     &Solver<<O as Objective>::Scalar>,
     &'r O,
     usize,
 ) -> Option<Box<dyn Rung<<O as Objective>::Scalar> + 'r>>;
+
+// Not derived: a copy asks nothing of the objective.
+impl<O: Objective> Clone for Steps<'_, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O: Objective> Copy for Steps<'_, O> {}
 
 /// Records that memory is set aside for; more are kept all the same.
 const LONGEST_TRACE: usize = 1000;
@@ -65,7 +85,7 @@ const TARGET_DAMPING: f64 = 1e-6;
 
 impl<'r, O, H> Run<'r, O, H>
 where
-    O: RowStructured + Kinked,
+    O: RowStructured + Kinked + Ladder,
     H: HessianApprox<O>,
 {
     /// Checks and evaluates the start `x0` (d).
@@ -85,11 +105,11 @@ where
         Ok(run)
     }
 
-    fn ladder(settings: &Solver<O::Scalar>) -> Option<Ladder<'r, O>> {
-        let ladder: Ladder<'r, O> = |settings, objective, number| {
-            Some(Box::new(WarmDescent::new(settings, objective, number)?))
-        };
-        settings.warm_start.then_some(ladder)
+    fn ladder(settings: &Solver<O::Scalar>) -> Option<Steps<'r, O>> {
+        settings.warm_start.then_some(Steps {
+            rung: warm_start::rung,
+            is_better_descended_at_once: O::is_better_descended_at_once,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A solve under way, as plain data.
 
 use crate::descent::Progress;
-use crate::{Stage, TraceEntry};
+use crate::solution::{Stage, TraceEntry};
 use twolayer_core::{Error, Scalar};
 
 /// Where a [`Run`](crate::Run) stood, as plain data: to be kept in a file, say, and gone on from by

@@ -1,6 +1,6 @@
 //! What a solve returns.
 
-use crate::{LimitPoint, Status};
+use crate::termination::{LimitPoint, Status};
 
 /// Which objective an iteration worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

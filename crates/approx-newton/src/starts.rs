@@ -1,10 +1,14 @@
 //! Where else a target may be started from: the solutions of its neighbours, then random points.
 
-use crate::{Observer, Solution, Solver, Status, ball};
+use crate::ball;
+use crate::observer::Observer;
+use crate::solution::Solution;
+use crate::solver::Solver;
+use crate::termination::Status;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::convert::Infallible;
-use twolayer_core::{Error, HessianApprox, Kinked, RowStructured, Scalar, reduce};
+use twolayer_core::{Error, HessianApprox, Kinked, Ladder, RowStructured, Scalar, reduce};
 
 /// For each of some targets the nearest of others, by ‖b − b′‖.
 #[derive(Debug, Clone)]
@@ -192,7 +196,7 @@ impl<T: Scalar> Solver<T> {
         observer: &mut impl Observer<T>,
     ) -> Further<T>
     where
-        O: RowStructured<Scalar = T> + Kinked,
+        O: RowStructured<Scalar = T> + Kinked + Ladder,
         H: HessianApprox<O>,
     {
         let mut further = Further::new(loss);

@@ -1,14 +1,19 @@
 //! A rung of the warm start: descents on an easier objective, one after the other.
 
+use crate::ball;
 use crate::descent::{Descent, Iteration};
+use crate::hessian::Adaptive;
 use crate::snapshot::RungState;
-use crate::{Adaptive, PhaseSeconds, Solver, Status, ball};
+use crate::solution::PhaseSeconds;
+use crate::solver::Solver;
+use crate::termination::Status;
 use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 use twolayer_core::{
-    Evaluation, HessianApprox, Kinked, Restarts, RowStructured, Scalar, WarmStart, reduce,
+    Evaluation, HessianApprox, Kinked, Ladder, Restarts, RowStructured, RungMaker, Scalar,
+    WarmStart, reduce,
 };
 
 /// What a solve sees of a rung, whatever its objective.
@@ -46,6 +51,9 @@ pub(crate) trait Rung<T> {
     /// Seconds by phase so far.
     fn seconds(&self) -> PhaseSeconds;
 
+    /// Counts what it took to make the rung.
+    fn add_seconds(&mut self, seconds: f64);
+
     /// Starts tried so far, beyond the first.
     fn restarts(&self) -> usize;
 
@@ -61,7 +69,6 @@ pub(crate) trait Rung<T> {
 
 /// The rung of an objective of rows: its own descent, with a model of its own.
 pub(crate) struct WarmDescent<'r, O: RowStructured + Kinked> {
-    target: &'r O,
     warm: WarmStart<'r, O>,
     hessian: Adaptive<O>,
     descent: Descent<O>,
@@ -106,16 +113,38 @@ const MOST_VAIN_AT_RANDOM: usize = 3;
 /// A descent in vain that ends where the objective is smooth counts as so many.
 const SMOOTH_END_COUNTS: usize = 3;
 
+/// Makes the descents of an easier objective, with the settings of the solve.
+struct Descents<'m, T>(&'m Solver<T>);
+
+impl<'r, T: Scalar> RungMaker<'r, T> for Descents<'_, T> {
+    type Rung = Box<dyn Rung<T> + 'r>;
+
+    fn make<O>(self, easier: WarmStart<'r, O>) -> Self::Rung
+    where
+        O: RowStructured<Scalar = T> + Kinked + 'r,
+    {
+        Box::new(WarmDescent::new(self.0, easier))
+    }
+}
+
+/// Rung number `number` of `objective`, if it has so many.
+pub(crate) fn rung<'r, O: Ladder>(
+    settings: &Solver<O::Scalar>,
+    objective: &'r O,
+    number: usize,
+) -> Option<Box<dyn Rung<O::Scalar> + 'r>> {
+    let clock = Instant::now();
+    let mut rung = objective.rung(number, Descents(settings))?;
+    rung.add_seconds(clock.elapsed().as_secs_f64());
+    Some(rung)
+}
+
 impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
-    /// The descents of warm start number `number` of `target`, if it has so many.
-    pub(crate) fn new(settings: &Solver<O::Scalar>, target: &'r O, number: usize) -> Option<Self> {
-        let clock = Instant::now();
-        let warm = target.warm_start(number)?;
-        let d = target.dimension();
-        let mut descent = Self {
+    fn new(settings: &Solver<O::Scalar>, warm: WarmStart<'r, O>) -> Self {
+        let d = warm.objective.dimension();
+        Self {
             hessian: settings.default_hessian(&warm.objective),
             descent: Descent::new(&warm.objective, settings.tolerances),
-            target,
             warm,
             x0: vec![O::Scalar::zero(); d],
             start: vec![O::Scalar::zero(); d],
@@ -126,9 +155,7 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
             vain: 0,
             course: Vec::with_capacity(LONGEST_DESCENT),
             random: ChaCha8Rng::seed_from_u64(settings.seed),
-        };
-        descent.descent.seconds.evaluate = clock.elapsed().as_secs_f64();
-        Some(descent)
+        }
     }
 
     /// Begins a descent at `start`.
@@ -218,7 +245,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         }
         // On few outcomes a burst costs as much as an iteration and saves many; on all of them the
         // descent is the faster one.
-        if !self.warm.shares_points
+        if self.warm.begins_at_the_source
             && let Restarts::From(source) = &mut self.warm.restarts
         {
             source.advance(FIRST_BURST, &mut self.start);
@@ -302,17 +329,24 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     }
 
     fn target_value(&self) -> Option<O::Scalar> {
-        let known = self.warm.shares_points;
-        known.then(|| self.target.value_at(&self.descent.current))
+        let target = self.warm.target.as_ref()?;
+        Some(target(&self.descent.current).0)
     }
 
     fn target_is_met(&self) -> bool {
-        let at = &self.descent.current;
-        self.warm.shares_points && self.target.value_at(at) <= self.target.rounding_error(at)
+        let target = self.warm.target.as_ref();
+        target.is_some_and(|target| {
+            let (value, rounding) = target(&self.descent.current);
+            value <= rounding
+        })
     }
 
     fn seconds(&self) -> PhaseSeconds {
         self.descent.seconds
+    }
+
+    fn add_seconds(&mut self, seconds: f64) {
+        self.descent.seconds.evaluate += seconds;
     }
 
     fn restarts(&self) -> usize {

@@ -1,6 +1,7 @@
 //! The two nonlinearities of the network, and a smooth one in the place of ReLU.
 
-use crate::{Scalar, reduce};
+use crate::reduce;
+use crate::scalar::Scalar;
 
 /// A map R^k → R^k whose Jacobian at every point is symmetric, so that one product serves both
 /// the forward and the backward direction.

@@ -1,6 +1,6 @@
 //! What the algorithms ask of a linear algebra library.
 
-use crate::Scalar;
+use crate::scalar::Scalar;
 use std::fmt::Debug;
 
 /// A Cholesky factorisation met a pivot that is not positive.
@@ -14,7 +14,7 @@ pub struct NotPositiveDefinite;
 /// it may hold a number of threads.
 ///
 /// **Contract.** Shapes are the caller's promise: everything that reaches a kernel was validated
-/// by [`TwoLayer`](crate::TwoLayer) or sized from it, and a kernel may panic on shapes that do not
+/// by whoever holds the matrices or sized from them, and a kernel may panic on shapes that do not
 /// fit. Outputs are overwritten whatever they held before, NaN included, unless the kernel says
 /// "adds". Any dimension may be zero. Column lists are strictly increasing and in range. Kernels
 /// keep scratch memory in a [`Workspace`](LinearBackend::Workspace) that grows at the first call

@@ -8,7 +8,7 @@
 //! Accumulation is in `T`, in short chains, so that single precision keeps its digits over long
 //! sums; the bounds are stated with γ_k = k u / (1 − k u), u the unit roundoff.
 
-use crate::Scalar;
+use crate::scalar::Scalar;
 
 /// Entries of every line that [`combine`] works on before it turns to the next lines: few enough for
 /// that part of the result to stay in the second-level cache, enough for the prefetcher to pay. From

@@ -1,6 +1,7 @@
 //! The curvature of an objective, row by row.
 
-use crate::{Scalar, reduce};
+use crate::reduce;
+use crate::scalar::Scalar;
 
 /// Which row weights β a second-order model uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,7 @@
 //! What can be wrong with a problem that was handed in.
 
+use crate::scalar::Scalar;
+
 /// An input that no algorithm here can work on. Every variant names the argument at fault, what
 /// was found and what was expected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -102,7 +104,7 @@ impl Error {
     }
 
     /// Checks that every entry of a slice is finite.
-    pub fn check_finite<T: crate::Scalar>(name: &'static str, values: &[T]) -> Result<(), Self> {
+    pub fn check_finite<T: Scalar>(name: &'static str, values: &[T]) -> Result<(), Self> {
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(()),
             Some(index) => Err(Self::NotFinite {

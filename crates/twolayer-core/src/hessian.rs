@@ -1,6 +1,8 @@
 //! What a solver asks of an approximation of the Hessian.
 
-use crate::{NotPositiveDefinite, Objective, Subspace};
+use crate::backend::NotPositiveDefinite;
+use crate::objective::Objective;
+use crate::subspace::Subspace;
 
 /// A quadratic model gᵀp + ½ pᵀH̃p of an objective around a point.
 ///

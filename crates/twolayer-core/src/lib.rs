@@ -3,7 +3,7 @@
 //! * [`LinearBackend`]: the dense kernels that the algorithms need of a library;
 //! * [`Activation`]: the nonlinearities of a network;
 //! * [`Objective`], with its [`Evaluation`] and its [`Kinked`] and [`RowStructured`] sides: what a solver
-//!   sees of a problem, and [`WarmStart`]: an easier one to begin with;
+//!   sees of a problem, and [`Ladder`]: easier ones to begin with;
 //! * [`HessianApprox`]: what a solver asks of a model of the Hessian.
 //!
 //! Beside them what several crates need: [`Scalar`], [`Error`], sums ([`reduce`]), passes over columns
@@ -15,19 +15,19 @@ pub mod columns;
 mod curvature;
 mod error;
 mod hessian;
+mod ladder;
 mod objective;
 pub mod reduce;
 mod scalar;
 pub mod spectrum;
 mod subspace;
-mod warm_start;
 
 pub use activation::{Activation, Relu, Softmax, Softplus};
 pub use backend::{LinearBackend, NotPositiveDefinite};
 pub use curvature::{Curvature, RowWeights};
 pub use error::Error;
 pub use hessian::HessianApprox;
+pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetValue, WarmStart};
 pub use objective::{Crossing, Evaluation, Kinked, Objective, RayMinimum, RowStructured};
 pub use scalar::Scalar;
 pub use subspace::Subspace;
-pub use warm_start::{Restarts, Starts, WarmStart};

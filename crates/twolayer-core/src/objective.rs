@@ -1,6 +1,8 @@
 //! What a solver sees of a problem.
 
-use crate::{Curvature, LinearBackend, RowWeights, Scalar, WarmStart};
+use crate::backend::LinearBackend;
+use crate::curvature::{Curvature, RowWeights};
+use crate::scalar::Scalar;
 
 /// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
 ///
@@ -31,33 +33,9 @@ pub trait Objective {
     /// Computes the gradient at a point that was evaluated before.
     fn differentiate(&self, at: &mut Self::Evaluation);
 
-    /// The value of this objective at a point that it or its
-    /// [`warm_start`](Objective::warm_start)s evaluated.
-    fn value_at(&self, at: &Self::Evaluation) -> Self::Scalar {
-        at.value()
-    }
-
-    /// An estimate of the error that rounding leaves in [`value_at`](Objective::value_at). A
+    /// An estimate of the error that rounding leaves in the value. A
     /// decrease below it cannot be told from noise.
     fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
-
-    /// Number `number` of the objectives of the same unknowns that are easier to minimise, the
-    /// cheapest first, and that have the same minimiser wherever the minimum of this one is zero;
-    /// `None` behind the last. A solver asks for one when those before it were not enough: making
-    /// it may cost more than a descent.
-    fn warm_start(&self, _number: usize) -> Option<WarmStart<'_, Self>>
-    where
-        Self: Sized,
-    {
-        None
-    }
-
-    /// Whether the minimum of this objective is certainly not zero, and a point of this `value` so
-    /// near to it that a descent on the objective itself comes as low as one that easier objectives
-    /// begin.
-    fn is_better_descended_at_once(&self, _value: Self::Scalar) -> bool {
-        false
-    }
 }
 
 /// The state of an [`Objective`] at one point.

@@ -5,7 +5,7 @@
 //! eight lanes: the lanes let the compiler vectorise, and an `f32` sum over 200,000 outcomes keeps
 //! its last digits.
 
-use crate::Scalar;
+use crate::scalar::Scalar;
 
 const LANES: usize = 8;
 

@@ -1,6 +1,7 @@
 //! The null space of the normals of pinned kinks, kept by updates of a QR factorisation.
 
-use crate::{Scalar, reduce};
+use crate::reduce;
+use crate::scalar::Scalar;
 
 /// {p ∈ R^d : aᵢᵀp = 0 for the q constraints i}: an orthogonal Q with QᵀA^T upper trapezoidal (a QR
 /// factorisation of the d×q matrix of normals). The last d − q columns of Q are an orthonormal

@@ -4,17 +4,16 @@ mod kinks;
 mod ray;
 mod rows;
 
-use crate::loss::ClosedForm;
 use crate::loss::{Loss, SquaredError};
-use crate::many::problems::Problems;
 use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
 use crate::regularizer::Regularizer;
-use crate::starts::splitting::Reached;
+use crate::starts::reached::Reached;
+use crate::starts::shared::Shared;
 use crate::target::Target;
 use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
-use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar, WarmStart, reduce};
+use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar, reduce};
 
 /// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
 ///
@@ -27,14 +26,15 @@ pub struct Inversion<'a, B: LinearBackend> {
     pub(crate) regularizer: Option<&'a Regularizer<B::Scalar>>,
     pub(crate) radius: Option<B::Scalar>,
     pub(crate) known: Option<Arc<KnownPoint<B::Scalar>>>,
-    /// See [`Problems::begin_together`].
+    /// See [`Problems::begin_together`](crate::Problems::begin_together).
     pub(crate) reached: Option<Arc<Reached<B::Scalar>>>,
-    /// See [`Problems::for_many`].
+    /// See [`Problems::for_many`](crate::Problems::for_many).
     pub(crate) is_one_of_many: bool,
+    pub(crate) shared: Shared<B>,
 }
 
 /// Logarithms that are off by so much on average are out of reach, as in
-/// [`WarmStart::within_reach`].
+/// [`WarmStart::within_reach`](twolayer_core::WarmStart::within_reach).
 pub(crate) const FAR_OFF: f64 = 0.1;
 
 /// A point at which the network was run before, and what it put out.
@@ -56,6 +56,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             known: self.known.clone(),
             reached: self.reached.clone(),
             is_one_of_many: self.is_one_of_many,
+            shared: self.shared.clone(),
         }
     }
 }
@@ -76,21 +77,8 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             known: None,
             reached: None,
             is_one_of_many: false,
+            shared: Shared::default(),
         })
-    }
-
-    /// The problem of one target of many, of the right length.
-    pub(crate) fn of(problems: &Problems<'a, B>, target: Target<B::Scalar>) -> Self {
-        Self {
-            network: problems.network(),
-            target: Cow::Owned(target),
-            loss: problems.loss(),
-            regularizer: problems.regularizer(),
-            radius: problems.radius(),
-            known: problems.known(),
-            reached: None,
-            is_one_of_many: problems.are_many(),
-        }
     }
 
     /// The same problem with another loss.
@@ -143,7 +131,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// about n s² + s³/3 flops.
     pub fn is_out_of_reach(&self) -> bool {
         let network = self.network;
-        let beyond = network.determining().and_then(|determining| {
+        let beyond = self.shared.determining(network).and_then(|determining| {
             let logits = determining.logits(network, &self.target)?;
             Some(determining.beyond_reach(network.backend(), &logits))
         });
@@ -179,6 +167,11 @@ impl<B: LinearBackend> Inversion<'_, B> {
             let square = |i: usize| (w[i] * u[i]).to_f64().powi(2);
             B::Scalar::of(0.5 * reduce::sum_of(u.len(), square))
         })
+    }
+
+    /// The value at a point that this or another loss of the same network evaluated.
+    pub(crate) fn value_at(&self, at: &InversionPoint<B::Scalar>) -> B::Scalar {
+        self.loss.value(&at.pass, &self.target) + at.penalty
     }
 
     /// u with gradient = Cᵀu (m), of a point that was evaluated.
@@ -224,10 +217,6 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         at.penalty = self.penalty(&at.pass.products);
     }
 
-    fn value_at(&self, at: &Self::Evaluation) -> B::Scalar {
-        self.loss.value(&at.pass, &self.target) + at.penalty
-    }
-
     fn differentiate(&self, at: &mut Self::Evaluation) {
         self.differentiate_rows(at);
         self.network.jacobian_transposed_vec(
@@ -257,18 +246,6 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         self.loss.rounding_error(&at.pass, &self.target, of_a_logit)
             + of_the_penalty
             + roundoff * self.value_at(at)
-    }
-
-    fn warm_start(&self, number: usize) -> Option<WarmStart<'_, Self>> {
-        crate::starts::ladder::rung(self, number)
-    }
-
-    /// Of ‖f − b‖² where that is at most half of what f = 0 would make it.
-    fn is_better_descended_at_once(&self, value: B::Scalar) -> bool {
-        let b = self.target.probabilities();
-        let is_plain =
-            self.regularizer.is_none() && self.loss.closed_form() == Some(ClosedForm::SquaredError);
-        is_plain && value <= B::Scalar::of(0.5) * reduce::dot(b, b) && self.is_out_of_reach()
     }
 }
 

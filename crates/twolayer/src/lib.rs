@@ -112,6 +112,6 @@ pub use regularizer::Regularizer;
 pub use starts::TOGETHER;
 pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{
-    self, Activation, Curvature, Error, Evaluation, HessianApprox, Kinked, LinearBackend,
+    self, Activation, Curvature, Error, Evaluation, HessianApprox, Kinked, Ladder, LinearBackend,
     Objective, Relu, RowStructured, RowWeights, Scalar, Softmax, reduce,
 };

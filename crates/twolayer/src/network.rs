@@ -1,9 +1,6 @@
 //! The frozen network: validated once, then trusted.
 
-use crate::starts::determining::Determining;
-use crate::starts::few::Few;
-use crate::starts::lift::Lift;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use twolayer_core::{Error, LinearBackend, Softmax};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
@@ -18,28 +15,6 @@ pub struct TwoLayer<B: LinearBackend> {
     bias1: Vec<B::Scalar>,
     a2: Arc<B::Matrix>,
     bias2: Vec<B::Scalar>,
-    /// On the threads of this network, from those that all of its clones share.
-    parts: Parts<B>,
-    shared_parts: Arc<Parts<B>>,
-}
-
-/// Made where the first target asks for them, and shared by all others.
-#[derive(Debug, Clone)]
-struct Parts<B: LinearBackend> {
-    few: OnceLock<Option<Arc<Few<B>>>>,
-    lift: OnceLock<Option<Arc<Lift<B>>>>,
-    determining: OnceLock<Option<Determining<B>>>,
-}
-
-// Not derived: nothing is asked of the backend.
-impl<B: LinearBackend> Default for Parts<B> {
-    fn default() -> Self {
-        Self {
-            few: OnceLock::new(),
-            lift: OnceLock::new(),
-            determining: OnceLock::new(),
-        }
-    }
 }
 
 impl<B: LinearBackend> TwoLayer<B> {
@@ -86,8 +61,6 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1,
             a2: Arc::new(a2),
             bias2,
-            parts: Parts::default(),
-            shared_parts: Arc::default(),
         })
     }
 
@@ -106,8 +79,6 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_finite("c2", &bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
-        self.parts = Parts::default();
-        self.shared_parts = Arc::default();
         Ok(self)
     }
 
@@ -121,7 +92,6 @@ impl<B: LinearBackend> TwoLayer<B> {
     pub(crate) fn on(&self, backend: &B) -> Self {
         Self {
             backend: backend.clone(),
-            parts: Parts::default(),
             ..self.clone()
         }
     }
@@ -136,32 +106,7 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1: self.bias1.clone(),
             a2: Arc::new(a2),
             bias2: outcomes.iter().map(|&i| self.bias2[i]).collect(),
-            parts: Parts::default(),
-            shared_parts: Arc::default(),
         }
-    }
-
-    /// A few of the outcomes.
-    pub(crate) fn few(&self) -> Option<&Few<B>> {
-        let make = || Few::new(self).map(Arc::new);
-        let shared = || self.shared_parts.few.get_or_init(make).as_ref();
-        let own = || shared().map(|few| Arc::new(few.on(&self.backend)));
-        self.parts.few.get_or_init(own).as_deref()
-    }
-
-    /// The outcomes that determine the others, and the projections of the splitting.
-    pub(crate) fn lift(&self) -> Option<&Lift<B>> {
-        let make = || Lift::new(self).map(Arc::new);
-        let shared = || self.shared_parts.lift.get_or_init(make).as_ref();
-        let own = || shared().map(|lift| Arc::new(lift.on(&self.backend)));
-        self.parts.lift.get_or_init(own).as_deref()
-    }
-
-    /// Outcomes that determine the others, where there are more than it takes.
-    pub(crate) fn determining(&self) -> Option<&Determining<B>> {
-        let parts = &self.shared_parts;
-        let make = || Determining::of_all(self);
-        parts.determining.get_or_init(make).as_ref()
     }
 
     /// d, the number of unknowns.
@@ -206,16 +151,7 @@ impl<B: LinearBackend> TwoLayer<B> {
 
     /// Gives A1 and A2 back, without a copy where no clone of the network is left.
     pub fn into_matrices(self) -> (B::Matrix, B::Matrix) {
-        let Self {
-            a1,
-            a2,
-            parts,
-            shared_parts,
-            ..
-        } = self;
-        // They share A1.
-        drop((parts, shared_parts));
-        (Arc::unwrap_or_clone(a1), Arc::unwrap_or_clone(a2))
+        (Arc::unwrap_or_clone(self.a1), Arc::unwrap_or_clone(self.a2))
     }
 
     /// The network's output softmax(A2 φ(A1 x + c1) + c2) (m) at `x` (d).

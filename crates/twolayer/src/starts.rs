@@ -4,9 +4,11 @@ mod chained_starts;
 mod continuation;
 pub(crate) mod determining;
 pub(crate) mod few;
-pub(crate) mod ladder;
+mod ladder;
 pub(crate) mod lift;
 mod projection;
+pub(crate) mod reached;
+pub(crate) mod shared;
 pub(crate) mod splitting;
 
 pub use splitting::TOGETHER;

@@ -1,7 +1,8 @@
 //! Where a descent ends, and what it says then.
 
 use super::{Buffers, Descent, ModelStep, norm_or_infinity};
-use crate::{Status, ball};
+use crate::ball;
+use crate::termination::Status;
 use num_traits::Float;
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
 

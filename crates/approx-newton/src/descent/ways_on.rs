@@ -2,9 +2,10 @@
 
 use super::model_step::Model;
 use super::{Descent, Iteration, ModelStep};
+use crate::ball;
 use crate::damping::Damping;
 use crate::kinked_step::Insisted;
-use crate::{Status, ball};
+use crate::termination::Status;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
 

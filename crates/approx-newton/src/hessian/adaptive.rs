@@ -1,6 +1,6 @@
 //! The default model: all rows where they are few, else as many as the progress calls for.
 
-use super::RowFactor;
+use super::row_factor::RowFactor;
 use num_traits::Zero;
 use twolayer_core::{
     Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Scalar, Subspace,

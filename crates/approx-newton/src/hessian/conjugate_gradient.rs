@@ -1,7 +1,7 @@
 //! Steps of the true Hessian by conjugate gradients, a sampled factor as preconditioner.
 
-use super::RowFactor;
 use super::negative_curvature::negative_curvature;
+use super::row_factor::RowFactor;
 use num_traits::{Float, Zero};
 use twolayer_core::{
     Curvature, Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Scalar,

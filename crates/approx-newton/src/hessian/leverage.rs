@@ -2,7 +2,7 @@
 
 use super::importance::{Importance, WeightedRows};
 use super::row_sketch::RowSketch;
-use super::solve_upper;
+use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,6 +1,6 @@
 //! H̃ in another precision than the objective: half the bytes, twice the flops a second.
 
-use super::RowFactor;
+use super::row_factor::RowFactor;
 use num_traits::{Float, Zero};
 use twolayer_core::{
     Evaluation, HessianApprox, NotPositiveDefinite, Objective, RowStructured, RowWeights, Scalar,

@@ -1,6 +1,6 @@
 //! The direction in which the Hessian bends down most, by Lanczos' iteration.
 
-use super::solve_upper;
+use super::upper_triangle::solve_upper;
 use num_traits::{Float, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -197,7 +197,7 @@ fn normalize<T: Scalar>(v: &mut [T]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RowFactor;
+    use crate::hessian::RowFactor;
     use twolayer::{Inversion, Target, TwoLayer};
     use twolayer_core::{HessianApprox, Kinked, LinearBackend, Objective};
     use twolayer_faer::Faer;

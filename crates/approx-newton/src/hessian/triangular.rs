@@ -1,6 +1,6 @@
 //! H̃ = RᵀR + eeᵀ by its triangular factor: damped steps as least-squares problems.
 
-use super::solve_upper;
+use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce};
 

@@ -1,17 +1,18 @@
 //! A solve that goes on from where another stood.
 
-use super::{Ladder, Run};
+use super::{Run, Steps};
 use crate::descent::Descent;
 use crate::snapshot::{Snapshot, misfit};
-use crate::{Solver, Stage};
+use crate::solution::Stage;
+use crate::solver::Solver;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Error, HessianApprox, Kinked, RowStructured};
+use twolayer_core::{Error, HessianApprox, Kinked, Ladder, RowStructured};
 
 impl<'r, O, H> Run<'r, O, H>
 where
-    O: RowStructured + Kinked,
+    O: RowStructured + Kinked + Ladder,
     H: HessianApprox<O>,
 {
     /// Goes on from a [`snapshot`](Run::snapshot) of a run with the same settings and the same
@@ -54,7 +55,7 @@ where
         settings: Solver<O::Scalar>,
         objective: &'r O,
         hessian: &'r mut H,
-        ladder: Option<Ladder<'r, O>>,
+        ladder: Option<Steps<'r, O>>,
         snapshot: Snapshot<O::Scalar>,
     ) -> Result<Self, Error> {
         let clock = Instant::now();
@@ -69,7 +70,8 @@ where
         }
         let mut rung = None;
         if let Some(state) = &snapshot.rung {
-            let made = ladder.and_then(|make| make(&settings, objective, snapshot.rungs - 1));
+            let made =
+                ladder.and_then(|steps| (steps.rung)(&settings, objective, snapshot.rungs - 1));
             let Some(mut made) = made else {
                 return misfit("the warm start has fewer stages");
             };
@@ -144,7 +146,9 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Adaptive, PhaseSeconds, Silent, Solution};
+    use crate::hessian::Adaptive;
+    use crate::observer::Silent;
+    use crate::solution::{PhaseSeconds, Solution};
     use twolayer::{Inversion, Problems, Target, TwoLayer};
     use twolayer_core::LinearBackend;
     use twolayer_faer::Faer;

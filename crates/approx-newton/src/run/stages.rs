@@ -3,8 +3,9 @@
 use super::{Run, TARGET_DAMPING};
 use crate::descent::{Descent, Iteration};
 use crate::snapshot::Best;
+use crate::solution::{PhaseSeconds, Stage};
+use crate::termination::Status;
 use crate::warm_start::step_off_kinks;
-use crate::{PhaseSeconds, Stage, Status};
 use num_traits::Float;
 use twolayer_core::{Evaluation, HessianApprox, Kinked};
 
@@ -27,7 +28,7 @@ where
     /// begin; on the target where there is no other.
     fn climb(&mut self) {
         while let Some(ladder) = self.ladder {
-            let Some(rung) = ladder(&self.settings, self.objective, self.rungs) else {
+            let Some(rung) = (ladder.rung)(&self.settings, self.objective, self.rungs) else {
                 break;
             };
             self.earlier_restarts += self.rung.as_ref().map_or(0, |rung| rung.restarts());
@@ -51,7 +52,8 @@ where
         }
         // The cheapest descent has been tried: the others cost more than one from nearby.
         let best = self.best.loss;
-        if self.restarts() == 0 && self.objective.is_better_descended_at_once(best) {
+        let at_once = self.ladder.map(|ladder| ladder.is_better_descended_at_once);
+        if self.restarts() == 0 && at_once.is_some_and(|asked| asked(self.objective, best)) {
             return self.begin_target();
         }
         if !self.restart() {

@@ -5,9 +5,11 @@ use crate::inversion::KnownPoint;
 use crate::loss::{Loss, SquaredError};
 use crate::network::{ForwardPass, TwoLayer};
 use crate::regularizer::Regularizer;
+use crate::starts::shared::Shared;
 use crate::starts::splitting::first_bursts;
 use crate::target::Target;
 use num_traits::{Float, Zero};
+use std::borrow::Cow;
 use std::sync::Arc;
 use twolayer_core::{Error, LinearBackend, Scalar};
 
@@ -22,6 +24,7 @@ pub struct Problems<'a, B: LinearBackend> {
     radius: Option<B::Scalar>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
     are_many: bool,
+    shared: Shared<B>,
 }
 
 // Not derived: a copy of the references asks nothing of the backend.
@@ -29,6 +32,7 @@ impl<B: LinearBackend> Clone for Problems<'_, B> {
     fn clone(&self) -> Self {
         Self {
             known: self.known.clone(),
+            shared: self.shared.clone(),
             ..*self
         }
     }
@@ -44,6 +48,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             radius: None,
             known: None,
             are_many: false,
+            shared: Shared::default(),
         }
     }
 
@@ -117,6 +122,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     {
         Problems {
             network,
+            shared: self.shared.on_other_threads(),
             ..self.clone()
         }
     }
@@ -127,7 +133,17 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// A target with other than m outcomes.
     pub fn inversion(&self, target: Target<B::Scalar>) -> Result<Inversion<'a, B>, Error> {
         Error::check_length("b", target.outcomes(), self.network.outcomes())?;
-        Ok(Inversion::of(self, target))
+        Ok(Inversion {
+            network: self.network,
+            target: Cow::Owned(target),
+            loss: self.loss,
+            regularizer: self.regularizer,
+            radius: self.radius,
+            known: self.known.clone(),
+            reached: None,
+            is_one_of_many: self.are_many,
+            shared: self.shared.clone(),
+        })
     }
 
     /// Computes together what the solves of some of these problems begin with, each from its start
@@ -144,7 +160,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         B: 'i,
     {
         // The others begin without a splitting.
-        if !self.are_many || self.regularizer.is_some() || self.network.few().is_none() {
+        if !self.are_many || self.regularizer.is_some() || self.shared.few(self.network).is_none() {
             return;
         }
         let d = self.network.inputs();
@@ -154,7 +170,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             .unzip();
         let targets = inversions.iter().map(|inversion| inversion.target());
         let targets: Vec<_> = targets.zip(starts).collect();
-        let reached = first_bursts(self.network, &targets);
+        let Some(lift) = self.shared.lift(self.network) else {
+            return;
+        };
+        let reached = first_bursts(self.network, lift, &targets);
         for (inversion, reached) in inversions.iter_mut().zip(reached) {
             inversion.reached = reached.map(Arc::new);
         }
@@ -178,13 +197,5 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// R, where there is one.
     pub fn radius(&self) -> Option<B::Scalar> {
         self.radius
-    }
-
-    pub(crate) fn are_many(&self) -> bool {
-        self.are_many
-    }
-
-    pub(crate) fn known(&self) -> Option<Arc<KnownPoint<B::Scalar>>> {
-        self.known.clone()
     }
 }

@@ -1,9 +1,9 @@
 //! Starts from a network whose ReLUs are smooth: without kinks, a descent does not stop at one.
 
-use crate::inversion::Inversion;
 use crate::network::TwoLayer;
+use crate::target::Target;
 use num_traits::{Float, One, Zero};
-use twolayer_core::{Activation, LinearBackend, Objective, Scalar, Softplus, Starts, reduce};
+use twolayer_core::{Activation, LinearBackend, Scalar, Softplus, Starts, reduce};
 
 /// Descents on ½ Σ (tᵢ − t̄)², t = A2 φ(A1 x + c1) + c2 − log b, with a softplus for φ whose width
 /// falls from descent to descent: at first it is as wide as half of all |h| = |A1 x + c1|, so that
@@ -29,18 +29,16 @@ const INITIAL_DAMPING: f64 = 1e-3;
 const MOST_DAMPING: f64 = 1e12;
 
 impl<'p, B: LinearBackend> Continuation<'p, B> {
-    /// `None` where an outcome has no logarithm to match, or where there is a regulariser, which it
-    /// does not know.
-    pub(crate) fn new(problem: &Inversion<'p, B>) -> Option<Self> {
-        let (network, target) = (problem.network(), problem.target());
-        if target.support() < target.outcomes() || problem.regularizer().is_some() {
+    /// `None` where an outcome has no logarithm to match.
+    pub(crate) fn new(network: &'p TwoLayer<B>, target: &Target<B::Scalar>) -> Option<Self> {
+        if target.support() < target.outcomes() {
             return None;
         }
         let pairs = network.bias2().iter().zip(target.log_probabilities());
         Some(Self {
             network,
             constant: pairs.map(|(&c, &log_b)| c - log_b).collect(),
-            x0: vec![B::Scalar::zero(); problem.dimension()],
+            x0: vec![B::Scalar::zero(); network.inputs()],
         })
     }
 }

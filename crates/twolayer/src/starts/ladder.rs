@@ -1,16 +1,19 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
 use crate::inversion::{FAR_OFF, Inversion};
-use crate::loss::{LogRatio, Loss};
+use crate::loss::{ClosedForm, LogRatio, Loss};
 use crate::network::TwoLayer;
 use crate::starts::chained_starts::ChainedStarts;
 use crate::starts::continuation::Continuation;
+use crate::starts::shared::Shared;
 use crate::starts::splitting::Splitting;
 use crate::target::Target;
 use std::borrow::Cow;
-use twolayer_core::{LinearBackend, Objective, Restarts, Scalar, Starts, WarmStart, reduce};
+use twolayer_core::{
+    Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, WarmStart, reduce,
+};
 
-/// Number `number` of the warm starts of `problem`:
+/// The rungs of an inversion:
 ///
 /// 1. the logarithms of few outcomes, by one descent from the start: cheap, and enough where the
 ///    start is not too far or the network is kind;
@@ -22,10 +25,25 @@ use twolayer_core::{LinearBackend, Objective, Restarts, Scalar, Starts, WarmStar
 /// and where a regulariser makes their minimiser another one. A second descent on the first rung of
 /// those that are there begins where a [`Continuation`] from smooth ReLUs leads; not where the first
 /// is for one of many targets, which has a splitting at hand.
-pub(crate) fn rung<'s, 'p, B: LinearBackend>(
-    problem: &'s Inversion<'p, B>,
+impl<B: LinearBackend> Ladder for Inversion<'_, B> {
+    fn rung<'s, M: RungMaker<'s, B::Scalar>>(&'s self, number: usize, maker: M) -> Option<M::Rung> {
+        warm_start(self, number).map(|easier| maker.make(easier))
+    }
+
+    /// Of ‖f − b‖² where that is at most half of what f = 0 would make it.
+    fn is_better_descended_at_once(&self, value: B::Scalar) -> bool {
+        let b = self.target.probabilities();
+        let is_plain =
+            self.regularizer.is_none() && self.loss.closed_form() == Some(ClosedForm::SquaredError);
+        is_plain && value <= B::Scalar::of(0.5) * reduce::dot(b, b) && self.is_out_of_reach()
+    }
+}
+
+/// Number `number` of the easier problems.
+fn warm_start<'s, B: LinearBackend>(
+    problem: &'s Inversion<'_, B>,
     number: usize,
-) -> Option<WarmStart<'s, Inversion<'p, B>>> {
+) -> Option<WarmStart<'s, Inversion<'s, B>>> {
     if problem.loss.name() == Loss::<B::Scalar>::name(&LogRatio) {
         return None;
     }
@@ -33,86 +51,106 @@ pub(crate) fn rung<'s, 'p, B: LinearBackend>(
     let number = match (number, few) {
         (0, Some(few)) if problem.is_one_of_many => {
             let reached = problem.reached.clone();
-            let source = || Splitting::of_many(problem, reached);
-            return Some(warm_start(few, splitting(problem, source)));
+            let source = splitting(problem).map(|source| source.as_one_of_many(reached));
+            return Some(easier(few, from(source)));
         }
         (0, Some(few)) => {
-            let restarts = match Continuation::new(&few) {
+            let restarts = match Continuation::new(few.network, &few.target) {
                 Some(source) => Restarts::Once(Box::new(source)),
                 None => Restarts::Never,
             };
-            return Some(warm_start(few, restarts));
+            return Some(easier(few, restarts));
         }
         (number, Some(_)) => number - 1,
         (number, None) => number,
     };
-    let all = |restarts| WarmStart {
-        shares_points: true,
-        ..warm_start(problem.clone().with_loss(&LogRatio), restarts)
-    };
-    let alone = || Splitting::new(problem);
     match (number, on_lifted_outcomes(problem)) {
-        (0, Some(lifted)) => Some(warm_start(lifted, splitting(problem, alone))),
-        (1, Some(_)) => Some(all(Restarts::Random)),
-        (0, None) => Some(all(continued(problem, splitting(problem, alone)))),
+        (0, Some(lifted)) => Some(easier(lifted, from(splitting(problem)))),
+        (1, Some(_)) => Some(on_all_outcomes(problem, Restarts::Random)),
+        (0, None) => {
+            let restarts = continued(problem, from(splitting(problem)));
+            Some(on_all_outcomes(problem, restarts))
+        }
         _ => None,
     }
 }
 
-fn warm_start<'s, 'p, B: LinearBackend>(
-    objective: Inversion<'p, B>,
+fn easier<'s, B: LinearBackend>(
+    objective: Inversion<'s, B>,
     restarts: Restarts<'s, B::Scalar>,
-) -> WarmStart<'s, Inversion<'p, B>> {
+) -> WarmStart<'s, Inversion<'s, B>> {
     WarmStart {
         // ½‖r‖² of log-ratios r that are off by so much on average.
         within_reach: B::Scalar::of(0.5 * FAR_OFF.powi(2) * objective.network.outcomes() as f64),
         objective,
         restarts,
-        shares_points: false,
+        begins_at_the_source: true,
+        target: None,
+    }
+}
+
+/// The logarithms of all outcomes, whose points tell the loss that was asked for as well.
+fn on_all_outcomes<'s, B: LinearBackend>(
+    problem: &'s Inversion<'_, B>,
+    restarts: Restarts<'s, B::Scalar>,
+) -> WarmStart<'s, Inversion<'s, B>> {
+    WarmStart {
+        begins_at_the_source: false,
+        target: Some(Box::new(|at| {
+            (problem.value_at(at), problem.rounding_error(at))
+        })),
+        ..easier(problem.clone().with_loss(&LogRatio), restarts)
     }
 }
 
 /// The splitting knows no regulariser; where there is one, its solution is not the answer.
-fn splitting<'p, B: LinearBackend + 'p>(
-    problem: &Inversion<'_, B>,
-    source: impl FnOnce() -> Option<Splitting<'p, B>>,
-) -> Restarts<'p, B::Scalar> {
-    let source = match problem.regularizer {
-        None => source(),
-        Some(_) => None,
-    };
-    source.map_or(Restarts::Random, |source| {
-        let source: Box<dyn Starts<B::Scalar> + 'p> = Box::new(source);
-        Restarts::From(source)
-    })
-}
-
-/// The continuation from smooth ReLUs, and then `restarts`: on no more outcomes than these it costs
-/// little.
-fn continued<'p, B: LinearBackend>(
-    problem: &Inversion<'p, B>,
-    restarts: Restarts<'p, B::Scalar>,
-) -> Restarts<'p, B::Scalar> {
-    match (Continuation::new(problem), restarts) {
-        (Some(first), Restarts::From(then)) => {
-            Restarts::From(Box::new(ChainedStarts::new(Box::new(first), then)))
-        }
-        (_, restarts) => restarts,
-    }
-}
-
-fn on_few_outcomes<'p, B: LinearBackend>(problem: &Inversion<'p, B>) -> Option<Inversion<'p, B>> {
-    let few = problem.network.few()?;
-    on_outcomes(problem, &few.network, &few.outcomes)
-}
-
-fn on_lifted_outcomes<'p, B: LinearBackend>(
-    problem: &Inversion<'p, B>,
-) -> Option<Inversion<'p, B>> {
+fn splitting<'s, B: LinearBackend>(problem: &'s Inversion<'_, B>) -> Option<Splitting<'s, B>> {
     if problem.regularizer.is_some() {
         return None;
     }
-    let lift = problem.network.lift()?;
+    let lift = problem.shared.lift(problem.network)?;
+    Splitting::new(problem.network, lift, &problem.target)
+}
+
+/// From where the source leads, or at random where there is none.
+fn from<'s, T: Scalar>(source: Option<impl Starts<T> + 's>) -> Restarts<'s, T> {
+    match source {
+        Some(source) => Restarts::From(Box::new(source)),
+        None => Restarts::Random,
+    }
+}
+
+/// The continuation from smooth ReLUs, and then `restarts`: on no more outcomes than these it costs
+/// little. It knows no regulariser.
+fn continued<'s, B: LinearBackend>(
+    problem: &Inversion<'s, B>,
+    restarts: Restarts<'s, B::Scalar>,
+) -> Restarts<'s, B::Scalar> {
+    let Restarts::From(then) = restarts else {
+        return restarts;
+    };
+    match Continuation::new(problem.network, &problem.target) {
+        Some(first) if problem.regularizer.is_none() => {
+            Restarts::From(Box::new(ChainedStarts::new(Box::new(first), then)))
+        }
+        _ => Restarts::From(then),
+    }
+}
+
+fn on_few_outcomes<'s, B: LinearBackend>(
+    problem: &'s Inversion<'_, B>,
+) -> Option<Inversion<'s, B>> {
+    let few = problem.shared.few(problem.network)?;
+    on_outcomes(problem, &few.network, &few.outcomes)
+}
+
+fn on_lifted_outcomes<'s, B: LinearBackend>(
+    problem: &'s Inversion<'_, B>,
+) -> Option<Inversion<'s, B>> {
+    if problem.regularizer.is_some() {
+        return None;
+    }
+    let lift = problem.shared.lift(problem.network)?;
     let network = lift.network.as_ref()?;
     if 2 * network.outcomes() > problem.network.outcomes() {
         return None;
@@ -122,11 +160,11 @@ fn on_lifted_outcomes<'p, B: LinearBackend>(
 
 /// The logarithms on some outcomes alone; `network` has no others. Where b is attained the problem
 /// has the same solutions and, on few outcomes, perhaps more.
-fn on_outcomes<'p, B: LinearBackend>(
+fn on_outcomes<'s, B: LinearBackend>(
     problem: &Inversion<'_, B>,
-    network: &'p TwoLayer<B>,
+    network: &'s TwoLayer<B>,
     outcomes: &[usize],
-) -> Option<Inversion<'p, B>> {
+) -> Option<Inversion<'s, B>> {
     if problem.regularizer.is_some() {
         return None;
     }
@@ -140,9 +178,10 @@ fn on_outcomes<'p, B: LinearBackend>(
         target: Cow::Owned(target),
         loss: &LogRatio,
         regularizer: None,
-        radius: problem.radius(),
+        radius: problem.radius,
         known: None,
         reached: None,
         is_one_of_many: false,
+        shared: Shared::default(),
     })
 }

@@ -52,8 +52,15 @@ impl<B: LinearBackend> fmt::Debug for Lift<B> {
 }
 
 impl<B: LinearBackend> Lift<B> {
+    /// `of_all` gives the outcomes that determine all others, where they are made anyway.
     /// `None` where a Gram matrix is not positive definite in working precision: a layer of zeros.
-    pub(crate) fn new(network: &TwoLayer<B>) -> Option<Self> {
+    pub(crate) fn new<'d>(
+        network: &TwoLayer<B>,
+        of_all: impl Fn() -> Option<&'d Determining<B>>,
+    ) -> Option<Self>
+    where
+        B: 'd,
+    {
         let (m, n, d) = (network.outcomes(), network.hidden_units(), network.inputs());
         let mut workspace = B::Workspace::default();
         let (input_gram, input_ridge) =
@@ -62,7 +69,7 @@ impl<B: LinearBackend> Lift<B> {
         let mut count = enough.min(enough_for(d));
         loop {
             // Those that determine all may be there already, and may be asked for again.
-            let known = (count == enough).then(|| network.determining()).flatten();
+            let known = (count == enough).then(&of_all).flatten();
             let determining = match known {
                 Some(all) => all.clone(),
                 None => Determining::new(network, count)?,

@@ -2,11 +2,13 @@
 
 mod iterates;
 
-use crate::inversion::Inversion;
 use crate::network::TwoLayer;
 use crate::starts::determining::centered_logits;
+use crate::starts::lift::Lift;
+use crate::starts::reached::Reached;
 use crate::target::Target;
 use approx_newton::FIRST_BURST;
+pub use iterates::TOGETHER;
 use iterates::{Iterates, WEIGHTS, part, set_part};
 use num_traits::Zero;
 use std::sync::Arc;
@@ -57,26 +59,11 @@ const LONGEST_ALONE: usize = 1000;
 /// from one trap end alike.
 const PASSED_OVER: usize = 3;
 
-/// Iterations that go on beside each other: of one target with several metrics, or the first bursts
-/// of several targets. There are always so many, of zeros where targets are missing, because a
-/// product's bits depend on its width. Enough for the products to be bound by arithmetic where A1
-/// comes from cache, and few enough for one target not to cost more together with zeros than alone.
-pub const TOGETHER: usize = 8;
-
 /// The first burst of one target of many, which is computed together with others.
 struct FirstBurst<T> {
     /// What was computed before, if anything was.
     reached: Option<Arc<Reached<T>>>,
     is_to_come: bool,
-}
-
-/// Where the first burst of one target leads from one start.
-#[derive(Debug)]
-pub(crate) struct Reached<T> {
-    start: Vec<T>,
-    x: Vec<T>,
-    hidden: Vec<f32>,
-    activations: Vec<f32>,
 }
 
 /// A target and the start of its solve.
@@ -86,11 +73,13 @@ pub(crate) type Begin<'t, T> = (&'t Target<T>, &'t [T]);
 type Logits<'t, T> = (&'t [T], &'t [T]);
 
 impl<'a, B: LinearBackend> Splitting<'a, B> {
-    /// `None` where an outcome of the lift has the probability 0, or where there is no lift.
-    pub(crate) fn new(problem: &Inversion<'a, B>) -> Option<Self> {
-        let network = problem.network();
-        let lift = network.lift()?;
-        let logits = centered_logits(network, &lift.outcomes, problem.target())?;
+    /// `None` where an outcome of the lift has the probability 0.
+    pub(crate) fn new(
+        network: &'a TwoLayer<B>,
+        lift: &'a Lift<B>,
+        target: &Target<B::Scalar>,
+    ) -> Option<Self> {
+        let logits = centered_logits(network, &lift.outcomes, target)?;
         Some(Self {
             iterates: Iterates::new(network, lift, logits),
             start: vec![B::Scalar::zero(); network.inputs()],
@@ -100,18 +89,15 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
     }
 
     /// The same for one target of many, whose first burst was computed before if it is `reached`.
-    pub(crate) fn of_many(
-        problem: &Inversion<'a, B>,
-        reached: Option<Arc<Reached<B::Scalar>>>,
-    ) -> Option<Self> {
+    pub(crate) fn as_one_of_many(self, reached: Option<Arc<Reached<B::Scalar>>>) -> Self {
         let first = FirstBurst {
             reached,
             is_to_come: false,
         };
-        Some(Self {
+        Self {
             first: Some(first),
-            ..Self::new(problem)?
-        })
+            ..self
+        }
     }
 }
 
@@ -119,11 +105,9 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
 /// target's is the same bit by bit whatever the others are; `None` for one without a splitting.
 pub(crate) fn first_bursts<B: LinearBackend>(
     network: &TwoLayer<B>,
+    lift: &Lift<B>,
     targets: &[Begin<'_, B::Scalar>],
 ) -> Vec<Option<Reached<B::Scalar>>> {
-    let Some(lift) = network.lift() else {
-        return targets.iter().map(|_| None).collect();
-    };
     let mut all = Vec::with_capacity(targets.len());
     for targets in targets.chunks(TOGETHER) {
         let logits: Vec<_> = targets
@@ -134,7 +118,7 @@ pub(crate) fn first_bursts<B: LinearBackend>(
         let known: Vec<_> = known
             .filter_map(|((_, start), logits)| Some((logits.as_deref()?, *start)))
             .collect();
-        let mut reached = reach(network, &known).into_iter();
+        let mut reached = reach(network, lift, &known).into_iter();
         all.extend(
             logits
                 .iter()
@@ -147,11 +131,12 @@ pub(crate) fn first_bursts<B: LinearBackend>(
 /// The first bursts of at most [`TOGETHER`] targets by their logits and starts.
 fn reach<B: LinearBackend>(
     network: &TwoLayer<B>,
+    lift: &Lift<B>,
     targets: &[Logits<'_, B::Scalar>],
 ) -> Vec<Reached<B::Scalar>> {
-    let Some(lift) = network.lift().filter(|_| !targets.is_empty()) else {
+    if targets.is_empty() {
         return Vec::new();
-    };
+    }
     let zeros = |length| vec![B::Scalar::zero(); TOGETHER * length];
     let (mut logits, mut starts) = (zeros(lift.outcomes.len()), zeros(network.inputs()));
     for (k, target) in targets.iter().enumerate() {
@@ -178,7 +163,11 @@ impl<B: LinearBackend> Splitting<'_, B> {
         if let Some(reached) = before.filter(|reached| reached.start == start) {
             return Some(Arc::clone(reached));
         }
-        let mut alone = reach(self.iterates.network(), &[(self.iterates.logits(), start)]);
+        let mut alone = reach(
+            self.iterates.network(),
+            self.iterates.lift(),
+            &[(self.iterates.logits(), start)],
+        );
         alone.pop().map(Arc::new)
     }
 }

@@ -1,10 +1,15 @@
 //! The iterates of the splitting: of one target, of several, or of one on several ways at a time.
 
-use super::TOGETHER;
 use crate::network::TwoLayer;
 use crate::starts::lift::Lift;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{LinearBackend, Scalar, reduce};
+
+/// Iterations that go on beside each other: of one target with several metrics, or the first bursts
+/// of several targets. There are always so many, of zeros where targets are missing, because a
+/// product's bits depend on its width. Enough for the products to be bound by arithmetic where A1
+/// comes from cache, and few enough for one target not to cost more together with zeros than alone.
+pub const TOGETHER: usize = 8;
 
 /// v, P_affine(v) and what they are computed with, for `count` targets, or for one target with
 /// `count` weights. In every vector the entries of one number lie side by side, as
@@ -149,6 +154,10 @@ impl<'a, B: LinearBackend> Iterates<'a, B> {
 
     pub(super) fn network(&self) -> &'a TwoLayer<B> {
         self.network
+    }
+
+    pub(super) fn lift(&self) -> &'a Lift<B> {
+        self.lift
     }
 
     /// τ of each target.

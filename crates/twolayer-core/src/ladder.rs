@@ -1,0 +1,97 @@
+//! Easier objectives to begin with, and where descents on them begin.
+
+use crate::objective::{Kinked, Objective, RowStructured};
+use crate::scalar::Scalar;
+
+/// An objective that may bring easier ones to begin with, of any type: the rungs of a ladder. One without
+/// implements it with an empty body.
+pub trait Ladder: Objective {
+    /// Number `number` of the objectives of the same unknowns that are easier to minimise, the cheapest
+    /// first, and that have the same minimiser wherever the minimum of this one is zero, as `maker`
+    /// makes it; `None` behind the last. A solver asks for one when those before it were not enough:
+    /// making it may cost more than a descent.
+    fn rung<'s, M: RungMaker<'s, Self::Scalar>>(
+        &'s self,
+        _number: usize,
+        _maker: M,
+    ) -> Option<M::Rung> {
+        None
+    }
+
+    /// Whether the minimum of this objective is certainly not zero, and a point of this `value` so
+    /// near to it that a descent on the objective itself comes as low as one that easier objectives
+    /// begin.
+    fn is_better_descended_at_once(&self, _value: Self::Scalar) -> bool {
+        false
+    }
+}
+
+/// What becomes of an easier objective, whatever its type.
+pub trait RungMaker<'s, T: Scalar> {
+    /// What it becomes.
+    type Rung;
+
+    /// Makes it.
+    fn make<O>(self, easier: WarmStart<'s, O>) -> Self::Rung
+    where
+        O: RowStructured<Scalar = T> + Kinked + 's;
+}
+
+/// An easier objective to begin with.
+pub struct WarmStart<'s, O: Objective> {
+    /// The easier objective.
+    pub objective: O,
+    /// Where a descent on it begins that does not begin where it is told to.
+    pub restarts: Restarts<'s, O::Scalar>,
+    /// A value of it below which its minimum is taken to be zero: where the descent ends between
+    /// rounding and this, it has most likely met a local minimum, and other starts are worth
+    /// their time. Above it the target is out of reach, and they are not.
+    pub within_reach: O::Scalar,
+    /// Whether the source of starts is asked before the first descent, too: where that costs no more than
+    /// an iteration.
+    pub begins_at_the_source: bool,
+    /// The objective that was asked for, at a point that the easier one evaluated, and the error that rounding
+    /// leaves in it: where both tell their values from the same state.
+    pub target: Option<TargetValue<'s, O>>,
+}
+
+/// Value and rounding error of the objective that was asked for.
+pub type TargetValue<'s, O> = Box<
+    dyn Fn(&<O as Objective>::Evaluation) -> (<O as Objective>::Scalar, <O as Objective>::Scalar)
+        + 's,
+>;
+
+/// Where further descents of a [`WarmStart`] begin.
+pub enum Restarts<'s, T> {
+    /// One descent is enough to tell whether this objective helps,
+    Never,
+    /// or one more from where the source leads.
+    Once(Box<dyn Starts<T> + 's>),
+    /// Around the first start.
+    Random,
+    /// Where the source leads.
+    From(Box<dyn Starts<T> + 's>),
+}
+
+/// A source of starts for a descent: an iteration of its own that has no local minima to stop in.
+pub trait Starts<T> {
+    /// Begins at x (d).
+    fn begin(&mut self, x: &[T]);
+
+    /// Whether the next start is worth a descent even where the last one ended far from zero.
+    fn is_always_worth_it(&self) -> bool {
+        false
+    }
+
+    /// Goes on for so many iterations, and writes the point reached to `x` (d). It may be NaN, and
+    /// outside the ball.
+    fn advance(&mut self, iterations: usize, x: &mut [T]);
+
+    /// The numbers that all further starts follow from, and that making the source anew does not
+    /// bring back.
+    fn state(&self) -> Vec<T>;
+
+    /// Goes on where a source of the same problem was when it had this [`state`](Starts::state).
+    /// Returns false, and changes nothing, where no such source can have it.
+    fn restore(&mut self, state: &[T]) -> bool;
+}
