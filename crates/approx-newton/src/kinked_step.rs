@@ -168,6 +168,9 @@ impl<O: Kinked> Descent<O> {
         noise: O::Scalar,
         plain: &ModelStep<O::Scalar>,
     ) -> Insisted<O::Scalar> {
+        if problem.kinks() == 0 {
+            return Insisted::Failed;
+        }
         let light = O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue();
         let mut damping = self.progress.damping.value().min(light);
         for _ in 0..MOST_INSISTED {

@@ -12,16 +12,16 @@ pub enum RowWeights {
     Convexified,
     /// What remains where the residual is neglected; never negative.
     GaussNewton,
-    /// For a loss whose curvature vanishes far from its minimum: weights by which a full step
-    /// would match log f to log b, were the logits free; never negative. For other losses the same
-    /// as `Convexified`.
+    /// For a loss whose curvature vanishes far from its minimum: the slopes of secants to the minimum, by
+    /// which a full step would reach it, were the rows free; never negative. For other losses the same as
+    /// `Convexified`.
     Secant,
 }
 
 /// The curvature of an objective in the rows of C.
 #[derive(Debug, Clone, Default)]
 pub struct Curvature<T> {
-    /// The center (m), entries summing to 1.
+    /// The center (m): entries that sum to 1, or zeros where the rows are to be taken as they are.
     pub center: Vec<T>,
     /// β (m).
     pub row_weights: Vec<T>,
@@ -42,7 +42,7 @@ impl<T: Scalar> Curvature<T> {
 
 impl<T: Scalar> Curvature<T> {
     /// product = \[(I − 1 centerᵀ)ᵀ diag(β) (I − 1 centerᵀ) + diag(ω)\] y.
-    pub fn logit_product(&self, y: &[T], product: &mut [T]) {
+    pub fn row_product(&self, y: &[T], product: &mut [T]) {
         let mean = reduce::dot(&self.center, y);
         for ((p, &y), &beta) in product.iter_mut().zip(y).zip(&self.row_weights) {
             *p = beta * (y - mean);

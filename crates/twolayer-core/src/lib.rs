@@ -4,6 +4,7 @@
 //! * [`Activation`]: the nonlinearities of a network;
 //! * [`Objective`], with its [`Evaluation`] and its [`Kinked`] and [`RowStructured`] sides: what a solver
 //!   sees of a problem, and [`Ladder`]: easier ones to begin with;
+//! * [`RowMap`] and [`RowLoss`], which make an objective with a few methods ([`Composite`]);
 //! * [`HessianApprox`]: what a solver asks of a model of the Hessian.
 //!
 //! Beside them what several crates need: [`Scalar`], [`Error`], sums ([`reduce`]), passes over columns
@@ -12,10 +13,13 @@
 mod activation;
 mod backend;
 pub mod columns;
+mod composite;
 mod curvature;
 mod error;
 mod hessian;
 mod ladder;
+mod loss;
+mod map;
 mod objective;
 pub mod reduce;
 mod scalar;
@@ -24,10 +28,15 @@ mod subspace;
 
 pub use activation::{Activation, Relu, Softmax, Softplus};
 pub use backend::{LinearBackend, NotPositiveDefinite};
+pub use composite::{Composite, CompositePoint};
 pub use curvature::{Curvature, RowWeights};
 pub use error::Error;
 pub use hessian::HessianApprox;
 pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetValue, WarmStart};
-pub use objective::{Crossing, Evaluation, Kinked, Objective, RayMinimum, RowStructured};
+pub use loss::{LeastSquares, RowLoss};
+pub use map::{Entry, RowMap};
+pub use objective::{
+    Crossing, Evaluation, Kinked, Objective, RayMinimum, RowCombination, RowStructured,
+};
 pub use scalar::Scalar;
 pub use subspace::Subspace;

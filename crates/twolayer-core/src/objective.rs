@@ -3,6 +3,7 @@
 use crate::backend::LinearBackend;
 use crate::curvature::{Curvature, RowWeights};
 use crate::scalar::Scalar;
+use num_traits::Zero;
 
 /// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
 ///
@@ -18,8 +19,16 @@ pub trait Objective {
     /// d, the number of unknowns.
     fn dimension(&self) -> usize;
 
-    /// R, where there is one.
-    fn radius(&self) -> Option<Self::Scalar>;
+    /// R, where there is one; none by default.
+    fn radius(&self) -> Option<Self::Scalar> {
+        None
+    }
+
+    /// A number that the objective never falls below, if one is known; none by default. Only a value that
+    /// is rounding away from it is a perfect fit, and values are small only in proportion to what is above it.
+    fn lower_bound(&self) -> Option<Self::Scalar> {
+        None
+    }
 
     /// Buffers for one point.
     fn new_evaluation(&self) -> Self::Evaluation;
@@ -79,7 +88,7 @@ pub trait Kinked: Objective {
 
     /// cᵢ.
     fn offset(&self, _kink: usize) -> Self::Scalar {
-        num_traits::Zero::zero()
+        Zero::zero()
     }
 
     /// Has [`slope_jumps`](Kinked::slope_jumps) tell of a point that was differentiated or, where a
@@ -176,15 +185,7 @@ pub trait RowStructured: Objective {
     /// u with gradient = Cᵀu at a point that was differentiated (m).
     fn row_gradient<'a>(&self, at: &'a Self::Evaluation) -> &'a [Self::Scalar];
 
-    /// Forms C (m×d): 2mkd flops, k active units.
-    fn jacobian(
-        &self,
-        at: &Self::Evaluation,
-        jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
-        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
-    );
-
-    /// Forms chosen rows of C (`rows.len()`×d) and no other: 2kd flops a row.
+    /// Forms chosen rows of C (`rows.len()`×d), in the order of `rows`, which may repeat.
     fn jacobian_rows(
         &self,
         at: &Self::Evaluation,
@@ -193,18 +194,42 @@ pub trait RowStructured: Objective {
         workspace: &mut <Self::Backend as LinearBackend>::Workspace,
     );
 
-    /// product = Cᵀ y (d), without forming C: 2mk + 2nd flops.
+    /// Forms C (m×d).
+    fn jacobian(
+        &self,
+        at: &Self::Evaluation,
+        jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
+        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    ) {
+        let every: Vec<_> = (0..self.rows()).collect();
+        self.jacobian_rows(at, &every, jacobian, workspace);
+    }
+
+    /// product = C v (m). The default forms C; an objective that has it as a product of matrices need not.
+    fn jacobian_vec(
+        &self,
+        at: &Self::Evaluation,
+        v: &[Self::Scalar],
+        _scratch: &mut Self::Scratch,
+        product: &mut [Self::Scalar],
+    ) {
+        self.backend().mul_vec(&formed(self, at), v, product);
+    }
+
+    /// product = Cᵀ y (d). The default forms C.
     fn jacobian_transposed_vec(
         &self,
         at: &Self::Evaluation,
         y: &[Self::Scalar],
-        scratch: &mut Self::Scratch,
+        _scratch: &mut Self::Scratch,
         product: &mut [Self::Scalar],
-    );
+    ) {
+        let c = formed(self, at);
+        self.backend().mul_vec_transposed(&c, y, product);
+    }
 
-    /// [`differentiate`](Objective::differentiate), and product = Cᵀ y (d) for any y (m), without forming
-    /// C: 2mk + 2nd flops beyond the gradient's, and where the backend can, the outer layer is read once
-    /// for both.
+    /// [`differentiate`](Objective::differentiate), and product = Cᵀ y (d) for any y (m): where both read
+    /// the same large matrix, once for both.
     fn differentiate_with(
         &self,
         at: &mut Self::Evaluation,
@@ -216,8 +241,8 @@ pub trait RowStructured: Objective {
         self.jacobian_transposed_vec(at, y, scratch, product);
     }
 
-    /// product = \[C̄ᵀ diag(β) C̄ + Cᵀ diag(ω) C\] v (d) for a given curvature, without forming C:
-    /// 4mk + 4nd flops.
+    /// product = \[C̄ᵀ diag(β) C̄ + Cᵀ diag(ω) C\] v (d) for a given curvature, by a product with C and one
+    /// with Cᵀ.
     fn hessian_vec(
         &self,
         at: &Self::Evaluation,
@@ -225,7 +250,13 @@ pub trait RowStructured: Objective {
         v: &[Self::Scalar],
         scratch: &mut Self::Scratch,
         product: &mut [Self::Scalar],
-    );
+    ) {
+        let zeros = || vec![Self::Scalar::zero(); self.rows()];
+        let (mut change, mut slope) = (zeros(), zeros());
+        self.jacobian_vec(at, v, scratch, &mut change);
+        curvature.row_product(&change, &mut slope);
+        self.jacobian_transposed_vec(at, &slope, scratch, product);
+    }
 
     /// The cell that C belongs to, where C is the same all over a cell: a sign for each kink. `None`
     /// where C changes otherwise.
@@ -234,7 +265,7 @@ pub trait RowStructured: Objective {
     }
 
     /// Adds to C (m×d) what it gains where each of `kinks` is crossed, to its positive side where its
-    /// sign is 1 and to its negative one where it is −1: 2md flops a kink. Asked for only where
+    /// sign is 1 and to its negative one where it is −1. Asked for only where
     /// [`cell`](RowStructured::cell) tells cells.
     fn cross_kinks(
         &self,
@@ -245,35 +276,57 @@ pub trait RowStructured: Objective {
     ) {
     }
 
-    /// What is left of the outer layer where its rows are combined (see
-    /// [`LinearBackend::combine_rows`]) to `rows` rows: sketches of C under every pattern come from
-    /// it. One pass over the outer layer.
-    fn combine_rows(
-        &self,
-        rows: usize,
-        buckets: &[usize],
-        factors: &[Self::Scalar],
-        combined: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
-    );
-
-    /// Forms S C from what [`combine_rows`](RowStructured::combine_rows) made of S: 2kd flops a row
-    /// of S.
+    /// jacobian = S C for an S of one entry in each column. The default forms C; an objective whose C is
+    /// A2 diag(s) A1 may keep S A2 in `kept`, which is the same at every point until S is new.
     fn combined_jacobian(
         &self,
         at: &Self::Evaluation,
-        combined: &<Self::Backend as LinearBackend>::Matrix,
+        combination: &RowCombination<'_, Self::Scalar>,
+        _kept: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
         jacobian: &mut <Self::Backend as LinearBackend>::Matrix,
-        workspace: &mut <Self::Backend as LinearBackend>::Workspace,
-    );
+        _workspace: &mut <Self::Backend as LinearBackend>::Workspace,
+    ) {
+        let RowCombination {
+            buckets, factors, ..
+        } = combination;
+        let c = formed(self, at);
+        self.backend().combine_rows(&c, buckets, factors, jacobian);
+    }
 
-    /// product = C V (m×q) for V (d×q), without forming C: 2q(mk + nd) flops. `hidden` is scratch
-    /// that is made where it is missing or of another shape.
+    /// product = C V (m×q) for V (d×q). The default forms C; `hidden` is scratch for one that need not,
+    /// made where it is missing or of another shape.
     fn jacobian_matrix_product(
         &self,
         at: &Self::Evaluation,
         v: &<Self::Backend as LinearBackend>::Matrix,
-        hidden: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
+        _hidden: &mut Option<<Self::Backend as LinearBackend>::Matrix>,
         product: &mut <Self::Backend as LinearBackend>::Matrix,
         workspace: &mut <Self::Backend as LinearBackend>::Workspace,
-    );
+    ) {
+        let every: Vec<_> = (0..self.dimension()).collect();
+        let c = formed(self, at);
+        self.backend().mul_inner(&c, &every, v, product, workspace);
+    }
+}
+
+/// S in S C: row i of C, times `factors[i]`, is added to row `buckets[i]`.
+#[derive(Debug, Clone, Copy)]
+pub struct RowCombination<'s, T> {
+    /// Rows of S C (m).
+    pub buckets: &'s [usize],
+    /// Entries of S (m).
+    pub factors: &'s [T],
+    /// Whether S is another one than when it was last asked for.
+    pub is_new: bool,
+}
+
+/// C (m×d), made anew.
+fn formed<O: RowStructured + ?Sized>(
+    objective: &O,
+    at: &O::Evaluation,
+) -> <O::Backend as LinearBackend>::Matrix {
+    let backend = objective.backend();
+    let mut c = backend.zeros(objective.rows(), objective.dimension());
+    objective.jacobian(at, &mut c, &mut Default::default());
+    c
 }

@@ -199,6 +199,10 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         self.radius
     }
 
+    fn lower_bound(&self) -> Option<B::Scalar> {
+        Some(B::Scalar::zero())
+    }
+
     fn new_evaluation(&self) -> Self::Evaluation {
         InversionPoint::new(
             self.network.inputs(),

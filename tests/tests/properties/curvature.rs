@@ -73,7 +73,7 @@ fn the_logit_hessian_keeps_its_bounds<B: LinearBackend>(backend: &B) {
                 for j in 0..m {
                     let mut axis = vec![0.0; m];
                     axis[j] = 1.0;
-                    curvature.logit_product(&rounded(&axis), &mut product);
+                    curvature.row_product(&rounded(&axis), &mut product);
                     b.column_mut(j).copy_from_slice(&wide(&product));
                 }
                 b

@@ -4,7 +4,7 @@ use super::importance::WeightedRows;
 use num_traits::{Float, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{LinearBackend, RowStructured, Scalar, reduce};
+use twolayer_core::{LinearBackend, RowCombination, RowStructured, Scalar, reduce};
 
 /// S J for the weighted rows J = D^½(C − τc̄ᵀ) and an S with one ±1 in each column: E\[SᵀS\] = I
 /// (K. Clarkson and D. Woodruff, "Low rank approximation and regression in input sparsity time",
@@ -19,7 +19,7 @@ pub(super) struct RowSketch<O: RowStructured> {
     size: usize,
     buckets: Vec<usize>,
     signs: Vec<O::Scalar>,
-    /// S D^½ A2, and the D that it was made with.
+    /// What the objective keeps of S D^½ from point to point, such as S D^½ A2, and the D it was made with.
     combined: Option<<O::Backend as LinearBackend>::Matrix>,
     weights: Vec<O::Scalar>,
     pub(super) jacobian: <O::Backend as LinearBackend>::Matrix,
@@ -84,14 +84,14 @@ impl<O: RowStructured> RowSketch<O> {
             {
                 *factor = sign * weight.sqrt();
             }
-            let combined = &mut self.combined;
-            objective.combine_rows(self.size, &self.buckets, &self.factors, combined);
         }
-        let Some(combined) = &self.combined else {
-            return stale;
+        let combination = RowCombination {
+            buckets: &self.buckets,
+            factors: &self.factors,
+            is_new: stale,
         };
         let (jacobian, workspace) = (&mut self.jacobian, &mut self.workspace);
-        objective.combined_jacobian(at, combined, jacobian, workspace);
+        objective.combined_jacobian(at, &combination, &mut self.combined, jacobian, workspace);
         self.shift.fill(O::Scalar::zero());
         for ((&bucket, &factor), &shift) in self.buckets.iter().zip(&self.factors).zip(rows.shift) {
             self.shift[bucket] += factor * shift;

@@ -57,7 +57,7 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         let active = &at.pass.active;
         self.network
             .jacobian_vec(active, step, &mut at.hidden_scratch, change);
-        at.curvature.logit_product(change, foreseen);
+        at.curvature.row_product(change, foreseen);
         reduce::axpy(B::Scalar::one(), &at.row_gradient, foreseen);
     }
 

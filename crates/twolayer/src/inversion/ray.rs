@@ -44,7 +44,7 @@ pub(super) fn minimum<B: LinearBackend>(
         .iter()
         .map(|crossing| (crossing.fraction, Some(crossing.kink)));
     for (stop, kink) in stops.chain([(end, None)]) {
-        curvature.logit_product(velocity, bend_of_logits);
+        curvature.row_product(velocity, bend_of_logits);
         let slope = reduce::dot(gradient, velocity).to_f64();
         let bend = reduce::dot(bend_of_logits, velocity).to_f64();
         let length = (stop - position).to_f64();

@@ -2,7 +2,7 @@
 
 use super::{Inversion, InversionPoint};
 use crate::network::ProductScratch;
-use twolayer_core::{Curvature, LinearBackend, RowStructured, RowWeights};
+use twolayer_core::{Curvature, LinearBackend, RowCombination, RowStructured, RowWeights};
 
 impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
     type Backend = B;
@@ -75,6 +75,18 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         );
     }
 
+    fn jacobian_vec(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        v: &[B::Scalar],
+        scratch: &mut ProductScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        let active = &at.pass.active;
+        self.network
+            .jacobian_vec(active, v, &mut scratch.hidden, product);
+    }
+
     fn jacobian_transposed_vec(
         &self,
         at: &InversionPoint<B::Scalar>,
@@ -114,7 +126,7 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         let (network, active) = (self.network, &at.pass.active);
         let (hidden, change, slope) = scratch.rows(network.outcomes());
         network.jacobian_vec(active, v, hidden, change);
-        curvature.logit_product(change, slope);
+        curvature.row_product(change, slope);
         network.jacobian_transposed_vec(active, slope, hidden, product);
     }
 
@@ -134,28 +146,24 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         backend.add_inner(a2, kinks, signs, a1, jacobian, workspace);
     }
 
-    fn combine_rows(
-        &self,
-        rows: usize,
-        buckets: &[usize],
-        factors: &[B::Scalar],
-        combined: &mut Option<B::Matrix>,
-    ) {
-        let (backend, n) = (self.network.backend(), self.network.hidden_units());
-        let combined = of_shape(backend, rows, n, combined);
-        backend.combine_rows(self.network.a2(), buckets, factors, combined);
-    }
-
+    /// S A2 is kept, for every pattern.
     fn combined_jacobian(
         &self,
         at: &InversionPoint<B::Scalar>,
-        combined: &B::Matrix,
+        combination: &RowCombination<'_, B::Scalar>,
+        kept: &mut Option<B::Matrix>,
         jacobian: &mut B::Matrix,
         workspace: &mut B::Workspace,
     ) {
+        let (backend, n) = (self.network.backend(), self.network.hidden_units());
+        let is_missing = kept.is_none();
+        let kept = of_shape(backend, backend.nrows(jacobian), n, kept);
+        if combination.is_new || is_missing {
+            let (buckets, factors) = (combination.buckets, combination.factors);
+            backend.combine_rows(self.network.a2(), buckets, factors, kept);
+        }
         let (active, a1) = (&at.pass.active, self.network.a1());
-        let backend = self.network.backend();
-        backend.mul_inner(combined, active, a1, jacobian, workspace);
+        backend.mul_inner(kept, active, a1, jacobian, workspace);
     }
 
     fn jacobian_matrix_product(
