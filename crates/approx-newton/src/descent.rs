@@ -187,7 +187,7 @@ impl<O: Kinked> Descent<O> {
         let mut iteration = Iteration::nothing();
         let value = self.current.value();
         let noise = problem.rounding_error(&self.current);
-        if value <= noise {
+        if problem.is_at_its_bound(&self.current) {
             return iteration.ending(Status::PerfectFit);
         }
         // Not before: a target that its warm start meets is never iterated on.
@@ -214,20 +214,21 @@ impl<O: Kinked> Descent<O> {
             iteration.step_norm = moved;
             iteration.flips = self.flips;
             self.model = Model::Outdated;
-            self.count_idle(value);
+            self.count_idle(problem, value);
             if !patient && self.progress.idle == PATIENCE {
                 iteration.end = Some(Status::Stalled);
             }
             return iteration;
         }
         let mut release = Release::AllHold;
-        if step.predicted <= O::Scalar::of(LITTLE_LEFT) * value {
+        if step.predicted <= O::Scalar::of(LITTLE_LEFT) * problem.excess(value) {
             release = self.release_a_kink(problem, step.multiplier);
             if matches!(release, Release::Released { .. }) {
                 return iteration;
             }
         }
-        let mut end = self.second_order_test(hessian, &step, iteration.gradient_norm, noise);
+        let mut end =
+            self.second_order_test(problem, hessian, &step, iteration.gradient_norm, noise);
         if release == Release::Barred && end.is_some() {
             end = Some(Status::Jammed);
         }
@@ -238,7 +239,7 @@ impl<O: Kinked> Descent<O> {
                 iteration.flips = self.flips;
                 self.model = Model::Outdated;
                 iteration.end = end;
-                self.count_idle(value);
+                self.count_idle(problem, value);
                 if step.is_newton && step.norm <= tiny {
                     iteration.end = end.or(Some(Status::StepSmall));
                 } else if !patient && self.progress.idle == PATIENCE {
@@ -263,9 +264,9 @@ impl<O: Kinked> Descent<O> {
     }
 
     /// Counts iterations in a row that gain little on the `value` before.
-    fn count_idle(&mut self, value: O::Scalar) {
+    fn count_idle(&mut self, problem: &O, value: O::Scalar) {
         let gained = value - self.current.value();
-        self.progress.idle = if gained < O::Scalar::of(IDLE_GAIN) * value {
+        self.progress.idle = if gained < O::Scalar::of(IDLE_GAIN) * problem.excess(value) {
             self.progress.idle + 1
         } else {
             0

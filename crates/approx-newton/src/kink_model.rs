@@ -108,7 +108,7 @@ impl<T: Scalar> KinkModel<T> {
         }
         let mut subspace = Subspace::whole(self.step.len());
         self.begin(problem, at, pinned, jumps, &mut subspace);
-        let (mut promised, most) = (0.0, at.value().to_f64());
+        let (mut promised, most) = (0.0, problem.most_to_gain(at.value()).to_f64());
         for _ in 0..MOST_TURNS {
             self.differentiate(problem);
             self.direction.clear();

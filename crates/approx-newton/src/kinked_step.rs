@@ -124,7 +124,10 @@ impl<O: Kinked> Descent<O> {
             damping, caution, ..
         } = self.progress;
         let mut damping = damping.value().max(caution.damping);
-        let worthwhile = O::Scalar::of(WORTHWHILE) * plain.predicted.min(self.current.value());
+        let worthwhile = O::Scalar::of(WORTHWHILE)
+            * plain
+                .predicted
+                .min(problem.most_to_gain(self.current.value()));
         for _ in 0..MOST_TRIES {
             let promise =
                 self.promise_of_kinks(problem, hessian, damping, plain, Jumps::BehindTheStep);
@@ -272,8 +275,7 @@ impl<O: Kinked> Descent<O> {
 
     /// Takes the step of the model if it is good. Returns the part of the prediction that it gained.
     fn try_step_over_kinks(&mut self, problem: &O, predicted: O::Scalar) -> Option<O::Scalar> {
-        // A loss does not fall below zero.
-        if predicted > self.current.value() {
+        if predicted > problem.most_to_gain(self.current.value()) {
             return None;
         }
         let model = &self.kink_model;

@@ -70,7 +70,9 @@ impl<O: Kinked> Descent<O> {
         } else if fraction == one && good {
             // Of a step over kinks the model has seen one side alone.
             let left = match flips {
-                0 => self.trial.value() / self.current.value(),
+                0 if problem.lower_bound().is_some() => {
+                    problem.excess(self.trial.value()) / problem.excess(self.current.value())
+                }
                 _ => one,
             };
             self.progress.damping.reward(gain, left);

@@ -37,7 +37,8 @@ pub trait RowLoss<T: Scalar> {
         None
     }
 
-    /// An estimate of the error that rounding leaves in L(z): a few roundoffs of it, unless told otherwise.
+    /// An estimate of the error that rounding leaves in L(z): a few roundoffs of it by default, which is too
+    /// little where L(z) is a difference of larger numbers.
     fn rounding_error(&self, z: &[T]) -> T {
         T::of(8.0) * T::UNIT_ROUNDOFF * self.value(z).abs()
     }

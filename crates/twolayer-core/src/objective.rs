@@ -3,7 +3,7 @@
 use crate::backend::LinearBackend;
 use crate::curvature::{Curvature, RowWeights};
 use crate::scalar::Scalar;
-use num_traits::Zero;
+use num_traits::{Float, Zero};
 
 /// A function R^d → R to be minimised over a ball ‖x‖ ≤ R, smooth but for kinks (see [`Kinked`]).
 ///
@@ -28,6 +28,29 @@ pub trait Objective {
     /// is rounding away from it is a perfect fit, and values are small only in proportion to what is above it.
     fn lower_bound(&self) -> Option<Self::Scalar> {
         None
+    }
+
+    /// How much of a value is above the [`lower_bound`](Objective::lower_bound), which is what decreases are
+    /// measured by; its size, where no bound is known.
+    fn excess(&self, value: Self::Scalar) -> Self::Scalar {
+        match self.lower_bound() {
+            Some(bound) => value - bound,
+            None => value.abs(),
+        }
+    }
+
+    /// The most that can be gained from a value: infinite where no bound is known.
+    fn most_to_gain(&self, value: Self::Scalar) -> Self::Scalar {
+        match self.lower_bound() {
+            Some(bound) => value - bound,
+            None => Self::Scalar::infinity(),
+        }
+    }
+
+    /// Whether a point that was evaluated is as low as the objective can be, to rounding.
+    fn is_at_its_bound(&self, at: &Self::Evaluation) -> bool {
+        self.lower_bound()
+            .is_some_and(|bound| at.value() - bound <= self.rounding_error(at))
     }
 
     /// Buffers for one point.

@@ -14,8 +14,9 @@ pub(crate) const LIGHT_DAMPING: f64 = 1e-4;
 
 impl<O: Kinked> Descent<O> {
     /// A promised decrease that is none.
-    pub(super) fn negligible(&self, noise: O::Scalar) -> O::Scalar {
-        noise.max(self.tolerances.decrement() * self.current.value())
+    pub(super) fn negligible(&self, problem: &O, noise: O::Scalar) -> O::Scalar {
+        let excess = problem.excess(self.current.value());
+        noise.max(self.tolerances.decrement() * excess)
     }
 
     /// The norm of the gradient along the directions that pinned kinks and the sphere leave.
@@ -56,18 +57,19 @@ impl<O: Kinked> Descent<O> {
     /// The tests that a step decides. The step is still taken where it lowers the objective.
     pub(super) fn second_order_test<H: HessianApprox<O>>(
         &self,
+        problem: &O,
         hessian: &H,
         step: &ModelStep<O::Scalar>,
         gradient_norm: O::Scalar,
         noise: O::Scalar,
     ) -> Option<Status> {
-        let value = self.current.value();
-        if step.is_newton && step.predicted <= self.negligible(noise) {
+        if step.is_newton && step.predicted <= self.negligible(problem, noise) {
             return Some(Status::DecrementSmall);
         }
         let first = self.progress.first_gradient_norm.unwrap_or(gradient_norm);
         let small = gradient_norm <= self.tolerances.gradient() * first;
-        let exhausted = step.predicted <= O::Scalar::of(LITTLE_PROMISED) * value;
+        let exhausted =
+            step.predicted <= O::Scalar::of(LITTLE_PROMISED) * problem.excess(self.current.value());
         (small && exhausted).then(|| self.stationary_status(hessian))
     }
 

@@ -27,7 +27,7 @@ impl<O: Kinked> Descent<O> {
         let Some(plain) = self.damped_step(problem, hessian) else {
             return;
         };
-        let negligible = self.negligible(problem.rounding_error(&self.current));
+        let negligible = self.negligible(problem, problem.rounding_error(&self.current));
         match self.insist_on_kinks(problem, hessian, negligible, &plain) {
             Insisted::Moved(length) => {
                 iteration.step_norm = length;

@@ -170,8 +170,7 @@ where
     }
 
     pub(super) fn target_is_met(&self) -> bool {
-        let at = &self.descent.current;
-        at.value() <= self.objective.rounding_error(at)
+        self.objective.is_at_its_bound(&self.descent.current)
     }
 }
 
