@@ -48,6 +48,11 @@ macro_rules! for_each_backend {
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// Those of the page on the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+pub struct Library;
+
 /// product = H v for the Hessian with the given row weights.
 pub fn hessian_vec<B: LinearBackend>(
     problem: &Inversion<'_, B>,
