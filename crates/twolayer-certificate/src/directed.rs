@@ -94,21 +94,147 @@ pub(crate) fn norm(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exact::{Big, Draws, big, norm as exact_norm};
 
-    #[test]
-    fn the_exponential_is_bounded_from_above_and_closely() {
-        for x in [0.0_f64, 1e-20, 0.01, 0.5, 1.0, 20.0, 600.0] {
-            // log(1 + y + y²) ≤ y + y²/2, and y ≤ 1/64.
-            let most = (x * (1.0 + 1.0 / 128.0)).exp() * (1.0 + 1e-12);
-            assert!(exp(x) >= x.exp() && exp(x) <= most, "{x}");
-        }
-        assert!(exp(f64::INFINITY).is_infinite() && exp(f64::NAN).is_nan());
+    /// Pairs of all sizes; sums cancel, products and quotients underflow.
+    fn pairs() -> impl Iterator<Item = (f64, f64)> {
+        let ends = [0.0, 5e-324, 3e-308, UNIT, 1.0 / 3.0, 1.0, 1.0 + UNIT, 3.0];
+        let ends = ends.map(|a| ends.map(|b| (a, b)));
+        let mut draws = Draws::new(1);
+        let drawn: Vec<_> = (0..2000)
+            .map(|case| {
+                let octaves = [1.0, 60.0, 500.0][case % 3];
+                let a = draws.of_any_size(octaves).abs();
+                let near = a * (1.0 + draws.between(-1e-12, 1e-12));
+                let b = draws.of_any_size(octaves).abs();
+                (a, if case % 7 == 0 { near } else { b })
+            })
+            .collect();
+        ends.into_iter().flatten().chain(drawn)
+    }
+
+    /// An upper bound that is at most two units in the last place above.
+    #[track_caller]
+    fn above(bound: f64, exact: &Big) {
+        let closest = bound.next_down().next_down();
+        assert!(
+            big(bound) >= *exact && big(closest) <= *exact,
+            "{bound:e} {exact}"
+        );
+    }
+
+    #[track_caller]
+    fn below(bound: f64, exact: &Big) {
+        above(-bound, &-exact);
     }
 
     #[test]
-    fn nothing_rounds_down() {
-        assert!(add(1.0, UNIT) > 1.0 && mul(f64::MIN_POSITIVE, f64::MIN_POSITIVE) > 0.0);
-        assert!(sub(1.0, 1.0) > 0.0 && sub_down(1.0, 1.0) < 0.0);
-        assert!(norm([3.0, 4.0].into_iter()) >= 5.0);
+    fn every_operation_rounds_to_the_safe_side_by_little() {
+        for (a, b) in pairs() {
+            let (x, y) = (big(a), big(b));
+            above(add(a, b), &(&x + &y));
+            above(sub(a, b), &(&x - &y));
+            below(sub_down(a, b), &(&x - &y));
+            above(mul(a, b), &(&x * &y));
+            below(mul_down(a, b), &(&x * &y));
+            if b > 0.0 && (a / b).is_finite() {
+                above(div(a, b), &(&x / &y));
+                below(div_down(a, b), &(&x / &y));
+            }
+            let root = sqrt(a);
+            let closest = root.next_down().next_down().max(0.0);
+            assert!(
+                big(root) * big(root) >= x && big(closest) * big(closest) <= x,
+                "{a:e}"
+            );
+        }
+    }
+
+    /// Every term is lost by itself: 1 + u rounds to 1.
+    #[test]
+    fn sums_are_bounded_though_each_term_is_lost() {
+        for terms in [1, 2, 40, 1000] {
+            let lost = || std::iter::once(1.0).chain(std::iter::repeat_n(UNIT, terms - 1));
+            let exact = big(1.0) + big((terms - 1) as f64) * big(UNIT);
+            let careless: f64 = lost().sum();
+            assert_eq!(careless, 1.0);
+            let most = &exact + big(terms as f64 * 4.0 * UNIT);
+            for bound in [sum(lost()), inflate(careless, terms)] {
+                // inflate has room for eight roundings more, and twice the roundoff.
+                let room = big(64.0 * UNIT);
+                assert!(big(bound) >= exact && big(bound) <= &most + room, "{terms}");
+            }
+        }
+        // Nothing is left of a sum that underflows.
+        assert!(inflate(0.0, 1) >= TINY && inflate(0.0, 1) < 1.01 * TINY);
+        assert_eq!(sum(std::iter::empty()), 0.0);
+    }
+
+    /// Four roundings of each term, and the sum's own.
+    #[test]
+    fn careless_terms_are_covered_too() {
+        let down = (1.0 - UNIT).powi(4);
+        let exact =
+            big(1.0) / (big(1.0 - UNIT) * big(1.0 - UNIT) * big(1.0 - UNIT) * big(1.0 - UNIT));
+        assert!(big(inflate(down, 1)) >= big(down) * exact);
+    }
+
+    #[test]
+    fn gamma_is_its_definition_rounded_up() {
+        for operations in [1, 3, 1000, 1_000_000] {
+            for roundoff in [UNIT, 16.0 * UNIT * UNIT] {
+                let product = big(operations as f64) * big(roundoff);
+                let exact = &product / (big(1.0) - &product);
+                let bound = gamma(operations, roundoff);
+                let close = &exact * (big(1.0) + big(8.0 * UNIT));
+                assert!(big(bound) >= exact && big(bound) <= close, "{operations}");
+            }
+        }
+    }
+
+    #[test]
+    fn norms_are_bounded_though_their_squares_round_down_or_vanish() {
+        let mut draws = Draws::new(2);
+        for length in [1, 2, 7, 300] {
+            for _ in 0..50 {
+                let v = draws.vector(length);
+                let exact = exact_norm(&v.iter().map(|&v| big(v)).collect::<Vec<_>>());
+                let bound = norm(v.into_iter());
+                let close = &exact * big(1.0 + 2.0 * (length + 16) as f64 * UNIT);
+                assert!(big(bound) >= exact && big(bound) <= close, "{length}");
+            }
+        }
+        assert!(norm([1e-170, 1e-170].into_iter()) >= 1.5e-170);
+        assert_eq!(norm([1e200].into_iter()), f64::INFINITY);
+    }
+
+    #[test]
+    fn the_exponential_is_bounded_from_above_and_closely() {
+        let mut draws = Draws::new(3);
+        let ends = [0.0, 1e-20, 1.0 / 64.0, 1.0, 600.0, 700.0];
+        let drawn: Vec<f64> = (0..200).map(|_| draws.of_any_size(9.0).abs()).collect();
+        for x in ends.into_iter().chain(drawn) {
+            let exact = big(x).exp();
+            // log(1 + y + y²) ≤ y + y²/2, and y ≤ 1/64; each of ten squarings doubles an error.
+            let most = big(x * (1.0 + 1.0 / 128.0)).exp() * big(1.0 + 1e-12);
+            assert!(big(exp(x)) >= exact && big(exp(x)) <= most, "{x}");
+        }
+        assert!(exp(700.1).is_infinite() && exp(f64::INFINITY).is_infinite());
+        assert!(exp(f64::NAN).is_nan());
+    }
+
+    /// What is not a number stays none, so that the comparison that it comes to refuses.
+    #[test]
+    fn what_is_not_a_number_is_no_bound() {
+        let nan = f64::NAN;
+        for bound in [
+            add(nan, 1.0),
+            mul(0.0, f64::INFINITY),
+            div(nan, 1.0),
+            sqrt(-1.0),
+        ] {
+            assert!(bound.is_nan());
+        }
+        assert!(norm([nan].into_iter()).is_nan() && inflate(nan, 1).is_nan());
     }
 }

@@ -44,6 +44,8 @@
 
 mod directed;
 mod enclosure;
+#[cfg(test)]
+mod exact;
 mod hessian;
 mod instance;
 mod lipschitz;

@@ -151,16 +151,76 @@ impl Mul for DoubleDouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exact::{Big, Draws, absolute, big, wide};
+
+    /// Pairs of all sizes, some of which cancel to their second words.
+    fn pairs() -> impl Iterator<Item = (DoubleDouble, DoubleDouble)> {
+        let mut draws = Draws::new(1);
+        (0..4000).map(move |case| {
+            let a = draws.double_double([2.0, 60.0, 120.0][case % 3]);
+            let mut b = draws.double_double(2.0 + (case % 50) as f64);
+            if case % 4 == 0 {
+                let lo = 2.0_f64.powi(-(case as i32 % 40)) * a.lo;
+                b = DoubleDouble { hi: -a.hi, lo };
+            }
+            (a, b)
+        })
+    }
+
+    /// Within `most` times u² of the exact result, and normalised.
+    #[track_caller]
+    fn close(result: DoubleDouble, exact: &Big, most: f64) {
+        let error = absolute(&(wide(result) - exact));
+        // Terms in u³.
+        let most = 1.0001 * most * UNIT * UNIT;
+        assert!(error <= absolute(exact) * big(most), "{result:?} {exact}");
+        assert_eq!(result.hi + result.lo, result.hi);
+    }
 
     #[test]
-    fn products_and_sums_keep_the_second_word() {
-        let third = DoubleDouble {
-            hi: 1.0 / 3.0,
-            lo: (-3.0_f64).mul_add(1.0 / 3.0, 1.0) / 3.0,
+    fn sums_and_products_keep_to_the_bounds_of_the_paper() {
+        for (a, b) in pairs() {
+            let (x, y) = (wide(a), wide(b));
+            close(a + b, &(&x + &y), 3.0);
+            close(a - b, &(&x - &y), 3.0);
+            close(a * b, &(&x * &y), 6.0);
+            assert_eq!(wide(-a), -&x);
+            assert_eq!(wide(a.scaled(0.125)) * big(8.0), x);
+        }
+    }
+
+    #[test]
+    fn roundoffs_are_above_the_bounds() {
+        assert_eq!(<f64 as Real>::ROUNDOFF, 2.0_f64.powi(-53));
+        assert_eq!(<DoubleDouble as Real>::ROUNDOFF, 2.0_f64.powi(-102));
+        let (one, third) = (
+            DoubleDouble::from(1.0),
+            DoubleDouble {
+                hi: 1.0,
+                lo: UNIT / 3.0,
+            },
+        );
+        assert_eq!(third * one - third, DoubleDouble::ZERO);
+    }
+
+    #[test]
+    fn both_formats_carry_what_they_can() {
+        let number = DoubleDouble {
+            hi: 0.75,
+            lo: 1e-20,
         };
-        let one = third * DoubleDouble::from(3.0) - DoubleDouble::from(1.0);
-        assert!(one.hi.abs() < 1e-31, "{one:?}");
-        let small = DoubleDouble::from(1.0) + DoubleDouble::from(1e-25) - DoubleDouble::from(1.0);
-        assert!((small.hi / 1e-25 - 1.0).abs() < 1e-6);
+        assert_eq!(<f64 as Real>::of(number), 0.75);
+        assert_eq!(<f64 as Real>::widen(0.75), DoubleDouble::from(0.75));
+        assert_eq!(
+            (<f64 as Real>::from_f64(0.3), <f64 as Real>::to_f64(0.3)),
+            (0.3, 0.3)
+        );
+        assert_eq!(<DoubleDouble as Real>::of(number), number);
+        assert_eq!(number.widen(), number);
+        assert_eq!(
+            <DoubleDouble as Real>::from_f64(0.3),
+            DoubleDouble { hi: 0.3, lo: 0.0 }
+        );
+        assert_eq!(number.to_f64(), 0.75);
     }
 }
