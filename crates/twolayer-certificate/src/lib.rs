@@ -42,6 +42,8 @@
     reason = "NaN must refuse: what a proof needs is that the inequality holds"
 )]
 
+#[cfg(test)]
+mod definition;
 mod directed;
 mod enclosure;
 #[cfg(test)]
