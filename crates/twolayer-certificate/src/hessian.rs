@@ -65,6 +65,16 @@ pub(crate) struct Scaled<R> {
     pub(crate) image_norm: f64,
 }
 
+/// TᵀKT as it was computed.
+struct Product<R> {
+    /// The lower triangle (N×N).
+    entries: Vec<R>,
+    /// A bound of the norm of its error.
+    error: f64,
+    row_norms: Vec<f64>,
+    image_norm: f64,
+}
+
 /// Norms below this are taken to be this: no product of two of them underflows, so that the
 /// relative bounds hold.
 const FLOOR: f64 = 1e-140;
@@ -132,23 +142,54 @@ impl<R: Real> HessianRows<R> {
         self.inputs + self.normals.len() / self.inputs
     }
 
-    /// TᵀKT for the N×N matrix T, exactly as it is stored: 3mdN operations.
+    /// TᵀKT for the N×N matrix T, exactly as it is stored, and how near it is to a diagonal of signs.
     pub(crate) fn scaled(&self, t: &[R]) -> Scaled<R> {
-        let d = self.order();
-        let (t, multipliers) = t.split_at(self.inputs * d);
+        let n = self.order();
+        let product = self.product(t);
+        let entries = &product.entries;
+        let sign = |j: usize| {
+            if entries[j * n + j].to_f64() < 0.0 {
+                -1.0
+            } else {
+                1.0
+            }
+        };
+        let signs: Vec<f64> = (0..n).map(sign).collect();
+        let mut square = 0.0;
+        for j in 0..n {
+            for l in 0..=j {
+                let expected = if l == j { signs[j] } else { 0.0 };
+                let gap = (entries[j * n + l] - R::from_f64(expected)).to_f64();
+                square += if l == j { gap * gap } else { 2.0 * gap * gap };
+            }
+        }
+        let distance = up::sqrt(up::inflate(square, n * n));
+        Scaled {
+            product: product.entries,
+            signs,
+            defect: up::add(distance, product.error),
+            row_norms: product.row_norms,
+            image_norm: product.image_norm,
+        }
+    }
+
+    /// 3mdN operations.
+    fn product(&self, t: &[R]) -> Product<R> {
+        let n = self.order();
+        let (t, multipliers) = t.split_at(self.inputs * n);
         let tau = self.column_sums(t);
-        let mut mean = vec![R::ZERO; d];
+        let mut mean = vec![R::ZERO; n];
         image(&self.mean, t, &mut mean);
 
-        let mut product = vec![R::ZERO; d * d];
+        let mut entries = vec![R::ZERO; n * n];
         let mut row_norms = Vec::with_capacity(self.outcomes);
         let mut bounds = Bounds::default();
-        let mut row = vec![R::ZERO; d];
+        let mut row = vec![R::ZERO; n];
         for (i, jacobian) in self.jacobian.chunks(self.inputs).enumerate() {
             image(jacobian, t, &mut row);
             let [uncentered, centered] = self.row_errors[i].map(|error| up::mul(error, tau));
             if let Some(weight) = self.penalties.get(i) {
-                add_square(weight.value, &row, &mut product);
+                add_square(weight.value, &row, &mut entries);
                 bounds.add(weight, norm(&row), uncentered);
             }
             for (entry, &mean) in row.iter_mut().zip(&mean) {
@@ -156,38 +197,19 @@ impl<R: Real> HessianRows<R> {
             }
             let weight = &self.weights[i];
             let length = norm(&row);
-            add_square(weight.value, &row, &mut product);
+            add_square(weight.value, &row, &mut entries);
             bounds.add(weight, length, centered);
             row_norms.push(up::add(length, centered));
         }
-        let border = self.add_border(t, multipliers, &mut row, &mut product);
-        let signs: Vec<f64> = (0..d)
-            .map(|j| {
-                if product[j * d + j].to_f64() < 0.0 {
-                    -1.0
-                } else {
-                    1.0
-                }
-            })
-            .collect();
-        let mut square = 0.0;
-        for j in 0..d {
-            for l in 0..=j {
-                let expected = if l == j { signs[j] } else { 0.0 };
-                let gap = (product[j * d + l] - R::from_f64(expected)).to_f64();
-                square += if l == j { gap * gap } else { 2.0 * gap * gap };
-            }
-        }
-        let computed = up::sqrt(up::inflate(square, d * d));
-        let gamma = up::gamma(2 * (self.outcomes + d) + 8, R::ROUNDOFF);
+        let border = self.add_border(t, multipliers, &mut row, &mut entries);
+        let gamma = up::gamma(2 * (self.outcomes + n) + 8, R::ROUNDOFF);
         let gram = up::mul(gamma, bounds.absolute);
-        let underflow = up::mul(d as f64 * up::TINY, bounds.lengths);
-        Scaled {
-            product,
-            signs,
-            image_norm: up::mul(self.rows_norm, tau),
-            defect: up::sum([computed, gram, bounds.perturbation, underflow, border].into_iter()),
+        let underflow = up::mul(n as f64 * up::TINY, bounds.lengths);
+        Product {
+            entries,
+            error: up::sum([gram, bounds.perturbation, underflow, border].into_iter()),
             row_norms,
+            image_norm: up::mul(self.rows_norm, tau),
         }
     }
 
@@ -365,3 +387,6 @@ fn add_square<R: Real>(weight: R, row: &[R], product: &mut [R]) {
 fn norm<R: Real>(row: &[R]) -> f64 {
     up::norm(row.iter().map(|entry| entry.to_f64()))
 }
+
+#[cfg(test)]
+mod tests;

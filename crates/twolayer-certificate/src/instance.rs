@@ -113,3 +113,85 @@ impl Cell {
         Self { active, a1, a2 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::Numbers;
+    use crate::exact::{big, encloses};
+
+    #[test]
+    fn every_number_is_read() {
+        for loss in [ClosedForm::SquaredError, ClosedForm::KullbackLeibler] {
+            let mut numbers = Numbers::drawn((2, 3, 4), loss, 1);
+            numbers.radius = Some(2.5);
+            let instance = numbers.instance();
+            assert_eq!(
+                (instance.inputs, instance.hidden, instance.outcomes),
+                (2, 3, 4)
+            );
+            assert_eq!(
+                (&instance.a1, &instance.bias1),
+                (&numbers.a1, &numbers.bias1)
+            );
+            assert_eq!(
+                (&instance.a2, &instance.bias2),
+                (&numbers.a2, &numbers.bias2)
+            );
+            assert_eq!((&instance.target, instance.loss), (&numbers.target, loss));
+            assert_eq!(instance.radius, Some(2.5));
+            assert_eq!(instance.normal(1), &numbers.a1[2..4]);
+            for (&square, &w) in instance.squared_weights.iter().zip(&numbers.weights) {
+                assert!(encloses(square, &(big(w) * big(w))) && square.radius < 1e-29);
+            }
+            numbers.weights.clear();
+            numbers.radius = None;
+            let instance = numbers.instance();
+            assert!(instance.squared_weights.is_empty() && instance.radius.is_none());
+        }
+    }
+
+    #[test]
+    fn a_cell_has_the_rows_and_columns_of_its_units() {
+        let numbers = Numbers::drawn((2, 4, 3), ClosedForm::SquaredError, 2);
+        let cell = Cell::new(&numbers.instance(), vec![1, 3]);
+        let (a1, a2) = (&numbers.a1, &numbers.a2);
+        assert_eq!(cell.active, [1, 3]);
+        assert_eq!(cell.a1, [a1[2], a1[3], a1[6], a1[7]]);
+        assert_eq!(cell.a2, [a2[1], a2[3], a2[5], a2[7], a2[9], a2[11]]);
+    }
+
+    #[test]
+    fn units_without_effect_have_no_kink() {
+        let mut numbers = Numbers::drawn((2, 5, 3), ClosedForm::SquaredError, 3);
+        // Unit 1 has no input, unit 3 no output; unit 2 lacks one of each.
+        numbers.a1[2..4].fill(0.0);
+        numbers.a1[4] = 0.0;
+        (numbers.a2[3], numbers.a2[8], numbers.a2[13], numbers.a2[7]) = (0.0, 0.0, 0.0, 0.0);
+        let kinks: Vec<usize> = numbers.instance().kinks().collect();
+        assert_eq!(kinks, [0, 2, 4]);
+    }
+
+    /// |h| against the sizes of its terms, ‖a‖ ‖x‖ and |c|.
+    #[test]
+    fn kinks_are_near_to_rounding_of_their_terms() {
+        let mut numbers = Numbers::drawn((2, 2, 3), ClosedForm::SquaredError, 4);
+        numbers.a1 = vec![3.0, 4.0, 0.0, 0.5];
+        numbers.bias1 = vec![-10.0, 1.0];
+        let instance = numbers.instance();
+        // h₀ is the gap; its terms are of size 5·√5 and 10. h₁ = 1.5.
+        let near = |gap: f64| instance.kinks_near(&[2.0 + gap / 3.0, 1.0], 1e-8);
+        let size = 1e-8 * (5.0 * 5.0_f64.sqrt() + 10.0);
+        assert_eq!(near(0.999 * size), [0]);
+        assert_eq!(near(-0.999 * size), [0]);
+        assert!(near(1.001 * size).is_empty() && near(-1.001 * size).is_empty());
+        // A unit without effect is on no kink.
+        numbers.a2.iter_mut().step_by(2).for_each(|a| *a = 0.0);
+        assert!(numbers.instance().kinks_near(&[2.0, 1.0], 1e-8).is_empty());
+    }
+
+    #[test]
+    fn single_precision_is_widened_exactly() {
+        assert_eq!(wide(&[0.1_f32, -3.0]), [f64::from(0.1_f32), -3.0]);
+    }
+}

@@ -186,3 +186,146 @@ fn derivatives(instance: &Instance, f: &[Enclosure]) -> (Vec<Enclosure>, Vec<Enc
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{Definition, Numbers, gradient, hessian, loss_of};
+    use crate::exact::{Big, Draws, assert_encloses, big, small, wide};
+
+    /// Of both losses, with units held and without, with a regulariser and without.
+    fn cases() -> Vec<(Numbers, Vec<usize>)> {
+        let mut cases = Vec::new();
+        for (seed, loss) in [ClosedForm::SquaredError, ClosedForm::KullbackLeibler]
+            .into_iter()
+            .enumerate()
+        {
+            for held in [vec![], vec![1, 4]] {
+                let mut numbers = Numbers::drawn((3, 6, 5), loss, seed as u64);
+                cases.push((numbers.clone(), held.clone()));
+                numbers.weights.clear();
+                // An outcome that the target excludes, and a sum that is not one to the last bit.
+                numbers.target[2] = 0.0;
+                let total: f64 = numbers.target.iter().sum();
+                numbers
+                    .target
+                    .iter_mut()
+                    .for_each(|b| *b /= total * (1.0 + 1e-9));
+                cases.push((numbers, held));
+            }
+        }
+        cases
+    }
+
+    fn at(held: usize, seed: u64) -> Vec<DoubleDouble> {
+        let mut draws = Draws::new(seed);
+        (0..3 + held).map(|_| draws.double_double(0.5)).collect()
+    }
+
+    #[test]
+    fn everything_is_enclosed_and_narrow() {
+        for (numbers, held) in cases() {
+            let instance = numbers.instance();
+            let x = at(held.len(), 1);
+            let point = Point::new(&instance, &held, x.clone(), None);
+            let x: Vec<Big> = x.into_iter().map(wide).collect();
+            let active: Vec<usize> = (0..instance.hidden)
+                .filter(|&i| point.hidden[i].middle.hi > 0.0 && !held.contains(&i))
+                .collect();
+            assert_eq!(point.cell.active, active);
+            let definition = Definition {
+                instance: &instance,
+                active,
+                held,
+            };
+            for (unit, &hidden) in point.hidden.iter().enumerate() {
+                assert_encloses(hidden, &definition.hidden(unit, &x[..3]), 1e-28);
+            }
+            assert_encloses(point.value(&instance), &definition.value(&x), 1e-26);
+            for (&entry, exact) in point.gradient.iter().zip(&definition.gradient(&x)) {
+                assert_encloses(entry, exact, 1e-26);
+            }
+            assert!(point.is_finite());
+            check_logits(&instance, &point, &definition, &x[..3]);
+        }
+    }
+
+    /// f, the slopes and the row weights, against differences in the logits.
+    fn check_logits(instance: &Instance, point: &Point, definition: &Definition, x: &[Big]) {
+        let logits = definition.logits(x);
+        let loss = |z: &[Big]| loss_of(z, &instance.target, instance.loss);
+        let powers: Vec<Big> = logits.iter().map(Big::exp).collect();
+        let total = powers.iter().fold(big(0.0), |sum, p| sum + p);
+        let f: Vec<Big> = powers.iter().map(|p| p / &total).collect();
+        for (&enclosed, f) in point.probabilities.iter().zip(&f) {
+            assert_encloses(enclosed, f, 1e-27);
+        }
+        let mut slopes = gradient(loss, &logits);
+        for (&q, exact) in point.row_gradients.iter().zip(&slopes) {
+            assert_encloses(q, exact, 1e-26);
+        }
+        // B = (I − 1fᵀ)ᵀ diag(β) (I − 1fᵀ).
+        for (i, row) in hessian(loss, &logits).iter().enumerate() {
+            for (j, exact) in row.iter().enumerate() {
+                let of = |k: usize, l: usize| big(f64::from(u8::from(k == l))) - &f[l];
+                let terms = point.row_weights.iter().enumerate();
+                let entry = terms.fold(big(0.0), |sum, (k, beta)| {
+                    sum + of(k, i) * wide(beta.middle) * of(k, j)
+                });
+                assert!(small(&(entry - exact)).abs() < 1e-26, "{i} {j}");
+            }
+            assert!(point.row_weights[i].radius < 1e-26);
+        }
+        let products = definition.products(x);
+        for (i, &slope) in point.penalty_gradients.iter().enumerate() {
+            let exact = wide(instance.squared_weights[i].middle) * &products[i];
+            assert_encloses(slope, &exact, 1e-27);
+            slopes[i] += exact;
+        }
+        for (&jump, &unit) in point.jumps.iter().zip(&definition.held) {
+            let column = instance.a2.iter().skip(unit).step_by(instance.hidden);
+            let exact = column
+                .zip(&slopes)
+                .fold(big(0.0), |sum, (&a, q)| sum + big(a) * q);
+            assert_encloses(jump, &exact, 1e-26);
+        }
+        assert_eq!(point.jumps.len(), definition.held.len());
+    }
+
+    /// Shifted by the largest logit, no exponential overflows.
+    #[test]
+    fn large_logits_are_no_trouble() {
+        let mut numbers = Numbers::drawn((2, 4, 3), ClosedForm::KullbackLeibler, 3);
+        numbers.bias2 = vec![500.0, 499.0, 480.0];
+        let instance = numbers.instance();
+        let x = vec![0.2.into(), 0.1.into()];
+        let point = Point::new(&instance, &[], x, None);
+        let total: f64 = point.probabilities.iter().map(|f| f.middle.hi).sum();
+        assert!((total - 1.0).abs() < 1e-14 && point.is_finite());
+        assert!(point.value(&instance).radius < 1e-25);
+        let x = vec![1e200.into(), 0.1.into()];
+        assert!(!Point::new(&instance, &[], x, None).is_finite());
+    }
+
+    #[test]
+    fn a_cell_is_shared_with_the_point_before_where_it_is_the_same() {
+        let instance = Numbers::drawn((2, 6, 3), ClosedForm::SquaredError, 4).instance();
+        let of = |x: [f64; 2], near| Point::new(&instance, &[], x.map(Into::into).to_vec(), near);
+        let first = of([0.3, 0.2], None);
+        let near = of([0.3 + 1e-9, 0.2], Some(&first.cell));
+        let far = of([-0.9, -0.7], Some(&first.cell));
+        assert!(Rc::ptr_eq(&first.cell, &near.cell));
+        assert!(!Rc::ptr_eq(&first.cell, &far.cell) && far.cell.active != first.cell.active);
+    }
+
+    #[test]
+    fn distances_are_bounded_from_above() {
+        let instance = Numbers::drawn((2, 3, 3), ClosedForm::SquaredError, 5).instance();
+        let x = DoubleDouble { hi: 1.0, lo: 1e-17 };
+        let point = Point::new(&instance, &[], vec![x, 2.0.into()], None);
+        let distance = point.distance_from(&[1.0, 2.0]);
+        assert!((1e-17..1.01e-17).contains(&distance), "{distance:e}");
+        let distance = point.distance_from(&[4.0, -2.0]);
+        assert!((5.0..5.0 + 1e-14).contains(&distance));
+    }
+}
