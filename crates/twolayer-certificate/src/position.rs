@@ -212,3 +212,6 @@ impl<R: Real> Position<R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,19 +33,12 @@ impl Claim<'_> {
             return Err(Refusal::Singular { defect });
         }
         let moved = self.moved(position)?;
-        let regular = up::sub_down(1.0, defect);
         let eta = position.residual().norm();
-        // Twice the Newton step: the region that the proof needs lies within.
-        let reach = up::div(up::mul(2.0, eta), regular);
+        let reach = reach(eta, defect);
         let lipschitz = Lipschitz::new(instance, point, &scaled.row_norms);
         let omega = lipschitz.within(reach, &scaled.row_norms);
-        let kappa = up::div(up::mul(omega, eta), up::mul_down(regular, regular));
-        let radius = if kappa < 0.5 {
-            smallest_radius(eta, defect, omega, kappa, reach)
-        } else {
-            None
-        };
-        let Some(radius) = radius else {
+        let kappa = kappa(eta, defect, omega);
+        let Some(radius) = smallest_radius(eta, defect, omega) else {
             return Err(Refusal::Rough {
                 kappa,
                 polished: self.polish,
@@ -69,9 +62,7 @@ impl Claim<'_> {
         let lengths = position.row_lengths();
         let unique = unique_radius(&lipschitz, &lengths, defect, kink_distance);
         let unique_within = up::sub_down(unique, moved);
-        // |𝓛(x*) − 𝓛(x)| ≤ ‖g‖ r + ½ ‖TᵀKT‖ r².
-        let bend = up::sum([1.0, defect, up::mul(omega, radius)].into_iter());
-        let change = up::mul(radius, up::add(eta, up::mul(0.5, up::mul(bend, radius))));
+        let change = change_of_value(eta, defect, omega, radius);
         let loss = point.value(instance).widened(change);
         if !loss.magnitude().is_finite() {
             return Err(Refusal::Overflow { quantity: "loss" });
@@ -86,10 +77,7 @@ impl Claim<'_> {
             eta,
             hessian_lipschitz: omega,
             defect,
-            least_eigenvalue: up::div_down(
-                up::sub_down(regular, up::mul(omega, radius)),
-                up::mul(norm, norm),
-            ),
+            least_eigenvalue: least_eigenvalue(defect, omega, radius, norm),
             kink_distance,
             loss: [loss.lower().max(0.0), loss.upper()],
             point: inputs.iter().map(|x| x.hi).collect(),
@@ -130,9 +118,25 @@ impl Claim<'_> {
     }
 }
 
-/// A radius r ≤ `reach` with η + δ r + ½ ω r² ≤ r: y ↦ y − D G(y) maps the ball into itself. First
-/// the smallest root, then the reach, which satisfies it but for rounding, as κ < ½.
-fn smallest_radius(eta: f64, defect: f64, omega: f64, kappa: f64, reach: f64) -> Option<f64> {
+/// Twice the Newton step, from above: the region that the proof needs lies within.
+fn reach(eta: f64, defect: f64) -> f64 {
+    up::div(up::mul(2.0, eta), up::sub_down(1.0, defect))
+}
+
+/// κ = ωη/(1 − δ)², from above.
+fn kappa(eta: f64, defect: f64, omega: f64) -> f64 {
+    let regular = up::sub_down(1.0, defect);
+    up::div(up::mul(omega, eta), up::mul_down(regular, regular))
+}
+
+/// A radius r within the reach with η + δ r + ½ ω r² ≤ r: y ↦ y − D G(y) maps the ball into itself.
+/// First the smallest root, then the reach, which satisfies it but for rounding, as κ < ½. `None`
+/// where κ is not below ½.
+fn smallest_radius(eta: f64, defect: f64, omega: f64) -> Option<f64> {
+    let (kappa, reach) = (kappa(eta, defect, omega), reach(eta, defect));
+    if !(kappa < 0.5) {
+        return None;
+    }
     let maps_into_itself = |&r: &f64| {
         let bend = up::mul(0.5, up::mul(omega, up::mul(r, r)));
         r <= reach && up::add(up::add(eta, up::mul(defect, r)), bend) <= r
@@ -141,6 +145,21 @@ fn smallest_radius(eta: f64, defect: f64, omega: f64, kappa: f64, reach: f64) ->
     [root * (1.0 + 1e-12), reach]
         .into_iter()
         .find(maps_into_itself)
+}
+
+/// (1 − δ − ωr)/‖T_x‖², from below.
+fn least_eigenvalue(defect: f64, omega: f64, radius: f64, norm: f64) -> f64 {
+    let regular = up::sub_down(1.0, defect);
+    up::div_down(
+        up::sub_down(regular, up::mul(omega, radius)),
+        up::mul(norm, norm),
+    )
+}
+
+/// |𝓛(x*) − 𝓛(x)| ≤ η r + ½ (1 + δ + ωr) r², from above.
+fn change_of_value(eta: f64, defect: f64, omega: f64, radius: f64) -> f64 {
+    let bend = up::sum([1.0, defect, up::mul(omega, radius)].into_iter());
+    up::mul(radius, up::add(eta, up::mul(0.5, up::mul(bend, radius))))
 }
 
 /// The largest r found with which the ball ‖x − x̄‖ ≤ r keeps off the kinks, and the scaled Hessian
@@ -167,3 +186,6 @@ fn unique_radius(
     }
     0.0
 }
+
+#[cfg(test)]
+mod tests;

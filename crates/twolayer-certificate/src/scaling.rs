@@ -191,31 +191,4 @@ fn scale_row(e: &mut [f64], n: usize, row: usize, eigenvalue: f64, least: f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_indefinite_matrix_becomes_a_diagonal_of_signs() {
-        let n = 7;
-        // Zeros on the diagonal ask for 2×2 pivots.
-        let entry = |i: usize, j: usize| {
-            if i == j && i > 3 {
-                0.0
-            } else {
-                ((i * j + i + j) as f64).sin()
-            }
-        };
-        let s: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
-        let e = inverse_root(s.clone(), n);
-        for i in 0..n {
-            for j in 0..n {
-                let mut sum = 0.0;
-                for l in 0..n * n {
-                    sum += e[i * n + l / n] * s[l] * e[j * n + l % n];
-                }
-                let expected = f64::from(u8::from(i == j));
-                assert!((sum.abs() - expected).abs() < 1e-12, "{i} {j} {sum}");
-            }
-        }
-    }
-}
+mod tests;
