@@ -27,6 +27,8 @@ mod crossings;
 mod damping;
 mod descent;
 mod hessian;
+#[cfg(test)]
+mod hinges;
 mod kink_model;
 mod kinked_step;
 mod observer;
