@@ -93,4 +93,50 @@ mod tests {
             assert_eq!(after(1.25, left), f64::MIN_POSITIVE);
         }
     }
+
+    #[test]
+    fn it_begins_in_units_of_the_mean_eigenvalue() {
+        assert_eq!(Damping::new(1e-3, 4.0_f64).value(), 4e-3);
+        assert_eq!(Damping::new(1e-3, 0.0_f64).value(), f64::MIN_POSITIVE);
+        let mut damping = Damping::new(1.0, 3.0_f64);
+        damping.nudge();
+        assert_eq!(damping.value(), 6.0);
+        // A nudge is no refusal: the next one still doubles.
+        damping.punish();
+        assert_eq!(damping.value(), 12.0);
+    }
+
+    /// (1000 roundoffs)² of the mean eigenvalue, in either precision.
+    #[test]
+    fn it_stays_above_noise() {
+        let mut damping = Damping::new(1.0, 1e-30_f64);
+        damping.keep_above_noise(2.0);
+        assert!((damping.value() / (2.0 * (1e3 * 2.0_f64.powi(-53)).powi(2)) - 1.0).abs() < 1e-15);
+        let mut damping = Damping::new(1.0, 1e-30_f32);
+        damping.keep_above_noise(2.0);
+        assert!((damping.value() / (2.0 * (1e3 * 2.0_f32.powi(-24)).powi(2)) - 1.0).abs() < 1e-6);
+        for (value, mean) in [(1.0, 2.0), (1e-20, 1e-3)] {
+            let mut damping = Damping::new(1.0, value);
+            damping.keep_above_noise(mean);
+            assert_eq!(damping.value(), value);
+        }
+        let mut damping = Damping::new(1.0, 0.0_f64);
+        damping.keep_above_noise(0.0);
+        assert_eq!(damping.value(), f64::MIN_POSITIVE);
+    }
+
+    /// A bad step doubles it at most, and any step that is rewarded begins the growth anew.
+    #[test]
+    fn a_reward_is_at_most_a_doubling() {
+        let mut damping = Damping::new(1.0, 1.0_f64);
+        damping.punish();
+        damping.punish();
+        damping.reward(-1.0, 1.0);
+        assert_eq!(damping.value(), 16.0);
+        damping.punish();
+        assert_eq!(damping.value(), 32.0);
+        // 1 − (2·¾ − 1)³ = ⅞.
+        damping.reward(0.75, 1.0);
+        assert_eq!(damping.value(), 28.0);
+    }
 }

@@ -195,3 +195,92 @@ impl<T: Scalar> Tolerances<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Status; 11] = [
+        Status::PerfectFit,
+        Status::GradientSmall,
+        Status::DecrementSmall,
+        Status::StepSmall,
+        Status::IterationLimit,
+        Status::Stalled,
+        Status::Jammed,
+        Status::Flat,
+        Status::NonFinite,
+        Status::Indefinite,
+        Status::Stopped,
+    ];
+
+    /// Only a stationary point is called converged; every other end says what to do, but for one
+    /// that was asked for. Names are told apart.
+    #[test]
+    fn what_is_not_converged_has_advice() {
+        let converged = [
+            Status::PerfectFit,
+            Status::GradientSmall,
+            Status::DecrementSmall,
+            Status::StepSmall,
+        ];
+        for status in ALL {
+            assert_eq!(
+                status.is_converged(),
+                converged.contains(&status),
+                "{status}"
+            );
+            let silent = status.is_converged() || status == Status::Stopped;
+            assert_eq!(status.advice().is_empty(), silent, "{status}");
+            assert_eq!(format!("{status:>20}").trim(), status.name());
+        }
+        let mut names: Vec<_> = ALL.iter().map(|status| status.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        let limits = [
+            LimitPoint::Smooth,
+            LimitPoint::AtKinks,
+            LimitPoint::Undetermined,
+        ];
+        assert_eq!(
+            limits.map(LimitPoint::name),
+            ["smooth", "at-kinks", "undetermined"]
+        );
+    }
+
+    #[test]
+    fn tolerances_are_a_few_roundoffs_unless_said_otherwise() {
+        let fine = Tolerances::<f64>::default();
+        let roundoff = 2.0_f64.powi(-53);
+        assert_eq!(fine.gradient(), 16.0 * roundoff);
+        assert_eq!((fine.decrement(), fine.step()), (16.0 * roundoff, roundoff));
+        assert_eq!(Tolerances::<f32>::default().step(), 2.0_f32.powi(-24));
+        let mine = fine
+            .with_gradient(1e-3)
+            .and_then(|t| t.with_decrement(1e-4))
+            .and_then(|t| t.with_step(1e-5))
+            .unwrap();
+        assert_eq!(
+            (mine.gradient(), mine.decrement(), mine.step()),
+            (1e-3, 1e-4, 1e-5)
+        );
+    }
+
+    #[test]
+    fn a_tolerance_is_at_least_zero_and_below_one() {
+        for (value, good) in [
+            (0.0, true),
+            (1.0 - 1e-9, true),
+            (1.0, false),
+            (-1e-300, false),
+            (f64::NAN, false),
+            (f64::INFINITY, false),
+        ] {
+            let fine = Tolerances::<f64>::default();
+            assert_eq!(fine.with_gradient(value).is_ok(), good, "{value}");
+            assert_eq!(fine.with_decrement(value).is_ok(), good, "{value}");
+            assert_eq!(fine.with_step(value).is_ok(), good, "{value}");
+        }
+    }
+}
