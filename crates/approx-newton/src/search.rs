@@ -248,3 +248,6 @@ impl<O: Kinked> Descent<O> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub(crate) struct ModelStep<T> {
     pub(crate) multiplier: T,
     /// Whether the ridge is weaker than the curvature along the step: only then is a small step
     /// the model's doing and not the ridge's.
-    pub(super) is_newton: bool,
+    pub(crate) is_newton: bool,
 }
 
 impl<O: Kinked> Descent<O> {
