@@ -248,3 +248,6 @@ fn symmetric<T: Scalar>(d: usize, mut apply: impl FnMut(&[T], &mut [T])) -> Vec<
     }
     matrix
 }
+
+#[cfg(test)]
+mod tests;
