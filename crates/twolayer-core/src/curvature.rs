@@ -56,3 +56,38 @@ impl<T: Scalar> Curvature<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entry by entry: Σₖ (δₖᵢ − cᵢ) βₖ (δₖⱼ − cⱼ) + δᵢⱼ ωᵢ, in powers of two, without rounding.
+    #[test]
+    fn the_product_is_that_of_the_centred_matrix() {
+        let center = [0.5, 0.25, 0.25];
+        let beta = [2.0, -1.0, 4.0];
+        for omega in [vec![], vec![1.0, 8.0, 0.5]] {
+            let curvature = Curvature {
+                center: center.to_vec(),
+                row_weights: beta.to_vec(),
+                uncentered_weights: omega.clone(),
+            };
+            for j in 0..3 {
+                let (mut unit, mut column) = ([0.0; 3], [7.0; 3]);
+                unit[j] = 1.0;
+                curvature.logit_product(&unit, &mut column);
+                for i in 0..3 {
+                    let delta = |k: usize, l: usize| f64::from(u8::from(k == l));
+                    let term =
+                        |k: usize| (delta(k, i) - center[i]) * beta[k] * (delta(k, j) - center[j]);
+                    let penalty = omega.get(i).map_or(0.0, |omega| delta(i, j) * omega);
+                    assert_eq!(
+                        column[i],
+                        (0..3).map(term).sum::<f64>() + penalty,
+                        "{i} {j}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -66,3 +66,6 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
