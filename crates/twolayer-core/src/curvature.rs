@@ -75,7 +75,7 @@ mod tests {
             for j in 0..3 {
                 let (mut unit, mut column) = ([0.0; 3], [7.0; 3]);
                 unit[j] = 1.0;
-                curvature.logit_product(&unit, &mut column);
+                curvature.row_product(&unit, &mut column);
                 for i in 0..3 {
                     let delta = |k: usize, l: usize| f64::from(u8::from(k == l));
                     let term =

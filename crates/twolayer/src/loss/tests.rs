@@ -127,7 +127,7 @@ fn the_exact_curvature_is_the_slope_of_the_gradient() {
                     gradient(loss, &behind, &target),
                 );
                 let mut column = vec![0.0; m];
-                curvature.logit_product(&moved(&vec![0.0; m], j, 1.0), &mut column);
+                curvature.row_product(&moved(&vec![0.0; m], j, 1.0), &mut column);
                 for i in 0..m {
                     let difference = (ahead[i] - behind[i]) / (2.0 * STEP);
                     assert!(
