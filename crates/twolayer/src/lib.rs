@@ -93,6 +93,7 @@ mod inversion;
 mod loss;
 mod many;
 mod network;
+pub mod paper;
 mod regularizer;
 mod starts;
 mod target;

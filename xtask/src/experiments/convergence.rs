@@ -3,12 +3,13 @@
 mod words;
 
 use super::numbers::rounded_to_digits as short;
-use super::paper::{self, Iterate, distance, length};
 use super::problems::{Problem, Shape, away};
+use super::spectrum::{distance, length, strong_convexity};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
+use twolayer::paper::{self, Iterate};
 use twolayer::theory::{PROMISED_REGION, Recorder, examine};
 use twolayer::{DenseHessian, LimitPoint, RowFactor, Solver, TraceEntry};
 use twolayer::{Evaluation, HessianApprox, Inversion, Objective, RowWeights};
@@ -106,13 +107,13 @@ impl Convergence {
                 let iterates = match sample {
                     None => {
                         let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-                        paper::iterate(&objective, &mut model, &start, self.iterations).0
+                        paper::iterate(&objective, &mut model, &start, self.iterations)?.0
                     }
                     Some(times) => {
                         let count = times * self.shape.0;
                         let weights = RowWeights::Convexified;
                         let mut model = RowFactor::sampled(&objective, weights, count, unit.seed);
-                        paper::iterate(&objective, &mut model, &start, self.iterations).0
+                        paper::iterate(&objective, &mut model, &start, self.iterations)?.0
                     }
                 };
                 add(method, &iterates);
@@ -172,7 +173,7 @@ fn minimum(planted: &Planted, weight: f64) -> Result<Option<Minimum>, Error> {
         (solution.x, solution.limit == LimitPoint::Smooth)
     };
     let theory = examine(&objective, &mut model, &Recorder::new(&x), &x);
-    let l = paper::strong_convexity(&objective, &x);
+    let l = strong_convexity(&objective, &x);
     let region = PROMISED_REGION * l / (theory.hessian_lipschitz * length(&x));
     Ok(Some(Minimum { x, region, smooth }))
 }

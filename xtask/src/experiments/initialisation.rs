@@ -2,12 +2,13 @@
 
 use super::charts::{Axis, BOUND, Panel, Series};
 use super::numbers::{figure, median, percent, rounded_to_digits as short, share};
-use super::paper::{self, distance, length};
 use super::problems::{Problem, Shape, away, read_detector};
+use super::spectrum::{distance, length, strong_convexity};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use twolayer::RowWeights;
+use twolayer::paper;
 use twolayer::theory::{PROMISED_REGION, Recorder, examine};
 use twolayer::{DenseHessian, Solver};
 use twolayer_tests::problems::Planted;
@@ -83,7 +84,7 @@ impl Initialisation {
         let objective = problem.objective()?;
         let mut exact = DenseHessian::new(&objective, RowWeights::Exact);
         let theory = examine(&objective, &mut exact, &Recorder::new(solution), solution);
-        let l = paper::strong_convexity(&objective, solution);
+        let l = strong_convexity(&objective, solution);
         let size = length(solution);
         let region = PROMISED_REGION * l / (theory.hessian_lipschitz * size);
         let cell = problem.kink_distance(solution) / size;
@@ -94,7 +95,7 @@ impl Initialisation {
             for method in METHODS {
                 let (x, loss, iterations, to_fit) = if method == PAPER {
                     let model = &mut exact;
-                    let iterates = paper::iterate(&objective, model, &start, self.iterations).0;
+                    let iterates = paper::iterate(&objective, model, &start, self.iterations)?.0;
                     let count = iterates.len() - 1;
                     let to_fit = iterates.iter().position(|iterate| iterate.loss <= FIT);
                     let last = iterates.into_iter().next_back();

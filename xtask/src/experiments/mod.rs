@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `kept` | rows that a run which was ended leaves for the next |
 //! | `problems` | the problems, planted and real |
-//! | `paper` | the paper's iteration, with nothing added |
+//! | `spectrum` | the ends of the Hessian's spectrum, and distances |
 //! | `numbers` | statistics, and figures as words |
 //! | `charts` | the plots |
 //! | `page` | README.md: the answers one below the other |
@@ -17,11 +17,11 @@ mod initialisation;
 mod kept;
 mod numbers;
 mod page;
-mod paper;
 mod patterns;
 mod problems;
 mod regularisation;
 mod scaling;
+mod spectrum;
 mod states_that_change;
 
 use crate::command::root;

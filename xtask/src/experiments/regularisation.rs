@@ -3,11 +3,12 @@
 mod words;
 
 use super::numbers::rounded_to_digits as short;
-use super::paper::{self, End, distance, extreme_eigenvalues, is_definite, length};
 use super::problems::{Problem, Shape, away, normal, read_detector};
+use super::spectrum::{distance, extreme_eigenvalues, is_definite, length};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use twolayer::paper::{self, End};
 use twolayer::{DenseHessian, Solver};
 use twolayer::{Objective, RowWeights};
 use twolayer_tests::problems::Planted;
@@ -138,7 +139,7 @@ impl Regularisation {
         let objective = problem.objective()?;
         let (x, converged, iterations) = if method == PAPER {
             let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-            let (iterates, end) = paper::iterate(&objective, &mut model, start, self.iterations);
+            let (iterates, end) = paper::iterate(&objective, &mut model, start, self.iterations)?;
             let count = iterates.len() - 1;
             let last = iterates.into_iter().next_back().map(|iterate| iterate.x);
             (last.unwrap_or(start.to_vec()), end == End::Settled, count)

@@ -1,83 +1,9 @@
-//! The paper's iteration, with nothing added, and its Hessian's ends.
+//! The ends of the Hessian's spectrum, and distances.
 
-use num_traits::Float;
 use twolayer::{
-    Curvature, Evaluation, HessianApprox, Inversion, LinearBackend, Objective, ProductScratch,
-    RowStructured, RowWeights, Scalar, reduce,
+    Curvature, Inversion, LinearBackend, Objective, ProductScratch, RowStructured, RowWeights,
+    Scalar, reduce,
 };
-use twolayer_core::Subspace;
-
-/// One iterate.
-pub(super) struct Iterate<T> {
-    pub(super) x: Vec<T>,
-    pub(super) loss: T,
-    /// ReLUs that switched on the way to it.
-    pub(super) flips: usize,
-}
-
-/// How an iteration ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// The last step was below u^⅔ ‖x‖, u the roundoff.
-    Settled,
-    /// H̃ was not positive definite.
-    Indefinite,
-    /// Something overflowed.
-    NonFinite,
-    /// So many steps were taken.
-    Limit,
-}
-
-/// x ← x − H̃⁻¹∇L from `x0` (d): the start, and every iterate that followed.
-pub(super) fn iterate<'a, B: LinearBackend>(
-    problem: &Inversion<'a, B>,
-    hessian: &mut impl HessianApprox<Inversion<'a, B>>,
-    x0: &[B::Scalar],
-    most: usize,
-) -> (Vec<Iterate<B::Scalar>>, End) {
-    hessian.begin_solve();
-    let d = x0.len();
-    let whole = Subspace::whole(d);
-    let zero = B::Scalar::of(0.0);
-    let mut step = vec![zero; d];
-    let (mut at, mut before) = (problem.new_evaluation(), problem.new_evaluation());
-    problem.evaluate(x0, &[], &mut at);
-    let iterate = |at: &<Inversion<'a, B> as Objective>::Evaluation, flips| Iterate {
-        x: at.point().to_vec(),
-        loss: at.value(),
-        flips,
-    };
-    let mut iterates = vec![iterate(&at, 0)];
-    let mut end = End::Limit;
-    while iterates.len() <= most {
-        problem.differentiate(&mut at);
-        hessian.build(problem, &at);
-        let built = hessian.step(problem, &at, zero, None, &whole, &mut step);
-        if built.is_err() {
-            return (iterates, End::Indefinite);
-        }
-        let mut x = at.point().to_vec();
-        reduce::axpy(B::Scalar::of(1.0), &step, &mut x);
-        std::mem::swap(&mut at, &mut before);
-        problem.evaluate(&x, &[], &mut at);
-        if !at.value().is_finite() {
-            return (iterates, End::NonFinite);
-        }
-        iterates.push(iterate(&at, at.flips_from(&before)));
-        // Where C is badly conditioned steps stay well above roundoff for ever.
-        let relative = (reduce::norm(&step) / reduce::norm(&x)).to_f64();
-        let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
-        end = if relative <= roundoff.powf(2.0 / 3.0) {
-            End::Settled
-        } else {
-            End::Limit
-        };
-        if relative <= 4.0 * roundoff {
-            break;
-        }
-    }
-    (iterates, end)
-}
 
 /// The least and the largest eigenvalue of the exact Hessian at x (d), in double precision.
 pub(super) fn extreme_eigenvalues<B: LinearBackend>(
@@ -140,6 +66,7 @@ mod tests {
     use super::super::problems::{Problem, away};
     use super::*;
     use twolayer::DenseHessian;
+    use twolayer::paper::{End, iterate};
     use twolayer::theory::{Recorder, examine};
     use twolayer_tests::problems::Planted;
 
@@ -152,7 +79,7 @@ mod tests {
         let size = length(x);
         let start = away(x, 0.1 * problem.kink_distance(x) / size, 7);
         let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-        let (iterates, end) = iterate(&objective, &mut model, &start, 50);
+        let (iterates, end) = iterate(&objective, &mut model, &start, 50).unwrap();
         assert_eq!(end, End::Settled);
         let last = &iterates[iterates.len() - 1];
         // The gradient's rounding, u‖C‖² of f, over l: a condition number of 1e5.
@@ -175,7 +102,7 @@ mod tests {
         assert_eq!(extreme_eigenvalues(&objective, &zero), [0.0, 0.0]);
         assert!(!is_definite(&objective, &zero));
         let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-        let (iterates, end) = iterate(&objective, &mut model, &zero, 5);
+        let (iterates, end) = iterate(&objective, &mut model, &zero, 5).unwrap();
         assert_eq!((iterates.len(), end), (1, End::Indefinite));
     }
 }
