@@ -1,6 +1,7 @@
 //! What can be wrong with a problem that was handed in.
 
 use crate::scalar::Scalar;
+use std::fmt;
 
 /// An input that no algorithm here can work on. Every variant names the argument at fault, what
 /// was found and what was expected.
@@ -26,7 +27,7 @@ pub enum Error {
         found: String,
     },
     /// An entry is NaN or infinite.
-    #[error("{name}[{index}] is {value}; every entry must be finite")]
+    #[error("{name}[{index}] is {}; every entry must be finite", Short(*value))]
     NotFinite {
         /// The argument.
         name: &'static str,
@@ -36,7 +37,7 @@ pub enum Error {
         value: f64,
     },
     /// An entry of a target distribution is negative.
-    #[error("{name}[{index}] is {value}; a probability must be at least 0")]
+    #[error("{name}[{index}] is {}; a probability must be at least 0", Short(*value))]
     NegativeProbability {
         /// The argument.
         name: &'static str,
@@ -46,7 +47,9 @@ pub enum Error {
         value: f64,
     },
     /// A target distribution does not sum to one.
-    #[error("{name} sums to {sum}; a distribution sums to 1 (within {tolerance:e})")]
+    #[error(
+        "{name} sums to {}; a distribution sums to 1 (within {tolerance:e})", Short(*sum)
+    )]
     NotNormalized {
         /// The argument.
         name: &'static str,
@@ -56,7 +59,7 @@ pub enum Error {
         tolerance: f64,
     },
     /// A parameter is out of its range.
-    #[error("{name} is {value}; it must be {requirement}")]
+    #[error("{name} is {}; it must be {requirement}", Short(*value))]
     Parameter {
         /// The parameter.
         name: &'static str,
@@ -66,7 +69,9 @@ pub enum Error {
         requirement: &'static str,
     },
     /// The start lies outside the ball ‖x‖ ≤ R.
-    #[error("x0 has norm {norm}; it must be at most the radius R = {radius}")]
+    #[error(
+        "x0 has norm {}; it must be at most the radius R = {}", Short(*norm), Short(*radius)
+    )]
     StartOutsideBall {
         /// ‖x0‖.
         norm: f64,
@@ -113,5 +118,52 @@ impl Error {
                 value: values[index].to_f64(),
             }),
         }
+    }
+}
+
+/// A number without a row of zeros: 0.25, but 1e-300.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(value) = *self;
+        let is_long = value.is_finite() && value != 0.0 && !(1e-5..1e16).contains(&value.abs());
+        if is_long {
+            write!(f, "{value:e}")
+        } else {
+            write!(f, "{value}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_messages_are_short() {
+        let said = |value: f64| Short(value).to_string();
+        for (value, words) in [
+            (0.0, "0"),
+            (-0.25, "-0.25"),
+            (4.5, "4.5"),
+            (1e-5, "0.00001"),
+            (9.9e-6, "9.9e-6"),
+            (-1e-300, "-1e-300"),
+            (1e15, "1000000000000000"),
+            (1e300, "1e300"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(said(value), words);
+        }
+        let outside = Error::StartOutsideBall {
+            norm: 1.5,
+            radius: 1e-300,
+        };
+        assert_eq!(
+            outside.to_string(),
+            "x0 has norm 1.5; it must be at most the radius R = 1e-300"
+        );
     }
 }
