@@ -69,7 +69,8 @@ pub(crate) struct InvertArgs {
     #[command(flatten)]
     pub(crate) problem: ProblemArgs,
 
-    /// Where the results go.
+    /// Where the results go. Here, and for a trace or a plot, - is standard output; the report then
+    /// goes to standard error.
     #[arg(long, value_name = "RESULT.npz")]
     pub(crate) out: PathBuf,
 

@@ -29,7 +29,7 @@ pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {
                 .count(),
         })?,
     };
-    report::print(&report)?;
+    report::print(report::To::StandardOutput, &report)?;
     Ok(if all {
         ExitCode::SUCCESS
     } else {

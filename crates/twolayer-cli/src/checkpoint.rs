@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::invert::Outcome;
 use crate::output::OutputFile;
 use crate::problem_file::{Problem, Vectors};
+use crate::report::tell;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -150,7 +151,7 @@ pub(crate) struct Checkpoint<'a> {
 impl<'a> Checkpoint<'a> {
     /// Checks before the work that the file can be written.
     pub(crate) fn check(path: &'a Path) -> Result<Self, Error> {
-        let file = OutputFile::check(path)?;
+        let file = OutputFile::check_file(path)?;
         Ok(Self { path, file })
     }
 
@@ -171,7 +172,10 @@ impl<'a> Checkpoint<'a> {
         let (entries, book) = match content {
             None => {
                 if args.resume && !args.quiet {
-                    eprintln!("{}: no checkpoint yet, from the beginning", path.display());
+                    tell(&format!(
+                        "{}: no checkpoint yet, from the beginning\n",
+                        path.display()
+                    ));
                 }
                 (Entries::new(), Book::new())
             }
@@ -182,7 +186,11 @@ impl<'a> Checkpoint<'a> {
             Some(content) => {
                 let (entries, book) = decode(path, &content, fingerprint)?;
                 if !args.quiet {
-                    eprintln!("{}: goes on from {}", path.display(), entries.summary());
+                    tell(&format!(
+                        "{}: goes on from {}\n",
+                        path.display(),
+                        entries.summary()
+                    ));
                 }
                 (entries, book)
             }

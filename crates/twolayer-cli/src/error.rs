@@ -54,6 +54,10 @@ pub(crate) enum Error {
     #[error("{}: cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 
+    /// A plot is wanted in a format that it is not drawn in.
+    #[error("{}: a plot cannot be had as .{suffix}; expected a name that ends in .svg", path.display())]
+    PlotFormat { path: PathBuf, suffix: String },
+
     /// Two files of one call are the same.
     #[error("{}: cannot be both {first} and {second}", path.display())]
     SameFile {
@@ -78,9 +82,16 @@ pub(crate) enum Error {
     #[error("signals cannot be handled: {0}")]
     Signals(ctrlc::Error),
 
-    /// Standard output is gone, and not because a reader had enough.
-    #[error("standard output cannot be written: {0}")]
-    Print(io::Error),
+    /// A report cannot be written as JSON.
+    #[error("the report cannot be made: {0}")]
+    Report(serde_json::Error),
+
+    /// Standard output, or what takes its place, is gone, and not because a reader had enough.
+    #[error("{stream} cannot be written: {source}")]
+    Print {
+        stream: &'static str,
+        source: io::Error,
+    },
 }
 
 impl Error {

@@ -25,7 +25,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Error> {
         ReportFormat::Text => text(&targets),
         ReportFormat::Json => report::json(&Report { targets })?,
     };
-    report::print(&report)?;
+    report::print(report::To::StandardOutput, &report)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,7 @@ use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
-use crate::output::{OutputFile, folder, refuse_shared_paths};
+use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Vectors, read_problem};
 use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Campaign;
@@ -15,6 +15,7 @@ use crate::{plot, report, result_file, trace};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use twolayer::theory::Theory;
 use twolayer::{Crew, LimitPoint, Solution, Status, TraceEntry};
@@ -101,7 +102,13 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     }
     let out = OutputFile::check(&args.out)?;
     let trace_file = args.trace.as_deref().map(OutputFile::check).transpose()?;
-    let plot_file = args.plot.as_deref().map(OutputFile::check).transpose()?;
+    let plot_file = args.plot.as_deref().map(plot::check).transpose()?;
+    let outputs = [Some(&out), trace_file.as_ref(), plot_file.as_ref()];
+    let on_standard_output = |output: &OutputFile<'_>| output.is_standard_output();
+    let report_to = match outputs.into_iter().flatten().any(on_standard_output) {
+        true => report::To::StandardError,
+        false => report::To::StandardOutput,
+    };
 
     let checkpoint = args
         .checkpoint
@@ -109,29 +116,32 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
         .map(Checkpoint::check)
         .transpose()?;
 
-    let all = dispatch(&args.problem, Inverting { args, checkpoint })?;
+    let inverting = Inverting {
+        args,
+        checkpoint,
+        aside: out.folder(),
+    };
+    let all = dispatch(&args.problem, inverting)?;
     let outcomes = &all.solved;
 
     let result = out.stage(|file| result_file::write(&all, args.problem.precision, file))?;
     let mut staged = vec![result];
-    if let Some(file) = trace_file {
+    if let Some(file) = &trace_file {
         let table = trace::csv(outcomes);
         staged.push(file.stage(|file| file.write_all(table.as_bytes()))?);
     }
-    if let Some(file) = plot_file {
+    if let Some(file) = &plot_file {
         let title = plot::title(&args.problem, outcomes.len());
         let drawn = plot::svg(&title, outcomes, all.targets);
         let drawing = drawn.map_err(|error| file.failed(io::Error::other(error.to_string())))?;
         staged.push(file.stage(|file| file.write_all(drawing.as_bytes()))?);
     }
-    for file in staged {
-        file.publish()?;
-    }
-    report::print(&report::inversion(args.report, &all)?)?;
+    StagedFile::publish_all(staged)?;
+    report::print(report_to, &report::inversion(args.report, &all)?)?;
     if !args.quiet {
-        eprint!("{}", report::advice(outcomes));
+        report::tell(&report::advice(outcomes));
     }
-    eprint!("{}", all.interruption());
+    report::tell(&all.interruption());
     if all.is_interrupted() {
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
@@ -174,13 +184,19 @@ pub(crate) fn regularizer<B: LinearBackend>(
 struct Inverting<'a> {
     args: &'a InvertArgs,
     checkpoint: Option<Checkpoint<'a>>,
+    /// The folder where outputs are put aside.
+    aside: PathBuf,
 }
 
 impl Work for Inverting<'_> {
     type Output = Outcomes;
 
     fn on<B: Library>(self, backend: B) -> Result<Outcomes, Error> {
-        let Self { args, checkpoint } = self;
+        let Self {
+            args,
+            checkpoint,
+            aside,
+        } = self;
         let path = &args.problem.path;
         let threads = args.threads();
         let workers = Cell::new(1);
@@ -225,7 +241,7 @@ impl Work for Inverting<'_> {
             starts: &starts,
             count,
             crew: Crew::of_at_most(workers.get(), count, threads),
-            probabilities: Spill::new(folder(&args.out), network.outcomes()),
+            probabilities: Spill::new(&aside, network.outcomes()),
             log,
         };
         campaign.run()

@@ -13,6 +13,7 @@ mod error;
 mod evaluate;
 mod interrupt;
 mod invert;
+mod kind;
 mod memory;
 mod output;
 mod plot;
@@ -75,6 +76,6 @@ pub fn check_problem(archive: impl Read + Seek, limit: u64) -> Result<(), String
 }
 
 fn failed(error: error::Error) -> ExitCode {
-    eprintln!("error: {}", error.one_line());
+    report::tell(&format!("error: {}\n", error.one_line()));
     ExitCode::from(2)
 }

@@ -1,53 +1,90 @@
-//! Files that are either complete or not there.
+//! Outputs that are either complete or not there.
 
-use crate::args::{InvertArgs, Start};
+mod place;
+mod shared;
+
+pub(crate) use shared::refuse_shared_paths;
+
 use crate::error::Error;
-use std::fs;
-use std::io;
+use place::Place;
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A place where a file can be written.
+/// A place where an output can be written.
 #[derive(Debug)]
 pub(crate) struct OutputFile<'a> {
+    /// As it was given, for messages.
     path: &'a Path,
+    place: Place,
 }
 
 impl<'a> OutputFile<'a> {
-    /// Checks before the work that a file can be written there after it, by making and removing a
-    /// temporary one in the same folder.
+    /// Checks before the work that an output can be written there after it, by making and removing a
+    /// temporary file where it will be made.
     pub(crate) fn check(path: &'a Path) -> Result<Self, Error> {
         let refuse = |source| Error::Write {
             path: path.into(),
             source,
         };
-        if path.file_name().is_none() || path.is_dir() {
-            return Err(refuse(io::Error::new(
-                io::ErrorKind::IsADirectory,
-                "it is a folder",
-            )));
+        let place = Place::of(path).map_err(refuse)?;
+        match &place {
+            Place::File(file) => temporary(file).and_then(NamedTempFile::close),
+            Place::Device(_) | Place::StandardOutput => tempfile::tempfile().map(drop),
         }
-        temporary(path).map_err(refuse)?.close().map_err(refuse)?;
-        Ok(Self { path })
+        .map_err(refuse)?;
+        Ok(Self { path, place })
+    }
+
+    /// The same for what is read again: a file and nothing else.
+    pub(crate) fn check_file(path: &'a Path) -> Result<Self, Error> {
+        let output = Self::check(path)?;
+        match output.place {
+            Place::File(_) => Ok(output),
+            Place::Device(_) | Place::StandardOutput => Err(Error::Write {
+                path: path.into(),
+                source: io::Error::other("it is read again, and must be a file"),
+            }),
+        }
+    }
+
+    /// Whether it goes to standard output, where nothing else is to be printed then.
+    pub(crate) fn is_standard_output(&self) -> bool {
+        matches!(self.place, Place::StandardOutput)
+    }
+
+    /// A folder where parts of the content can be put aside.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match &self.place {
+            Place::File(file) => folder(file).into(),
+            Place::Device(_) | Place::StandardOutput => env::temp_dir(),
+        }
     }
 
     /// Has the content written beside the place where it belongs. Dropped, it leaves nothing
     /// behind.
     pub(crate) fn stage(
         &self,
-        content: impl FnOnce(&mut fs::File) -> io::Result<()>,
-    ) -> Result<StagedFile<'a>, Error> {
-        let write = || {
-            let mut file = temporary(self.path)?;
-            content(file.as_file_mut())?;
-            // A rename may reach the disk before the data do.
-            file.as_file().sync_all()?;
-            Ok(file)
+        content: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<StagedFile<'a, '_>, Error> {
+        let write = || match &self.place {
+            Place::File(to) => {
+                let mut file = temporary(to)?;
+                keep_permissions(to, file.as_file())?;
+                content(file.as_file_mut())?;
+                // A rename may reach the disk before the data do.
+                file.as_file().sync_all()?;
+                Ok(Staged::File(file, to))
+            }
+            Place::Device(to) => stream(content).map(|content| Staged::Device(content, to)),
+            Place::StandardOutput => stream(content).map(Staged::StandardOutput),
         };
         match write() {
-            Ok(file) => Ok(StagedFile {
+            Ok(staged) => Ok(StagedFile {
                 path: self.path,
-                file,
+                staged,
             }),
             Err(source) => Err(self.failed(source)),
         }
@@ -62,33 +99,64 @@ impl<'a> OutputFile<'a> {
     }
 }
 
-/// A complete file under a temporary name.
+/// A complete output that is not in its place yet.
 #[derive(Debug)]
-pub(crate) struct StagedFile<'a> {
+pub(crate) struct StagedFile<'a, 'p> {
     path: &'a Path,
-    file: NamedTempFile,
+    staged: Staged<'p>,
 }
 
-impl StagedFile<'_> {
-    /// Gives the file its name, replacing in one step what had it before.
+#[derive(Debug)]
+enum Staged<'p> {
+    /// Under a temporary name.
+    File(NamedTempFile, &'p Path),
+    /// Without a name.
+    Device(File, &'p File),
+    StandardOutput(File),
+}
+
+impl StagedFile<'_, '_> {
+    /// Puts all outputs in their places. Files come last: a device may be full, and then none is
+    /// replaced.
+    pub(crate) fn publish_all(mut staged: Vec<Self>) -> Result<(), Error> {
+        staged.sort_by_key(|one| matches!(one.staged, Staged::File(..)));
+        staged.into_iter().try_for_each(Self::publish)
+    }
+
+    /// Gives a file its name, replacing in one step what had it before; sends all to a device or to
+    /// standard output.
     pub(crate) fn publish(self) -> Result<(), Error> {
-        let renamed = self.file.persist(self.path);
-        renamed.map_err(|error| Error::Write {
-            path: self.path.into(),
-            source: error.error,
-        })?;
-        // The data were on the disk before; now their name is too.
-        sync_folder(folder(self.path)).map_err(|source| Error::Write {
+        let written = match self.staged {
+            Staged::File(file, to) => {
+                let renamed = file.persist(to).map_err(|error| error.error);
+                // The data were on the disk before; now their name is too.
+                renamed.and_then(|_| sync_folder(folder(to)))
+            }
+            Staged::Device(mut content, mut to) => io::copy(&mut content, &mut to).map(drop),
+            Staged::StandardOutput(mut content) => {
+                let mut out = io::stdout().lock();
+                io::copy(&mut content, &mut out).and_then(|_| out.flush())
+            }
+        };
+        written.map_err(|source| Error::Write {
             path: self.path.into(),
             source,
         })
     }
 }
 
+/// The content in a temporary file without a name, from its beginning.
+fn stream(content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    content(&mut file)?;
+    file.rewind()?;
+    Ok(file)
+}
+
 /// Where folders are files, the new name reaches the disk with the folder.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -109,50 +177,18 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder(path))
 }
 
+/// Gives `file` the permissions of the file at `path` that it will replace, if there is one.
+fn keep_permissions(path: &Path, file: &File) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(replaced) => file.set_permissions(replaced.permissions()),
+        Err(_) => Ok(()),
+    }
+}
+
 /// The folder of a file.
 pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Refuses to write over a file that is read, or over another file that is written.
-pub(crate) fn refuse_shared_paths(args: &InvertArgs) -> Result<(), Error> {
-    let start = match &args.start {
-        Some(Start::File(path)) => Some(path.as_path()),
-        _ => None,
-    };
-    let files = [
-        ("the problem", Some(args.problem.path.as_path())),
-        ("the start", start),
-        ("the targets", args.problem.targets.as_deref()),
-        ("the result", Some(args.out.as_path())),
-        ("the trace", args.trace.as_deref()),
-        ("the plot", args.plot.as_deref()),
-        ("the checkpoint", args.checkpoint.as_deref()),
-    ];
-    let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();
-    for (role, path) in files {
-        let Some(path) = path else { continue };
-        // A missing folder is told about by whoever opens the file.
-        let Ok(folder) = fs::canonicalize(folder(path)) else {
-            continue;
-        };
-        let place = path
-            .file_name()
-            .map_or_else(|| folder.clone(), |name| folder.join(name));
-        let other = seen.iter().find(|(_, other)| *other == place);
-        // Starts and targets may be read from anywhere, the problem's own file included.
-        let is_read = matches!(role, "the start" | "the targets");
-        if let Some(&(first, _)) = other.filter(|_| !is_read) {
-            return Err(Error::SameFile {
-                path: path.into(),
-                first,
-                second: role,
-            });
-        }
-        seen.push((role, place));
-    }
-    Ok(())
 }

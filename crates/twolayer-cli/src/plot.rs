@@ -2,7 +2,9 @@
 //! against time.
 
 use crate::args::ProblemArgs;
+use crate::error::Error as CommandError;
 use crate::invert::Outcome;
+use crate::output::OutputFile;
 use crate::ranking;
 use clap::ValueEnum;
 use plotters::coord::Shift;
@@ -10,6 +12,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
 use std::ops::Range;
+use std::path::Path;
 use twolayer::{Stage, TraceEntry};
 
 const WIDTH: u32 = 1200;
@@ -39,6 +42,18 @@ pub(crate) const FONT: &str = "Helvetica, Arial, sans-serif";
 pub(crate) type Drawn<T = ()> = Result<T, Box<dyn Error>>;
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Quantity = fn(&TraceEntry<f64>) -> f64;
+
+/// Checks that a plot can be written there: under a name that promises no other format.
+pub(crate) fn check(path: &Path) -> Result<OutputFile<'_>, CommandError> {
+    let suffix = path.extension().map(|suffix| suffix.to_string_lossy());
+    match suffix {
+        Some(suffix) if !suffix.eq_ignore_ascii_case("svg") => Err(CommandError::PlotFormat {
+            path: path.into(),
+            suffix: suffix.into(),
+        }),
+        _ => OutputFile::check(path),
+    }
+}
 
 /// What is drawn, as the plot's heading says it.
 pub(crate) fn title(args: &ProblemArgs, targets: usize) -> String {

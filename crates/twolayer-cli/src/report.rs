@@ -53,17 +53,39 @@ fn more(outcomes: &[Outcome]) -> String {
 /// One object on several lines. Numbers that JSON does not have (NaN, infinities) become null.
 pub(crate) fn json(report: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(report);
-    text.map(|text| text + "\n")
-        .map_err(|error| Error::Print(error.into()))
+    text.map(|text| text + "\n").map_err(Error::Report)
+}
+
+/// Where a report is printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum To {
+    StandardOutput,
+    /// Where standard output has a file's content.
+    StandardError,
 }
 
 /// Prints a report. A reader that has had enough (`| head`) is no error.
-pub(crate) fn print(report: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(report.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Print(error)),
+pub(crate) fn print(to: To, report: &str) -> Result<(), Error> {
+    let (written, stream) = match to {
+        To::StandardOutput => (write(io::stdout().lock(), report), "standard output"),
+        To::StandardError => (write(io::stderr().lock(), report), "standard error"),
+    };
+    match written {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Print { stream, source })
+        }
         _ => Ok(()),
     }
+}
+
+/// Says something on standard error. Where that is gone, nobody can be told.
+pub(crate) fn tell(words: &str) {
+    let _ = write(io::stderr().lock(), words);
+}
+
+fn write(mut to: impl Write, words: &str) -> io::Result<()> {
+    to.write_all(words.as_bytes())?;
+    to.flush()
 }
 
 /// How many answers lie at kinks, and what can be done about targets that did not converge, a line

@@ -208,13 +208,16 @@ impl Desk {
         names
     }
 
+    /// The command in this folder, not run yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_twolayer"));
+        command.args(arguments).current_dir(self.folder.path());
+        command
+    }
+
     /// Runs the command in this folder.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_twolayer"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     /// Inverts the problem into `result.npz`.
@@ -235,7 +238,11 @@ pub struct ResultFile {
 
 impl ResultFile {
     fn open(path: &Path) -> Self {
-        let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+        Self::parse(&std::fs::read(path).unwrap())
+    }
+
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
         let mut members = Vec::new();
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).unwrap();
@@ -276,6 +283,6 @@ pub fn stderr(output: &Output) -> String {
 /// Fails with the command's own words unless it ended with `code`.
 #[track_caller]
 pub fn assert_code(output: &Output, code: i32) {
-    let (out, err) = (stdout(output), stderr(output));
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
 }
