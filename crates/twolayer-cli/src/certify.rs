@@ -22,6 +22,7 @@ pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {
     let report = match args.report {
         ReportFormat::Text => text(&verdicts),
         ReportFormat::Json => report::json(&Report {
+            version: report::VERSION,
             targets: verdicts.iter().map(CertificateReport::new).collect(),
             certified: verdicts
                 .iter()
@@ -79,6 +80,7 @@ impl Work for Certifying<'_> {
 
 #[derive(Serialize)]
 struct Report {
+    version: u32,
     targets: Vec<CertificateReport>,
     certified: usize,
 }

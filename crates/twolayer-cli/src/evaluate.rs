@@ -23,7 +23,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Error> {
     let targets = dispatch(&args.problem, Evaluating { args, labels })?;
     let report = match args.report {
         ReportFormat::Text => text(&targets),
-        ReportFormat::Json => report::json(&Report { targets })?,
+        ReportFormat::Json => report::json(&Report {
+            version: report::VERSION,
+            targets,
+        })?,
     };
     report::print(report::To::StandardOutput, &report)?;
     Ok(ExitCode::SUCCESS)
@@ -31,6 +34,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Error> {
 
 #[derive(Serialize)]
 struct Report {
+    version: u32,
     targets: Vec<TargetReport>,
 }
 

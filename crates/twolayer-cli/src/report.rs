@@ -12,6 +12,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use twolayer::{LimitPoint, Status};
 
+/// Of the reports for programs: docs/report.schema.json is its description. A field more leaves it as
+/// it is.
+pub(crate) const VERSION: u32 = 1;
+
 /// The losses below which a target counts as met, and as met to the last digits.
 const LEVELS: [f64; 2] = [1e-12, 1e-20];
 
@@ -25,6 +29,7 @@ pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, 
     match format {
         ReportFormat::Text => Ok(text(all) + &more(outcomes)),
         ReportFormat::Json => json(&Report {
+            version: VERSION,
             targets: outcomes.iter().map(TargetReport::new).collect(),
             not_started: all.targets - outcomes.len(),
             totals: Totals::new(outcomes),
@@ -116,6 +121,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
 
 #[derive(Serialize)]
 struct Report {
+    version: u32,
     targets: Vec<TargetReport>,
     /// Targets that an interrupted run has not come to.
     not_started: usize,

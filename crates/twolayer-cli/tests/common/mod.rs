@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "a module of three test programs")]
 
+pub mod schema;
+
 use npyz::{
     AutoSerialize, DType, Deserialize, NpyFile, Order, TypeStr, WriteOptions, WriterBuilder,
 };
