@@ -18,6 +18,7 @@ mod memory;
 mod output;
 mod plot;
 mod problem_file;
+mod progress;
 mod ranking;
 mod report;
 mod result_file;

@@ -13,9 +13,9 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::invert::{Outcome, Outcomes};
 use crate::problem_file::Vectors;
+use crate::progress::Progress;
 use crate::spill::Spill;
 use crate::targets::Targets;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 use twolayer::{Crew, Seat, Status};
@@ -71,7 +71,7 @@ impl<B: Library> Campaign<'_, B> {
 
     fn solve_all(&self) -> Result<Vec<Outcome>, Error> {
         let mut solved = Vec::with_capacity(self.count);
-        let bar = progress_bar(self.args.quiet, self.count, "targets");
+        let progress = Progress::new(self.args.quiet, self.count, "targets");
         let work = |worker: &mut Worker<'_, B>, seat: &dyn Seat<Result<Outcome, Error>>| {
             while !interrupt::requested() {
                 let block = seat.take_several(TOGETHER);
@@ -85,13 +85,13 @@ impl<B: Library> Campaign<'_, B> {
         };
         self.share_out(0..self.count, work, |_, outcome| {
             solved.push(outcome);
-            bar.inc(1);
+            progress.advance();
             Ok(match is_stopped(&solved) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             })
         })?;
-        bar.finish_and_clear();
+        progress.finish();
         Ok(solved)
     }
 
@@ -147,17 +147,4 @@ fn one_by_one<'j, B: Library, R>(
 fn is_stopped(solved: &[Outcome]) -> bool {
     let last = solved.last();
     last.is_some_and(|outcome| outcome.status == Status::Stopped)
-}
-
-/// indicatif hides it by itself where standard error is no terminal.
-fn progress_bar(quiet: bool, count: usize, what: &str) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(count as u64);
-    match ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {what}, {{eta}} left"))
-    {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

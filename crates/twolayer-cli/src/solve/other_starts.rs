@@ -1,11 +1,12 @@
 //! Targets that were not met, from other starts.
 
 use super::one_target::Watch;
-use super::{Campaign, Worker, one_by_one, progress_bar};
+use super::{Campaign, Worker, one_by_one};
 use crate::checkpoint::Round;
 use crate::dispatch::Library;
 use crate::error::Error;
 use crate::invert::Outcome;
+use crate::progress::Progress;
 use std::ops::ControlFlow;
 use twolayer::{Cloud, Further, Neighbours, Run, Status};
 use twolayer::{Objective, Scalar};
@@ -36,7 +37,7 @@ impl<B: Library> Campaign<'_, B> {
             cloud.add(&x(index));
         }
         let further = self.args.starts - 1;
-        let bar = progress_bar(self.args.quiet, open.len(), "targets tried again");
+        let progress = Progress::new(self.args.quiet, open.len(), "targets tried again");
         let mut tried = 0;
         let mut better: Vec<(usize, Outcome)> = Vec::new();
         let job = |worker: &mut Worker<'_, B>, which: usize| {
@@ -56,10 +57,10 @@ impl<B: Library> Campaign<'_, B> {
             };
             better.push((open[which], outcome));
             tried += 1;
-            bar.inc(1);
+            progress.advance();
             Ok(ControlFlow::Continue(()))
         })?;
-        bar.finish_and_clear();
+        progress.finish();
         for (index, outcome) in better {
             solved[index] = outcome;
         }
