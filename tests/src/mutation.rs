@@ -43,7 +43,7 @@ pub struct Summary {
 /// # Errors
 /// The number of the mutant that panicked, hung or took too much memory.
 pub fn try_mutants(memory: &'static PeakAlloc, first: u64, count: u64) -> Result<Summary, String> {
-    let corpus = corpus();
+    let corpus = [corpus(), foreign()].concat();
     let (report, reports) = mpsc::channel();
     let reader = thread::spawn(move || {
         for number in first..first + count {
@@ -51,7 +51,8 @@ pub fn try_mutants(memory: &'static PeakAlloc, first: u64, count: u64) -> Result
             let before = memory.current_usage();
             memory.reset_peak_usage();
             let clock = Instant::now();
-            let verdict = twolayer_cli::check_problem(Cursor::new(file), ARRAYS);
+            let guesses_names = number.is_multiple_of(2);
+            let verdict = twolayer_cli::check_problem(Cursor::new(file), guesses_names, ARRAYS);
             let allocated = memory.peak_usage().saturating_sub(before);
             let sent = report.send((verdict, allocated, clock.elapsed()));
             if sent.is_err() {
@@ -196,6 +197,46 @@ pub fn corpus() -> Vec<Archive> {
     let mut missing = plain.clone();
     missing.members.remove(2);
     files.push(missing);
+    files
+}
+
+/// Sound files for `--names auto` alone: of other names, types and orientations.
+pub fn foreign() -> Vec<Archive> {
+    // 0.25, −0.5, 1 and 2⁻²⁴ in half precision; the same digits are other numbers as bfloat16.
+    let halves = [0x3400_u16, 0xb800, 0x3c00, 0x0001];
+    let half = |count: usize| -> Vec<u8> {
+        let bits = (0..count).map(|index| halves[index * index % 4]);
+        bits.flat_map(u16::to_le_bytes).collect()
+    };
+    let small =
+        |count: usize| -> Vec<u8> { (0..count).map(|index| (index * index % 7) as u8).collect() };
+    let b = || npy("'<f8'", false, "(2, 5)", &numbers(&[0.2; 10], true, false));
+    let file = |members: [(&str, Vec<u8>); 5]| Archive {
+        members: members
+            .into_iter()
+            .map(|(name, content)| (name.to_owned(), content))
+            .collect(),
+        compression: CompressionMethod::Deflated,
+    };
+    let mut files = Vec::new();
+    for descr in ["'<f2'", "'<V2'", "'bfloat16'"] {
+        files.push(file([
+            ("0.weight.npy", npy(descr, false, "(4, 3)", &half(12))),
+            ("2.weight.npy", npy(descr, true, "(5, 4)", &half(20))),
+            ("0.bias.npy", npy(descr, false, "(1, 4)", &half(4))),
+            ("2.bias.npy", npy(descr, false, "(5, 1)", &half(5))),
+            ("b.npy", b()),
+        ]));
+    }
+    for descr in ["'|i1'", "'|u1'"] {
+        files.push(file([
+            ("W1", npy(descr, false, "(3, 4)", &small(12))),
+            ("W2", npy(descr, false, "(4, 5)", &small(20))),
+            ("b1", npy(descr, false, "(4,)", &small(4))),
+            ("b2", npy(descr, false, "(5,)", &small(5))),
+            ("b", b()),
+        ]));
+    }
     files
 }
 

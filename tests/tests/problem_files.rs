@@ -2,7 +2,7 @@
 
 use peak_alloc::PeakAlloc;
 use std::io::Cursor;
-use twolayer_tests::mutation::{ARRAYS, corpus, liar, try_mutants};
+use twolayer_tests::mutation::{ARRAYS, Archive, corpus, foreign, liar, try_mutants};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -10,19 +10,27 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// One test, so that nothing else allocates at the same time. `cargo xtask mutate` tries more.
 #[test]
 fn damaged_files_are_refused_and_no_more() {
-    let verdicts: Vec<_> = corpus()
-        .iter()
-        .map(|file| twolayer_cli::check_problem(Cursor::new(file.bytes()), ARRAYS))
-        .collect();
+    let check = |file: &Archive, guesses_names| {
+        twolayer_cli::check_problem(Cursor::new(file.bytes()), guesses_names, ARRAYS)
+    };
+    let verdicts: Vec<_> = corpus().iter().map(|file| check(file, false)).collect();
     let (sound, faulty) = verdicts.split_at(16);
     assert!(sound.iter().all(Result::is_ok), "{sound:?}");
     assert!(faulty.iter().all(Result::is_err), "{faulty:?}");
+
+    // The same where names are guessed, and more.
+    for file in corpus()[..16].iter().chain(&foreign()) {
+        assert_eq!(check(file, true), Ok(()));
+    }
+    for file in foreign() {
+        assert!(check(&file, false).is_err());
+    }
 
     // Without a limit on memory the file's own length is one.
     let liar = liar();
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
-    let verdict = twolayer_cli::check_problem(Cursor::new(liar), u64::MAX);
+    let verdict = twolayer_cli::check_problem(Cursor::new(liar), false, u64::MAX);
     assert!(verdict.unwrap_err().contains("A1 claims 3200000"));
     assert!(MEMORY.peak_usage() - before < 1 << 20);
 

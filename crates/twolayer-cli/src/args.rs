@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::array::Types;
 use crate::plot;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,7 +36,9 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
   c1 (n), c2 (m)          biases (optional, else 0)
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0)
-One b serves K starts, and one start serves K targets. --targets takes b from a file of its own, which
+Files of other programs (W1, b1, W2, b2; 0.weight, 0.bias, …; coefs_0, intercepts_0, …) are read with
+--names auto, transposed where their shapes say so, and what is read as what is told.
+One b serves K starts, and one start serves K targets; K may be 0. --targets takes b from a file of its own, which
 may be larger than memory: targets are read, solved and their outputs put aside one by one.
 
 Every core has a target of its own. Answers do not depend on the number of threads nor on the order of
@@ -53,6 +56,9 @@ Examples:
   twolayer invert data/cld3.npz --out result.npz --backend ndarray --precision f32
   twolayer invert data/cld3.npz --out result.npz --trace trace.csv --plot plot.svg
   twolayer invert network.npz --targets b.npy --out result.npz --starts 8 --checkpoint run
+
+--report json prints one object, which docs/report.schema.json describes. Where standard error is no \
+terminal, a line every 30 seconds says how many targets are done.
 
 An interrupted run (Ctrl-C, SIGTERM) writes the rows of the targets so far, in their order; the last \
 may be the one that was stopped, and is not converged. With --checkpoint, --resume then goes on from \
@@ -78,9 +84,9 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_enum, default_value_t = Hessian::Auto)]
     pub(crate) hessian: Hessian,
 
-    /// Where to start: at zero, or at the (d) or (K, d) array in a file [default: x0 of the
-    /// problem, else zero].
-    #[arg(long, value_name = "zero|FILE.npy")]
+    /// Where to start: at zero, at the (d) or (K, d) array in a file, or at x of a result
+    /// [default: x0 of the problem, else zero].
+    #[arg(long, value_name = "zero|X.npy|RESULT.npz")]
     pub(crate) start: Option<Start>,
 
     /// Seed of everything random in the solver; one seed gives one result.
@@ -167,7 +173,7 @@ impl InvertArgs {
 
 const CERTIFY_HELP: &str = "\
 PROBLEM.npz is described by `twolayer invert --help`. RESULT.npz is what that wrote; x is read from
-it, and nothing else. The problem must be told as it was to invert: --loss, --regularizer, --radius.
+it, and nothing else. It may also be the array x itself, in an .npy file. The problem must be told as it was to invert: --loss, --regularizer, --radius.
 
 A certificate is a proof, checked in floating point with every bound rounded to the safe side, that
 a stationary point lies within its radius of x, that it is a minimum (or a saddle), and which loss it
@@ -204,7 +210,8 @@ pub(crate) struct CertifyArgs {
 }
 
 const EVALUATE_HELP: &str = "\
-PROBLEM.npz is described by `twolayer invert --help`.
+PROBLEM.npz is described by `twolayer invert --help`. Without a b, and without --targets, the outputs
+alone are listed.
 
 Examples:
   twolayer evaluate data/cld3.npz --at data/cld3_inputs.npy --labels data/cld3_labels.json
@@ -217,8 +224,8 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) problem: ProblemArgs,
 
-    /// The points: (d) for all targets, or (K, d) with one for each.
-    #[arg(long, value_name = "X.npy")]
+    /// The points: (d) for all targets, or (K, d) with one for each; or x of a result.
+    #[arg(long, value_name = "X.npy|RESULT.npz")]
     pub(crate) at: PathBuf,
 
     /// How many outcomes to list.
@@ -247,6 +254,10 @@ pub(crate) struct ProblemArgs {
     #[arg(long, value_name = "B.npy")]
     pub(crate) targets: Option<PathBuf>,
 
+    /// Which names the arrays of the problem have.
+    #[arg(long, value_enum, default_value_t = Names::Own)]
+    pub(crate) names: Names,
+
     /// The linear algebra library.
     #[arg(long, value_enum, default_value_t = Backend::Faer)]
     pub(crate) backend: Backend,
@@ -271,6 +282,27 @@ pub(crate) struct ProblemArgs {
     /// machine has free].
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<ByteSize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// A1, A2, b, c1, c2, w and x0, of f32 or f64, each in its own shape.
+    Own,
+    /// Also W1, b1, weights_0, biases_0, coefs_0, intercepts_0, 0.weight, 0.bias and the like (b1 is
+    /// a bias, b the target), in either orientation, of narrower floating point numbers or integers,
+    /// biases as rows or columns. What is read as what is told in a line; what can be read in two
+    /// ways is refused.
+    Auto,
+}
+
+impl Names {
+    /// Which types of entries go with them.
+    pub(crate) fn types(self) -> Types {
+        match self {
+            Self::Own => Types::Floats,
+            Self::Auto => Types::Numbers,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

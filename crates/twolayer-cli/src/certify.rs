@@ -1,12 +1,11 @@
 //! `twolayer certify`, and what `invert --certify` says: proofs for answers.
 
 use crate::args::{CertifyArgs, ReportFormat};
-use crate::array::read_x;
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, regularizer};
 use crate::memory::{self, Shapes};
-use crate::problem_file::{Vectors, read_problem};
+use crate::problem_file::{Request, Vectors, read_problem};
 use crate::report;
 use comfy_table::CellAlignment;
 use serde::Serialize;
@@ -51,10 +50,14 @@ impl Work for Certifying<'_> {
         let limit = args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
-        let problem = read_problem(backend, &args.problem, &admit)?;
+        let request = Request {
+            needs_target: true,
+            admit: &admit,
+            tell: &report::tell,
+        };
+        let problem = read_problem(backend, &args.problem, &request)?;
         // In double precision: an answer may be finer than its problem.
-        let points = Vectors::<f64>::new(read_x(&args.result)?);
-        problem.check_points(&args.result, "x", problem.network.inputs(), &points)?;
+        let points: Vectors<f64> = problem.read_points(&args.result, "x")?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
@@ -203,8 +206,9 @@ pub(crate) fn text<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Strin
         .iter()
         .map(|(kind, n)| format!("{n} {kind}"))
         .collect();
-    format!(
-        "{table}\n\n{reasons}{certified} of {count} certified: {}\n",
-        kinds.join(", ")
-    )
+    let kinds = match kinds.is_empty() {
+        true => String::new(),
+        false => format!(": {}", kinds.join(", ")),
+    };
+    format!("{table}\n\n{reasons}{certified} of {count} certified{kinds}\n")
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
-use crate::problem_file::{Problem, Vectors, read_problem};
+use crate::problem_file::{Problem, Request, Vectors, read_problem};
 use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Campaign;
 use crate::spill::Spill;
@@ -121,10 +121,10 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
         checkpoint,
         aside: out.folder(),
     };
-    let all = dispatch(&args.problem, inverting)?;
+    let (inputs, all) = dispatch(&args.problem, inverting)?;
     let outcomes = &all.solved;
 
-    let result = out.stage(|file| result_file::write(&all, args.problem.precision, file))?;
+    let result = out.stage(|file| result_file::write(&all, inputs, args, file))?;
     let mut staged = vec![result];
     if let Some(file) = &trace_file {
         let table = trace::csv(outcomes);
@@ -189,9 +189,10 @@ struct Inverting<'a> {
 }
 
 impl Work for Inverting<'_> {
-    type Output = Outcomes;
+    /// d, and what came out.
+    type Output = (usize, Outcomes);
 
-    fn on<B: Library>(self, backend: B) -> Result<Outcomes, Error> {
+    fn on<B: Library>(self, backend: B) -> Result<Self::Output, Error> {
         let Self {
             args,
             checkpoint,
@@ -205,7 +206,17 @@ impl Work for Inverting<'_> {
             let needed = |workers| shapes.inversion_bytes::<B::Scalar>(args, workers);
             memory::most_workers(path, &needed, threads, limit).map(|most| workers.set(most))
         };
-        let mut problem = read_problem(backend, &args.problem, &admit)?;
+        let tell = |words: &str| {
+            if !args.quiet {
+                report::tell(words);
+            }
+        };
+        let request = Request {
+            needs_target: true,
+            admit: &admit,
+            tell: &tell,
+        };
+        let mut problem = read_problem(backend, &args.problem, &request)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let fingerprint = checkpoint
@@ -244,7 +255,7 @@ impl Work for Inverting<'_> {
             probabilities: Spill::new(&aside, network.outcomes()),
             log,
         };
-        campaign.run()
+        Ok((network.inputs(), campaign.run()?))
     }
 }
 

@@ -56,21 +56,35 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Reads a problem from an `.npz` archive, of which no array that needs more than `limit` bytes
-/// with the others is allocated, and checks it.
+/// with the others is allocated, and checks it; with `--names auto` where `guesses_names`.
 ///
 /// # Errors
 /// What the command would say.
-pub fn check_problem(archive: impl Read + Seek, limit: u64) -> Result<(), String> {
+pub fn check_problem(
+    archive: impl Read + Seek,
+    guesses_names: bool,
+    limit: u64,
+) -> Result<(), String> {
+    let names = match guesses_names {
+        true => args::Names::Auto,
+        false => args::Names::Own,
+    };
     let within = |shapes: &memory::Shapes| {
         let needed = shapes.problem_bytes::<f64>();
         memory::check(Path::new("PROBLEM.npz"), needed, Some(limit))
+    };
+    let request = problem_file::Request {
+        needs_target: true,
+        admit: &within,
+        tell: &|_| {},
     };
     problem_file::read_problem_from(
         Faer::<f64>::sequential(),
         Path::new("PROBLEM.npz"),
         archive,
+        names,
         None,
-        &within,
+        &request,
     )
     .map(|_| ())
     .map_err(|error| error.one_line())

@@ -1,10 +1,17 @@
 //! The problem in an `.npz` file, its network in the matrices of a backend.
 
-use crate::args::{ProblemArgs, Start};
-use crate::array::{Array, ArrayShapes, Expected, Stored, open_npz, read_npy, read_npz};
+mod arrays;
+mod contents;
+mod names;
+mod orientation;
+
+use crate::args::{Names, ProblemArgs, Start};
+use crate::array::{Array, Stored, Types, open_npz, read_points};
 use crate::error::{Error, in_file};
 use crate::memory::Shapes;
 use crate::targets::{RowsFile, Targets};
+use arrays::{ARRAYS, FIRST, FIRST_BIAS, SECOND, SECOND_BIAS, STARTS, TARGETS, WEIGHTS};
+use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -41,8 +48,10 @@ impl<T: Scalar> Vectors<T> {
 
     /// Takes an array of shape (length) or (K, length).
     pub(crate) fn new(array: Array<T>) -> Self {
-        let count = (array.shape.len() == 2).then(|| array.shape[0]);
-        let length = array.values.len() / count.unwrap_or(1);
+        let (count, length) = match array.shape[..] {
+            [count, length] => (Some(count), length),
+            _ => (None, array.values.len()),
+        };
         Self {
             length,
             count,
@@ -68,77 +77,33 @@ pub(crate) struct Problem<B: LinearBackend> {
     pub(crate) targets: Targets<B::Scalar>,
     /// x0 of the file.
     pub(crate) starts: Option<Vectors<B::Scalar>>,
+    /// Which types of entries other files may have.
+    types: Types,
 }
 
-const MATRIX: &[usize] = &[2];
-const VECTOR: &[usize] = &[1];
-const VECTORS: &[usize] = &[1, 2];
+/// What is asked of a problem, and what is to happen before it is read.
+pub(crate) struct Request<'a> {
+    /// Whether there must be a b.
+    pub(crate) needs_target: bool,
+    /// Asked whether to go on once the sizes are known, before anything of such a size is allocated.
+    pub(crate) admit: &'a dyn Fn(&Shapes) -> Result<(), Error>,
+    /// Told in a line what is read as what, where that is not plain from the names.
+    pub(crate) tell: &'a dyn Fn(&str),
+}
 
-/// The place of b among them.
-const TARGETS: usize = 2;
-
-/// What a problem file may hold.
-const ARRAYS: [Expected; 7] = [
-    Expected {
-        name: "A1",
-        shape: "(n, d)",
-        dimensions: MATRIX,
-        required: true,
-        is_matrix: true,
-    },
-    Expected {
-        name: "A2",
-        shape: "(m, n)",
-        dimensions: MATRIX,
-        required: true,
-        is_matrix: true,
-    },
-    Expected {
-        name: "b",
-        shape: "(m,) or (K, m)",
-        dimensions: VECTORS,
-        required: true,
-        is_matrix: false,
-    },
-    Expected {
-        name: "c1",
-        shape: "(n,)",
-        dimensions: VECTOR,
-        required: false,
-        is_matrix: false,
-    },
-    Expected {
-        name: "c2",
-        shape: "(m,)",
-        dimensions: VECTOR,
-        required: false,
-        is_matrix: false,
-    },
-    Expected {
-        name: "w",
-        shape: "(m,)",
-        dimensions: VECTOR,
-        required: false,
-        is_matrix: false,
-    },
-    Expected {
-        name: "x0",
-        shape: "(d,) or (K, d)",
-        dimensions: VECTORS,
-        required: false,
-        is_matrix: false,
-    },
-];
-
-/// Reads and checks a problem. `admit` is asked whether to go on once the sizes are known, before
-/// anything of such a size is allocated.
+/// Reads and checks a problem.
 pub(crate) fn read_problem<B: LinearBackend>(
     backend: B,
     args: &ProblemArgs,
-    admit: &dyn Fn(&Shapes) -> Result<(), Error>,
+    request: &Request<'_>,
 ) -> Result<Problem<B>, Error> {
-    let targets = args.targets.as_deref().map(RowsFile::open).transpose()?;
-    read_problem_from(backend, &args.path, open_npz(&args.path)?, targets, admit)
+    let types = args.names.types();
+    let targets = args.targets.as_deref();
+    let targets = targets
+        .map(|path| RowsFile::open(path, types))
+        .transpose()?;
+    let archive = open_npz(&args.path)?;
+    read_problem_from(backend, &args.path, archive, args.names, targets, request)
 }
 
 /// The same from an archive that is open, with the targets of another file in the place of b.
@@ -146,27 +111,26 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     backend: B,
     path: &Path,
     archive: R,
+    names: Names,
     targets: Option<RowsFile>,
-    admit: &dyn Fn(&Shapes) -> Result<(), Error>,
+    request: &Request<'_>,
 ) -> Result<Problem<B>, Error> {
-    let mut expected = ARRAYS;
-    expected[TARGETS].required = targets.is_none();
-    let admit = |shapes: &ArrayShapes| admit(&declared(shapes, targets.as_ref()));
-    let arrays: [Option<Stored<B>>; 7] = read_npz(&backend, path, archive, &expected, &admit)?
-        .try_into()
-        .map_err(|_| Error::content(path, "another number of arrays", "seven at most"))?;
-    let [
-        Some(Stored::Matrix(a1)),
-        Some(Stored::Matrix(a2)),
-        others @ ..,
-    ] = arrays
-    else {
-        return Err(Error::content(path, "an array is missing", "A1, A2 and b"));
+    let needs_target = request.needs_target && targets.is_none();
+    let length = targets.as_ref().map(|file| file.length() as u64);
+    let mut contents = Contents::look(path, archive, names, needs_target, length)?;
+    if names == Names::Auto {
+        (request.tell)(&contents.story());
+    }
+    (request.admit)(&declared(&contents, targets.as_ref()))?;
+    let mut matrix = |slot| match contents.read(&backend, slot)? {
+        Some(Stored::Matrix(matrix)) => Ok(matrix),
+        _ => Err(Error::content(path, "a layer is missing", "A1 and A2")),
     };
-    let [b, c1, c2, w, x0] = others.map(|array| match array {
-        Some(Stored::Values(array)) => Some(array),
-        _ => None,
-    });
+    let (a1, a2) = (matrix(FIRST)?, matrix(SECOND)?);
+    let mut values = |slot| match contents.read(&backend, slot)? {
+        Some(Stored::Values(array)) => Ok(Some(array)),
+        _ => Ok(None),
+    };
     let (inputs, hidden) = (backend.ncols(&a1), backend.nrows(&a1));
     let (outcomes, columns) = (backend.nrows(&a2), backend.ncols(&a2));
     if columns != hidden {
@@ -174,22 +138,31 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         let expected = format!("(m, {hidden}), a column for each row of A1");
         return Err(Error::content(path, found, &expected));
     }
-    let optional = |name, array: Option<Array<B::Scalar>>, length: usize| match array {
+    let mut vector = |slot, length: usize| match values(slot)? {
         Some(array) if array.values.len() != length => {
+            let name = ARRAYS[slot].name;
             let found = format!("{name} has shape ({},)", array.values.len());
             Err(Error::content(path, found, &format!("({length},)")))
         }
-        array => Ok(array.map(|array| array.values)),
+        array => Ok(array.map(|array: Array<B::Scalar>| array.values)),
     };
-    let bias1 = optional("c1", c1, hidden)?.unwrap_or_else(|| vec![B::Scalar::zero(); hidden]);
-    let bias2 = optional("c2", c2, outcomes)?.unwrap_or_else(|| vec![B::Scalar::zero(); outcomes]);
+    let zeros = |length| vec![B::Scalar::zero(); length];
+    let bias1 = vector(FIRST_BIAS, hidden)?.unwrap_or_else(|| zeros(hidden));
+    let bias2 = vector(SECOND_BIAS, outcomes)?.unwrap_or_else(|| zeros(outcomes));
+    let weights = vector(WEIGHTS, outcomes)?;
+    let b = match targets {
+        Some(_) => None,
+        None => values(TARGETS)?,
+    };
+    let starts = values(STARTS)?;
     let problem = Problem {
         network: TwoLayer::new(backend, a1, a2)
             .and_then(|network| network.with_biases(bias1, bias2))
             .map_err(in_file(path, None))?,
-        weights: optional("w", w, outcomes)?,
+        weights,
         targets: Targets::new(path, b, targets, outcomes)?,
-        starts: x0.map(Vectors::new),
+        starts: starts.map(Vectors::new),
+        types: names.types(),
     };
     if let Some(starts) = &problem.starts {
         problem.check_points(path, "x0", inputs, starts)?;
@@ -198,23 +171,26 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
 }
 
 /// The sizes by the shapes of A1, A2, b and x0; that they fit together is checked later.
-fn declared(shapes: &ArrayShapes, targets: Option<&RowsFile>) -> Shapes {
-    let length = |array: usize, dimension: usize| {
-        let shape = shapes.get(array).and_then(|shape| shape.as_deref());
+fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) -> Shapes {
+    let length = |slot: usize, dimension: usize| {
+        let shape = contents.shape(slot);
         shape.and_then(|shape| shape.get(dimension)).copied()
     };
     // A vector is one row.
-    let rows = |array| length(array, 1).and(length(array, 0)).unwrap_or(1);
+    let rows = |slot| length(slot, 1).and(length(slot, 0)).unwrap_or(1);
     Shapes {
-        inputs: length(0, 1).unwrap_or(1),
-        hidden: length(0, 0).max(length(1, 1)).unwrap_or(1),
-        outcomes: length(1, 0)
+        inputs: length(FIRST, 1).unwrap_or(1),
+        hidden: length(FIRST, 0).max(length(SECOND, 1)).unwrap_or(1),
+        outcomes: length(SECOND, 0)
             .max(length(TARGETS, 1))
             .max(length(TARGETS, 0))
             .unwrap_or(1),
         targets: targets.map_or(rows(TARGETS), |file| file.rows() as u64),
-        targets_read: length(TARGETS, 0).map_or(0, |_| rows(TARGETS)),
-        starts: rows(6),
+        targets_read: match (targets, contents.shape(TARGETS)) {
+            (None, Some(_)) => rows(TARGETS),
+            _ => 0,
+        },
+        starts: rows(STARTS),
     }
 }
 
@@ -234,36 +210,29 @@ impl<B: LinearBackend> Problem<B> {
         }
     }
 
-    /// Reads one point for all problems or one for each from an `.npy` file.
-    pub(crate) fn read_points(
+    /// Reads one point for all problems or one for each, in any precision, from an `.npy` file or a
+    /// RESULT.npz.
+    pub(crate) fn read_points<P: Scalar>(
         &self,
         path: &Path,
         name: &'static str,
-    ) -> Result<Vectors<B::Scalar>, Error> {
-        let shape = "(d,) or (K, d)";
-        let expected = Expected {
-            name,
-            shape,
-            dimensions: VECTORS,
-            required: true,
-            is_matrix: false,
-        };
-        let points = Vectors::new(read_npy(path, &expected)?);
+    ) -> Result<Vectors<P>, Error> {
+        let points = Vectors::new(read_points(path, name, self.types)?);
         self.check_points(path, name, self.network.inputs(), &points)?;
         Ok(points)
     }
 
-    /// How many problems there are with these points: K of b, else K of the points, else one.
+    /// How many problems there are with these points: K of b, else K of the points, else one. No
+    /// targets, or no points, are no problems.
     pub(crate) fn count<P>(&self, points: &Vectors<P>) -> usize {
-        if self.targets.len() > 1 {
-            self.targets.len()
-        } else {
-            points.count.unwrap_or(1)
+        match self.targets.len() {
+            1 => points.count.unwrap_or(1),
+            targets => targets,
         }
     }
 
     /// Checks that there is one point for all problems or one for each, in any precision.
-    pub(crate) fn check_points<P: Scalar>(
+    fn check_points<P: Scalar>(
         &self,
         path: &Path,
         name: &str,
@@ -275,7 +244,13 @@ impl<B: LinearBackend> Problem<B> {
         if points.length == inputs && fits {
             return Ok(());
         }
-        let found = format!("{name} has shape {}", points.shape());
+        let looks_transposed = points.length != inputs && points.count == Some(inputs);
+        let hint = if looks_transposed {
+            " and looks transposed"
+        } else {
+            ""
+        };
+        let found = format!("{name} has shape {}{hint}", points.shape());
         let rows = if targets == 1 {
             "K".into()
         } else {

@@ -204,7 +204,11 @@ impl Totals {
             loss_at_most: LEVELS
                 .map(|level| (format!("{level:e}"), reached(level)))
                 .into(),
-            solve_seconds: outcomes.iter().map(|o| o.seconds).sum(),
+            // A sum of nothing would be −0.
+            solve_seconds: outcomes
+                .iter()
+                .map(|o| o.seconds)
+                .fold(0.0, |sum, s| sum + s),
         }
     }
 }
@@ -312,14 +316,16 @@ fn summary(all: &Outcomes) -> String {
             format!("≤ {level:e} for {count}")
         })
         .collect();
+    let losses = match totals.targets {
+        0 => String::new(),
+        _ => format!(
+            "loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n",
+            reached.join(", ")
+        ),
+    };
     format!(
         "{} of {} converged in {} iterations and {:.2} s of solving ({:.2} s of time)\n\
-         loss: least {min:.2e}, median {median:.2e}, 90% {p90:.2e}, largest {max:.2e}; {}\n{starts}",
-        totals.converged,
-        totals.targets,
-        totals.iterations,
-        totals.solve_seconds,
-        all.wall_seconds,
-        reached.join(", "),
+         {losses}{starts}",
+        totals.converged, totals.targets, totals.iterations, totals.solve_seconds, all.wall_seconds,
     )
 }

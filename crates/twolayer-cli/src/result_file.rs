@@ -1,33 +1,37 @@
 //! RESULT.npz.
 
-use crate::args::Precision;
+use crate::args::{InvertArgs, Precision};
 use crate::invert::{Outcome, Outcomes};
 use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use twolayer_certificate::Verdict;
 use zip::write::SimpleFileOptions;
 
-/// Writes the whole file: floating point arrays in the precision of the solve. No array is in
-/// memory for it.
-pub(crate) fn write(all: &Outcomes, precision: Precision, file: &mut File) -> io::Result<()> {
-    match precision {
-        Precision::F32 => archive(all, |value| value as f32, file),
-        Precision::F64 => archive(all, |value| value, file),
+/// Writes the whole file: floating point arrays in the precision of the solve, x of so many `inputs`.
+/// No array is in memory for it.
+pub(crate) fn write(
+    all: &Outcomes,
+    inputs: usize,
+    args: &InvertArgs,
+    file: &mut File,
+) -> io::Result<()> {
+    match args.problem.precision {
+        Precision::F32 => archive(all, inputs, args.certify, |value| value as f32, file),
+        Precision::F64 => archive(all, inputs, args.certify, |value| value, file),
     }
 }
 
 fn archive<T: AutoSerialize>(
     all: &Outcomes,
+    inputs: usize,
+    has_certificates: bool,
     narrow: impl Fn(f64) -> T + Copy,
     file: &mut File,
 ) -> io::Result<()> {
     let outcomes = &all.solved;
     let targets = outcomes.len();
-    let inputs = outcomes.first().map_or(0, |o| o.x.len());
-    let classes = match targets {
-        0 => 0,
-        _ => all.probabilities.length(),
-    };
+    let classes = all.probabilities.length();
     let mut file = Archive {
         zip: zip::ZipWriter::new(BufWriter::new(file)),
     };
@@ -48,10 +52,9 @@ fn archive<T: AutoSerialize>(
     )?;
     let converged = outcomes.iter().map(|o| u8::from(o.status.is_converged()));
     file.add("converged", &[targets], converged)?;
-    // All or none: certificates are asked for all targets of a call.
-    let verdicts: Vec<_> = outcomes.iter().filter_map(|o| o.verdict.as_ref()).collect();
-    if !verdicts.is_empty() {
-        let certificates = || verdicts.iter().map(|verdict| verdict.certificate());
+    if has_certificates {
+        let verdicts = || outcomes.iter().map(|o| o.verdict.as_ref());
+        let certificates = || verdicts().map(|verdict| verdict.and_then(Verdict::certificate));
         let certified = certificates().map(|c| u8::from(c.is_some()));
         file.add("certified", &[targets], certified)?;
         // In double precision whatever that of the solve: rounded, it would not be a bound.

@@ -1,10 +1,9 @@
 //! The targets of a problem: in memory, or in a file of their own that is read one by one.
 
-use crate::array::{Array, Expected, Header, open_npy};
+use crate::array::{Array, Expected, Number, Types, open_npy};
 use crate::error::{Error, in_file};
 use crate::problem_file::Vectors;
-use npyz::{NpyFile, NpyHeader, Order};
-use std::fmt;
+use npyz::Order;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -24,10 +23,13 @@ enum Source<T> {
     Memory(Vectors<T>),
     /// A file, of which one row at a time is in memory.
     File(RowsFile),
+    /// No target is known, and none was needed.
+    Absent,
 }
 
 impl<T: Scalar> Targets<T> {
-    /// Takes the targets of the file, else b of the problem at `path`, and checks every one.
+    /// Takes the targets of the file, else b of the problem at `path`, and checks every one. Where
+    /// there is neither, asking for a target is an error.
     pub(crate) fn new(
         path: &Path,
         b: Option<Array<T>>,
@@ -44,10 +46,21 @@ impl<T: Scalar> Targets<T> {
                 let (length, shape) = (vectors.length, vectors.shape());
                 (path.into(), Source::Memory(vectors), length, shape)
             }
-            (None, None) => return Err(Error::content(path, "array b is missing", "b")),
+            (None, None) => {
+                return Ok(Self {
+                    path: path.into(),
+                    source: Source::Absent,
+                });
+            }
         };
         if length != outcomes {
-            let found = format!("b has shape {shape}");
+            let looks_transposed = shape.starts_with(&format!("({outcomes}, "));
+            let hint = if looks_transposed {
+                " and looks transposed"
+            } else {
+                ""
+            };
+            let found = format!("b has shape {shape}{hint}");
             let expected = format!("({outcomes},) or (K, {outcomes}), an entry for each row of A2");
             return Err(Error::content(&path, found, &expected));
         }
@@ -64,7 +77,13 @@ impl<T: Scalar> Targets<T> {
         match &self.source {
             Source::Memory(vectors) => vectors.count.unwrap_or(1),
             Source::File(file) => file.rows,
+            Source::Absent => 1,
         }
+    }
+
+    /// Whether there is no target.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.source, Source::Absent)
     }
 
     /// The target of problem `index`, and its number where there are several.
@@ -72,6 +91,7 @@ impl<T: Scalar> Targets<T> {
         let one_of_several = match &self.source {
             Source::Memory(vectors) => vectors.count.is_some(),
             Source::File(_) => true,
+            Source::Absent => false,
         };
         let row = if self.len() == 1 { 0 } else { index };
         (row, one_of_several.then_some(row))
@@ -83,6 +103,7 @@ impl<T: Scalar> Targets<T> {
         match &self.source {
             Source::Memory(vectors) => Ok(vectors.get(row).to_vec()),
             Source::File(file) => file.read(row),
+            Source::Absent => Err(Error::content(&self.path, "array b is missing", "b")),
         }
     }
 
@@ -94,64 +115,54 @@ impl<T: Scalar> Targets<T> {
 }
 
 /// The rows of a matrix in an `.npy` file, which stays there.
+#[derive(Debug)]
 pub(crate) struct RowsFile {
     path: PathBuf,
     /// Workers read their rows one after the other.
     file: Mutex<File>,
-    header: NpyHeader,
-    item_size: u64,
+    number: Number,
     /// Where the first row begins.
     start: u64,
     rows: usize,
     length: usize,
 }
 
-// Not derived: npyz's header has none.
-impl fmt::Debug for RowsFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RowsFile")
-            .field("path", &self.path)
-            .field("rows", &self.rows)
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
-
 impl RowsFile {
     /// Opens a file and checks that it is what its header says.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, types: Types) -> Result<Self, Error> {
         let expected = Expected {
             name: "b",
             shape: "(K, m)",
             dimensions: &[2],
             required: true,
             is_matrix: false,
+            may_be_none: true,
         };
-        let (file, header) = open_npy(path, &expected)?;
-        let Header {
-            npy,
-            item_size,
-            start,
-        } = header;
-        if npy.order() != Order::C && !npy.shape().contains(&1) {
+        let (file, header) = open_npy(path, &expected, types)?;
+        // A dimension is at most the length of the file, or there are no entries.
+        let [rows, length] = [0, 1].map(|dimension| header.shape[dimension] as usize);
+        if header.order != Order::C && rows > 1 && length > 1 {
             let expected = "C order, as numpy.ascontiguousarray makes it: rows are read one by one";
             return Err(Error::content(path, "b is in Fortran order", expected));
         }
-        // A dimension is at most the length of the file.
-        let [rows, length] = [0, 1].map(|dimension| npy.shape()[dimension] as usize);
         Ok(Self {
             path: path.into(),
             file: Mutex::new(file),
-            header: npy,
-            item_size,
-            start,
+            number: header.number,
+            start: header.start,
             rows,
             length,
         })
     }
 
+    /// K.
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// m.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 
     fn shape(&self) -> String {
@@ -159,31 +170,23 @@ impl RowsFile {
     }
 
     fn read<T: Scalar>(&self, row: usize) -> Result<Vec<T>, Error> {
-        let values = self.bytes(row).and_then(|bytes| self.decode(&bytes));
-        values.map_err(|source| Error::Read {
+        let bytes = self.bytes(row).map_err(|source| Error::Read {
             path: self.path.clone(),
             source,
-        })
+        })?;
+        let number = |item: &[u8]| {
+            let mut eight = [0; 8];
+            eight[..item.len()].copy_from_slice(item);
+            T::of(self.number.read(eight))
+        };
+        Ok(bytes.chunks_exact(self.number.size()).map(number).collect())
     }
 
     fn bytes(&self, row: usize) -> io::Result<Vec<u8>> {
-        let size = self.item_size * self.length as u64;
-        let mut bytes = vec![0; size as usize];
+        let mut bytes = vec![0; self.number.size() * self.length];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.start + row as u64 * size))?;
+        file.seek(SeekFrom::Start(self.start + (row * bytes.len()) as u64))?;
         file.read_exact(&mut bytes)?;
         Ok(bytes)
-    }
-
-    fn decode<T: Scalar>(&self, bytes: &[u8]) -> io::Result<Vec<T>> {
-        let file = NpyFile::with_header(self.header.clone(), bytes);
-        if self.item_size == 4 {
-            let data = file.data::<f32>().map_err(io::Error::other)?;
-            let values = data.take(self.length);
-            values.map(|v| v.map(|v| T::of(f64::from(v)))).collect()
-        } else {
-            let data = file.data::<f64>().map_err(io::Error::other)?;
-            data.take(self.length).map(|v| v.map(T::of)).collect()
-        }
     }
 }

@@ -157,7 +157,159 @@ fn unknown_and_missing_arrays_are_refused() {
 #[test]
 fn empty_arrays_are_refused() {
     assert_problem_refused(&problem().with("A1", &[0, D], &[]), &["A1", "(0, 3)"]);
-    assert_problem_refused(&problem().with("b", &[0, M], &[]), &["b", "(0, 6)"]);
+    // No targets are none; targets of no outcomes are a mistake.
+    assert_problem_refused(&problem().with("b", &[2, 0], &[]), &["b", "(2, 0)"]);
+    assert_problem_refused(&problem().with("b", &[0], &[]), &["b", "(0,)"]);
+    assert_problem_refused(
+        &problem().with("b", &[0, 5], &[]),
+        &["b", "(0, 5)", "(K, 6)"],
+    );
+    let starts = problem().with("x0", &[0, D], &[]);
+    assert_problem_refused(&starts, &["x0", "(0, 3)", "(2, 3)"]);
+}
+
+#[test]
+fn arrays_that_look_transposed_are_told() {
+    let (a1, a2) = (spread(24, 1, 2.0), spread(48, 60, 3.0));
+    let first = problem().with("A1", &[D, N], &a1);
+    assert_problem_refused(
+        &first,
+        &["A1 looks transposed", "(3, 8)", "(8, 3)", "--names auto"],
+    );
+    let second = problem().with("A2", &[N, M], &a2);
+    assert_problem_refused(&second, &["A2 looks transposed", "(8, 6)", "(6, 8)"]);
+    let both = first.with("A2", &[N, M], &a2);
+    assert_problem_refused(&both, &["A1 and A2 look transposed", "(3, 8)", "(8, 6)"]);
+    let b = problem().with("b", &[M, 2], &[1.0 / 6.0; 12]);
+    assert_problem_refused(&b, &["b has shape (6, 2) and looks transposed", "(K, 6)"]);
+    let starts = problem().with("x0", &[D, 2], &[0.0; 6]);
+    assert_problem_refused(
+        &starts,
+        &["x0 has shape (3, 2) and looks transposed", "(2, 3)"],
+    );
+}
+
+#[test]
+fn what_is_no_file_is_told_by_its_kind() {
+    let desk = Desk::new(&problem());
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    let invert = |problem| ["invert", problem, "--out", "r.npz"];
+    let refused = |arguments: &[&str], words: &[&str]| {
+        let output = desk.run(arguments);
+        assert_code(&output, 2);
+        let message = stderr(&output);
+        assert_eq!(message.lines().count(), 1, "{message}");
+        for word in words {
+            assert!(message.contains(word), "no {word:?} in: {message}");
+        }
+    };
+    let words = ["folder: cannot be read: it is a folder; expected a file"];
+    refused(&invert("folder"), &words);
+    for option in ["--targets", "--start"] {
+        refused(
+            &[&invert("problem.npz")[..], &[option, "folder"]].concat(),
+            &words,
+        );
+    }
+    refused(&["evaluate", "problem.npz", "--at", "folder"], &words);
+    refused(&["certify", "problem.npz", "folder"], &words);
+    let labels = ["evaluate", "problem.npz", "--at", "x", "--labels", "folder"];
+    refused(&labels, &words);
+    #[cfg(unix)]
+    {
+        let made = std::process::Command::new("mkfifo")
+            .arg(desk.path("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        refused(&invert("pipe"), &["it is a pipe; expected a file"]);
+        refused(&invert("/dev/null"), &["it is a device; expected a file"]);
+    }
+}
+
+#[test]
+fn one_format_in_the_place_of_the_other_is_told() {
+    let desk = Desk::new(&problem());
+    desk.write("one.npy", &Storage::PLAIN.array(&[D], &[0.0; 3]));
+    desk.write("nothing", b"");
+    desk.write("words", b"hello");
+    let problem_is = |name: &str| {
+        std::fs::copy(desk.path(name), desk.path("problem.npz")).unwrap();
+    };
+    let archive = desk.read("problem.npz");
+    assert_refused(
+        &desk,
+        &["--targets", "problem.npz"],
+        &["archive of arrays", ".npy"],
+    );
+    assert_refused(&desk, &["--targets", "nothing"], &["it is empty", ".npy"]);
+    assert_refused(
+        &desk,
+        &["--start", "nothing"],
+        &["it is empty", "RESULT.npz"],
+    );
+    assert_refused(&desk, &["--start", "words"], &["no array", "RESULT.npz"]);
+    // An archive, and no result.
+    desk.write("start.npz", &archive);
+    assert_refused(
+        &desk,
+        &["--start", "start.npz"],
+        &["start.npz", "array x is missing"],
+    );
+    problem_is("one.npy");
+    assert_refused(&desk, &[], &["one array (.npy)", "an .npz file"]);
+    problem_is("nothing");
+    assert_refused(&desk, &[], &["it is empty", "an .npz file"]);
+}
+
+#[test]
+fn members_of_archives_are_told_apart() {
+    let stored = zip::CompressionMethod::Stored;
+    let members = |rename: &dyn Fn(&str) -> String| -> Vec<(String, Vec<u8>)> {
+        let members = problem().members.into_iter();
+        members
+            .map(|member| (rename(&member.name), member.bytes))
+            .collect()
+    };
+    let desk = Desk::new(&problem());
+    let in_folder = members(&|name| format!("net/{name}.npy"));
+    desk.write("problem.npz", &common::archive(&in_folder, stored));
+    assert_refused(&desk, &[], &["\"net/A1\"", "in no folder of the archive"]);
+    let mut twice = members(&|name| format!("{name}.npy"));
+    twice.push(("A1".into(), twice[0].1.clone()));
+    desk.write("problem.npz", &common::archive(&twice, stored));
+    assert_refused(&desk, &[], &["two arrays are called A1"]);
+}
+
+#[test]
+fn other_types_are_told_by_their_names() {
+    for (descr, size, name) in [
+        ("'|b1'", 1, "bool"),
+        ("'<c16'", 16, "complex128"),
+        ("'|S4'", 4, "string"),
+        ("'<U1'", 4, "string"),
+        ("'|O'", 8, "object"),
+        ("[('a', '<f8')]", 8, "record"),
+        ("'<f16'", 16, "float128"),
+        ("'|V1'", 1, "|V1"),
+    ] {
+        let mut problem = problem();
+        problem.set(
+            "A1",
+            common::raw_npy(descr, false, "(8, 3)", &vec![0; 24 * size]),
+        );
+        let desk = Desk::new(&problem);
+        assert_refused(&desk, &[], &["A1 has dtype", name, "f32 or f64"]);
+        // With no hint at an option that would not read it either.
+        assert!(!stderr(&desk.invert(&[])).contains("--names"));
+        assert_refused(
+            &desk,
+            &["--names", "auto"],
+            &["A1 has dtype", name, "integers"],
+        );
+    }
+    let mut scalar = problem();
+    scalar.set("b", common::raw_npy("'<f8'", false, "()", &[0; 8]));
+    assert_problem_refused(&scalar, &["b has shape ()", "(K, m)"]);
 }
 
 #[test]

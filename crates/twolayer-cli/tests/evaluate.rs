@@ -99,3 +99,77 @@ fn labels_that_do_not_fit_are_refused() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn without_a_target_there_are_outputs_alone() {
+    let desk = desk();
+    let with_target = evaluate(&desk, &["--report", "json"]);
+    let mut problem = Problem::new(Storage::PLAIN);
+    problem.remove("b");
+    desk.write("problem.npz", &problem.bytes());
+    let output = evaluate(&desk, &["--report", "json"]);
+    assert_code(&output, 0);
+    let parse = |output| -> Value { serde_json::from_str(&stdout(output)).unwrap() };
+    let (with, without) = (parse(&with_target), parse(&output));
+    assert_eq!(without["targets"].as_array().unwrap().len(), 2);
+    for k in 0..2 {
+        assert!(without["targets"][k].get("loss").is_none());
+        for place in 0..5 {
+            let [a, b] = [&with, &without].map(|report| &report["targets"][k]["outcomes"][place]);
+            assert_eq!(
+                (&a["index"], &a["probability"]),
+                (&b["index"], &b["probability"])
+            );
+            assert!(b.get("target_probability").is_none());
+        }
+    }
+    let table = evaluate(&desk, &[]);
+    assert_code(&table, 0);
+    let text = stdout(&table);
+    assert!(
+        text.contains("probability") && !text.contains("loss"),
+        "{text}"
+    );
+    // The targets of a file serve as well.
+    let b = Problem::new(Storage::PLAIN);
+    let b = b.members.iter().find(|member| member.name == "b").unwrap();
+    desk.write("b.npy", &b.bytes);
+    let output = evaluate(&desk, &["--report", "json", "--targets", "b.npy"]);
+    assert_eq!(parse(&output), with);
+    // To invert and to certify is another matter.
+    assert_code(&desk.invert(&[]), 2);
+}
+
+#[test]
+fn points_are_read_from_a_result_too() {
+    let desk = desk();
+    assert_code(&desk.invert(&[]), 0);
+    let losses = desk.result().values::<f64>("loss");
+    let arguments = [
+        "evaluate",
+        "problem.npz",
+        "--at",
+        "result.npz",
+        "--report",
+        "json",
+    ];
+    let output = desk.run(&arguments);
+    assert_code(&output, 0);
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    for (k, &loss) in losses.iter().enumerate() {
+        assert_eq!(report["targets"][k]["loss"].as_f64(), Some(loss));
+    }
+    // What was found is where a solve is over at once.
+    let again = [
+        "invert",
+        "problem.npz",
+        "--start",
+        "result.npz",
+        "--out",
+        "again.npz",
+    ];
+    assert_code(&desk.run(&again), 0);
+    let again = common::ResultFile::parse(&desk.read("again.npz"));
+    assert_eq!(again.values::<i64>("iterations"), [0, 0]);
+    assert_eq!(again.values::<f64>("x"), desk.result().values::<f64>("x"));
+}

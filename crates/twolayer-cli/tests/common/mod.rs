@@ -69,6 +69,32 @@ pub fn npy<T: AutoSerialize>(shape: &[u64], values: Vec<T>, order: Order) -> Vec
     bytes
 }
 
+/// An archive with these members.
+pub fn archive(members: &[(String, Vec<u8>)], compression: CompressionMethod) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(compression);
+    for (name, bytes) in members {
+        zip.start_file(name.as_str(), options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// An array in NumPy's format whose header says anything.
+pub fn raw_npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+    let order = if fortran { "True" } else { "False" };
+    let mut header = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}");
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
 /// A problem that can be solved, and parts of which a test exchanges.
 pub struct Problem {
     pub members: Vec<Member>,
@@ -164,13 +190,9 @@ impl Problem {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let options = SimpleFileOptions::default().compression_method(self.compression);
-        for Member { name, bytes } in &self.members {
-            zip.start_file(format!("{name}.npy"), options).unwrap();
-            zip.write_all(bytes).unwrap();
-        }
-        zip.finish().unwrap().into_inner()
+        let named = |member: &Member| (format!("{}.npy", member.name), member.bytes.clone());
+        let members: Vec<_> = self.members.iter().map(named).collect();
+        archive(&members, self.compression)
     }
 }
 

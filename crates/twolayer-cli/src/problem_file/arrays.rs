@@ -1,0 +1,67 @@
+//! What a problem file may hold.
+
+use crate::array::Expected;
+
+const MATRIX: &[usize] = &[2];
+const VECTOR: &[usize] = &[1];
+const VECTORS: &[usize] = &[1, 2];
+
+pub(super) const COUNT: usize = 7;
+
+// The places of some in the list.
+pub(super) const FIRST: usize = 0;
+pub(super) const SECOND: usize = 1;
+pub(super) const TARGETS: usize = 2;
+pub(super) const FIRST_BIAS: usize = 3;
+pub(super) const SECOND_BIAS: usize = 4;
+pub(super) const WEIGHTS: usize = 5;
+pub(super) const STARTS: usize = 6;
+
+pub(super) const ARRAYS: [Expected; COUNT] = [
+    Expected {
+        name: "A1",
+        shape: "(n, d)",
+        dimensions: MATRIX,
+        required: true,
+        is_matrix: true,
+        may_be_none: false,
+    },
+    Expected {
+        name: "A2",
+        shape: "(m, n)",
+        dimensions: MATRIX,
+        required: true,
+        is_matrix: true,
+        may_be_none: false,
+    },
+    Expected {
+        name: "b",
+        shape: "(m,) or (K, m)",
+        dimensions: VECTORS,
+        required: true,
+        is_matrix: false,
+        may_be_none: true,
+    },
+    optional_vector("c1", "(n,)"),
+    optional_vector("c2", "(m,)"),
+    optional_vector("w", "(m,)"),
+    Expected {
+        name: "x0",
+        shape: "(d,) or (K, d)",
+        dimensions: VECTORS,
+        required: false,
+        is_matrix: false,
+        may_be_none: true,
+    },
+];
+
+const fn optional_vector(name: &'static str, shape: &'static str) -> Expected {
+    Expected {
+        name,
+        shape,
+        dimensions: VECTOR,
+        required: false,
+        is_matrix: false,
+        may_be_none: false,
+    }
+}

@@ -1,0 +1,254 @@
+//! Which array of a file is what, by their names.
+
+use super::arrays::{
+    ARRAYS, COUNT, FIRST, FIRST_BIAS, SECOND, SECOND_BIAS, STARTS, TARGETS, WEIGHTS,
+};
+use crate::array::{Defect, View};
+use std::collections::BTreeSet;
+
+/// For each array of a problem its place in the file.
+pub(super) type Places = [Option<usize>; COUNT];
+
+/// Arrays under this project's own names, and no others.
+pub(super) fn own(names: &[String]) -> Result<Places, Defect> {
+    let mut places = [None; COUNT];
+    for (place, name) in names.iter().enumerate() {
+        let Some(slot) = ARRAYS.iter().position(|array| array.name == name) else {
+            return Err(unknown(name));
+        };
+        take(&mut places, slot, place, names)?;
+    }
+    Ok(places)
+}
+
+fn unknown(name: &str) -> Defect {
+    let own: Vec<_> = ARRAYS.iter().map(|array| array.name).collect();
+    let folder = match name.contains('/') {
+        true => ", in no folder of the archive",
+        false => "",
+    };
+    Defect::new(
+        format!("unknown array {name:?}"),
+        format!(
+            "only {}{folder} (--names auto knows others)",
+            own.join(", ")
+        ),
+    )
+}
+
+/// Puts an array in its place, which must be free.
+fn take(places: &mut Places, slot: usize, place: usize, names: &[String]) -> Result<(), Defect> {
+    match places[slot].replace(place) {
+        None => Ok(()),
+        Some(other) if names[other] == names[place] => Err(Defect::new(
+            format!("two arrays are called {}", names[place]),
+            "each name once",
+        )),
+        Some(other) => Err(Defect::new(
+            format!(
+                "{:?} and {:?} can both be read as {}",
+                names[other], names[place], ARRAYS[slot].name
+            ),
+            "one of them",
+        )),
+    }
+}
+
+/// Arrays under names that people and other programs give them: b, w and x0 as they are, and of two
+/// numbered layers the weights and biases. So b1 is a bias, and b the target.
+pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
+    let mut parts = Vec::new();
+    let mut places = [None; COUNT];
+    for (place, name) in names.iter().enumerate() {
+        let as_it_is = [TARGETS, WEIGHTS, STARTS];
+        let slot = as_it_is.into_iter().find(|&slot| ARRAYS[slot].name == name);
+        match (slot, Part::of(name)) {
+            (Some(slot), _) => take(&mut places, slot, place, names)?,
+            (None, Some(part)) => parts.push((place, part)),
+            (None, None) => {
+                let found = format!("unknown array {name:?}");
+                return Err(Defect::new(found, KNOWN));
+            }
+        }
+    }
+    let weights = parts.iter().filter(|(_, part)| !part.is_bias);
+    let layers: BTreeSet<u64> = weights.map(|(_, part)| part.layer).collect();
+    let [first, second] = layers.iter().copied().collect::<Vec<_>>()[..] else {
+        let found = match layers.len() {
+            0 => "no array is called as the weights of a layer".to_owned(),
+            1 => "the weights of one layer only".to_owned(),
+            count => format!("the weights of {count} layers"),
+        };
+        return Err(Defect::new(found, format!("two layers: {KNOWN}")));
+    };
+    for (place, part) in parts {
+        let slot = match (part.layer, part.is_bias) {
+            (layer, false) if layer == first => FIRST,
+            (layer, true) if layer == first => FIRST_BIAS,
+            (layer, false) if layer == second => SECOND,
+            (layer, true) if layer == second => SECOND_BIAS,
+            (layer, _) => {
+                let found = format!("{:?} is a bias without weights", names[place]);
+                let expected = format!("biases of the layers {first} and {second}, or not {layer}");
+                return Err(Defect::new(found, expected));
+            }
+        };
+        take(&mut places, slot, place, names)?;
+    }
+    Ok(places)
+}
+
+/// For messages.
+const KNOWN: &str = "A1, A2, c1, c2, or W1, W2, b1, b2, or weights_0, biases_0, …, or coefs_0, \
+                     intercepts_0, …, or 0.weight, 0.bias, …; b, w, x0";
+
+const WEIGHT_WORDS: [&str; 8] = [
+    "a", "w", "weight", "weights", "kernel", "kernels", "coef", "coefs",
+];
+const BIAS_WORDS: [&str; 6] = ["c", "b", "bias", "biases", "intercept", "intercepts"];
+
+/// What a name says of an array of a layer.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    is_bias: bool,
+    layer: u64,
+}
+
+impl Part {
+    /// Exactly one number, and exactly one word for weights or biases; other words are a module's name.
+    fn of(name: &str) -> Option<Self> {
+        let (mut layer, mut is_bias) = (None, None);
+        for token in tokens(name) {
+            if token.starts_with(|c: char| c.is_ascii_digit()) {
+                let number = token.parse().ok()?;
+                if layer.replace(number).is_some() {
+                    return None;
+                }
+                continue;
+            }
+            let word = token.to_ascii_lowercase();
+            let kind = if WEIGHT_WORDS.contains(&word.as_str()) {
+                false
+            } else if BIAS_WORDS.contains(&word.as_str()) {
+                true
+            } else {
+                continue;
+            };
+            if is_bias.replace(kind).is_some() {
+                return None;
+            }
+        }
+        Some(Self {
+            is_bias: is_bias?,
+            layer: layer?,
+        })
+    }
+}
+
+/// Runs of letters and runs of digits.
+fn tokens(name: &str) -> impl Iterator<Item = &str> {
+    let pieces = name.split(|c: char| !c.is_alphanumeric());
+    let halves = pieces.flat_map(|piece| {
+        piece
+            .as_bytes()
+            .chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit())
+    });
+    halves.filter_map(|token| std::str::from_utf8(token).ok())
+}
+
+/// How the layers of a program are stored that gives weights this name: PyTorch's map by rows,
+/// scikit-learn's and Keras' by columns. `None` where the name does not tell.
+pub(super) fn convention(name: &str) -> Option<View> {
+    let mut words = tokens(name).map(str::to_ascii_lowercase);
+    let word = words.find(|word| WEIGHT_WORDS.contains(&word.as_str()))?;
+    match word.as_str() {
+        "a" => Some(View::AsStored),
+        "weight" if name.ends_with(".weight") => Some(View::AsStored),
+        "coef" | "coefs" | "kernel" | "kernels" => Some(View::Transposed),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+    use super::*;
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    /// The names by what they are taken for: A1, A2, c1, c2.
+    fn layers(names: &[&str]) -> [Option<String>; 4] {
+        let names = owned(names);
+        let places = auto(&names).unwrap();
+        [FIRST, SECOND, FIRST_BIAS, SECOND_BIAS].map(|slot| Some(names[places[slot]?].clone()))
+    }
+
+    #[test]
+    fn names_of_layers_are_known() {
+        for names in [
+            ["A1", "A2", "c1", "c2"],
+            ["W1", "W2", "b1", "b2"],
+            ["w1", "w2", "B1", "B2"],
+            ["W_0", "W_1", "b_0", "b_1"],
+            ["weights_0", "weights_1", "biases_0", "biases_1"],
+            ["coefs_0", "coefs_1", "intercepts_0", "intercepts_1"],
+            ["0.weight", "2.weight", "0.bias", "2.bias"],
+            ["net.9.weight", "net.10.weight", "net.9.bias", "net.10.bias"],
+            ["fc1.weight", "fc2.weight", "fc1.bias", "fc2.bias"],
+            [
+                "dense_1/kernel",
+                "dense_2/kernel",
+                "dense_1/bias",
+                "dense_2/bias",
+            ],
+        ] {
+            // Whatever their order in the file.
+            for turn in 0..4 {
+                let mut turned = names;
+                turned.rotate_left(turn);
+                let expected = names.map(|name| Some(name.to_owned()));
+                assert_eq!(layers(&turned), expected);
+            }
+        }
+        assert_eq!(layers(&["W1", "W2"])[2..], [None, None]);
+    }
+
+    #[test]
+    fn a_bias_is_no_target() {
+        let names = owned(&["W1", "b1", "W2", "b", "b2", "w", "x0"]);
+        let places = auto(&names).unwrap();
+        let slots = [TARGETS, FIRST_BIAS, SECOND_BIAS, WEIGHTS, STARTS];
+        assert_eq!(slots.map(|slot| places[slot]), [3, 1, 4, 5, 6].map(Some));
+    }
+
+    #[test]
+    fn names_that_tell_two_things_are_refused() {
+        for (names, words) in [
+            (
+                &["A1", "W1", "A2"][..],
+                "\"A1\" and \"W1\" can both be read as A1",
+            ),
+            (
+                &["W1", "W2", "b1", "c1"],
+                "\"b1\" and \"c1\" can both be read as c1",
+            ),
+            (&["W1", "W1", "W2"], "two arrays are called W1"),
+            (&["W0", "W1", "W2"], "3 layers"),
+            (&["W1", "b1"], "one layer"),
+            (&["b"], "no array"),
+            (&["W1", "W2", "b0"], "\"b0\" is a bias without weights"),
+            (&["W1", "W2", "y"], "unknown array \"y\""),
+            (&["W1", "W2", "0.weight.1"], "unknown array \"0.weight.1\""),
+            (&["W1", "W2", "weight"], "unknown array \"weight\""),
+            (&["W1", "W99999999999999999999"], "unknown array"),
+        ] {
+            let defect = auto(&owned(names)).unwrap_err();
+            assert!(
+                format!("{defect:?}").replace('\\', "").contains(words),
+                "{defect:?}"
+            );
+        }
+    }
+}
