@@ -27,6 +27,12 @@ pub(crate) enum Error {
     Checks(String),
     #[error("newer than the Rust that is promised: {0}")]
     Msrv(String),
+    #[error("only {caught} of {total} mutants are caught; the others are listed in {list}")]
+    Mutants {
+        caught: usize,
+        total: usize,
+        list: PathBuf,
+    },
     #[error("no scratch folder: {0}")]
     Scratch(std::io::Error),
     #[error("{path} does not exist: run this in the workspace")]
