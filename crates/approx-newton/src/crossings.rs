@@ -59,4 +59,35 @@ mod tests {
             }]
         );
     }
+
+    #[test]
+    fn kinks_met_together_keep_the_order_of_their_numbers() {
+        let mut crossings = Vec::new();
+        let (h, slope) = ([-1.0, -2.0, 0.5, -1.0], [2.0, 4.0, -1.0, 4.0]);
+        find(&h, &slope, &[false, false, true, false], &mut crossings);
+        let kinks: Vec<_> = crossings.iter().map(|c| c.kink).collect();
+        assert_eq!(kinks, [3, 0, 1, 2]);
+        // What was there before is gone, and the end of the step is not on the way.
+        find(&[-1.0, 1.0], &[1.0, -1.0], &[false, true], &mut crossings);
+        assert!(crossings.is_empty());
+        find(&[-1.0], &[1.0 + 1e-15], &[false], &mut crossings);
+        assert_eq!(crossings.len(), 1);
+    }
+
+    /// By rounding a point may lie beyond the kink whose side its derivatives belong to: it is met
+    /// where the point stands. A step along a kink does not meet it.
+    #[test]
+    fn a_kink_behind_its_own_side_is_met_at_once() {
+        let mut crossings = Vec::new();
+        find(
+            &[1e-17, -1e-17],
+            &[1.0, -1.0],
+            &[false, true],
+            &mut crossings,
+        );
+        let met: Vec<_> = crossings.iter().map(|c| (c.kink, c.fraction)).collect();
+        assert_eq!(met, [(0, 0.0), (1, 0.0)]);
+        find(&[0.0, 0.0], &[0.0, 0.0], &[false, true], &mut crossings);
+        assert!(crossings.is_empty());
+    }
 }

@@ -192,3 +192,63 @@ pub(crate) fn folder(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of its own folder, and what the folder holds after it.
+    fn in_a_folder(work: impl FnOnce(&Path)) -> Vec<PathBuf> {
+        let folder = tempfile::tempdir().unwrap();
+        work(&folder.path().join("result"));
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into());
+        let mut names: Vec<PathBuf> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_there_once_it_is_published_and_not_before() {
+        let left = in_a_folder(|path| {
+            fs::write(path, "before").unwrap();
+            let output = OutputFile::check(path).unwrap();
+            let staged = output.stage(|file| file.write_all(b"after")).unwrap();
+            assert_eq!(fs::read(path).unwrap(), b"before");
+            staged.publish().unwrap();
+            assert_eq!(fs::read(path).unwrap(), b"after");
+        });
+        assert_eq!(left, [Path::new("result")]);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_behind() {
+        let left = in_a_folder(|path| {
+            let output = OutputFile::check(path).unwrap();
+            let failed = output.stage(|_| Err(io::Error::other("no more")));
+            assert!(failed.unwrap_err().to_string().contains("no more"));
+            drop(output.stage(|file| file.write_all(b"half")).unwrap());
+        });
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    /// What cannot be synced tells whether it was: a device that stores nothing says no to that, and
+    /// to nothing else.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn content_is_on_the_disk_before_it_has_its_name_and_the_name_after() {
+        let left = in_a_folder(|path| {
+            let output = OutputFile::check(path).unwrap();
+            let staged = output.stage(|file| {
+                *file = File::options().write(true).open("/dev/null")?;
+                file.write_all(b"lost")
+            });
+            assert!(staged.is_err(), "a file was not synced");
+        });
+        assert!(left.is_empty(), "{left:?}");
+        assert!(
+            sync_folder(Path::new("/dev/null")).is_err(),
+            "a folder was not synced"
+        );
+    }
+}

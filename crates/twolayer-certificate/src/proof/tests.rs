@@ -268,6 +268,28 @@ fn the_ball_must_hold_the_stationary_point_inside() {
     }
 }
 
+/// A ball that reaches to where the stationary point may lie, and not beyond.
+#[test]
+fn the_sphere_itself_is_not_inside() {
+    let (mut numbers, position) = arrived(ClosedForm::KullbackLeibler, vec![]);
+    let given = rounded(&position);
+    let check = |numbers: &Numbers| {
+        let instance = numbers.instance();
+        let claim = Claim {
+            instance: &instance,
+            given: &given,
+            polish: true,
+        };
+        claim.check(&position)
+    };
+    let certificate = check(&numbers).unwrap();
+    let reached = up::add(up::norm(given.iter().copied()), certificate.radius);
+    numbers.radius = Some(reached);
+    assert!(matches!(check(&numbers), Err(Refusal::OnSphere { .. })));
+    numbers.radius = Some(reached.next_up());
+    assert!(check(&numbers).is_ok());
+}
+
 #[test]
 fn a_defect_of_one_or_too_few_negative_signs_prove_nothing() {
     let (numbers, mut position) = arrived(ClosedForm::KullbackLeibler, vec![]);
