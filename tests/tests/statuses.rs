@@ -1,6 +1,7 @@
 //! Every status that is no convergence, provoked, and with advice.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 use twolayer::{DenseHessian, LimitPoint, RowFactor, Silent, Solution, Solver, Status, TraceEntry};
 use twolayer::{
     Evaluation, HessianApprox, Inversion, LinearBackend, Objective, RowWeights, Target, TwoLayer,
@@ -97,6 +98,36 @@ fn too_few_iterations() {
     let solution = solver.solve(&problem, &[0.0; 16]).unwrap();
     assert_ends(&solution, Status::IterationLimit);
     assert_eq!(solution.iterations, 1);
+}
+
+/// An observer that waits for longer than the limit: the iteration that it is shown is the last.
+#[test]
+fn out_of_time() {
+    let (network, target) = planted();
+    let problem = Inversion::new(&network, &target).unwrap();
+    for (limit, iterations) in [(Duration::ZERO, 0), (Duration::from_millis(200), 1)] {
+        for warm in [true, false] {
+            let solver = Solver::new().with_time_limit(limit).with_warm_start(warm);
+            let mut model = RowFactor::new(&problem, RowWeights::Secant);
+            let mut wait = |entry: &TraceEntry<f64>, _: &[f64]| {
+                assert_eq!(entry.iteration, iterations);
+                std::thread::sleep(limit);
+                ControlFlow::Continue(())
+            };
+            let start = [0.0; 16];
+            let solution = solver.solve_with(&problem, &mut model, &start, &mut wait);
+            let solution = solution.unwrap();
+            assert_ends(&solution, Status::TimeLimit);
+            // None where the machine is so busy that the first did not begin in time.
+            assert!(solution.iterations <= iterations);
+            assert!(solution.iterations > 0 || solution.x == start);
+        }
+    }
+    // A start that is the answer is one, however late.
+    let answer = Solver::new().solve(&problem, &[0.0; 16]).unwrap();
+    let late = Solver::new().with_time_limit(Duration::ZERO);
+    let late = late.solve(&problem, &answer.x).unwrap();
+    assert_eq!(late.status, Status::PerfectFit);
 }
 
 #[test]

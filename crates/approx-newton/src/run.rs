@@ -195,6 +195,10 @@ where
             self.finish(Status::IterationLimit);
             return self.status;
         }
+        if self.is_out_of_time() {
+            self.finish(Status::TimeLimit);
+            return self.status;
+        }
         self.iteration += 1;
         let before = self.seconds();
         let iteration = match &mut self.rung {
@@ -285,6 +289,11 @@ where
     fn restarts(&self) -> usize {
         let on_the_last = self.rung.as_ref().map_or(0, |rung| rung.restarts());
         self.earlier_restarts + on_the_last + self.rungs.saturating_sub(1)
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        let limit = self.settings.time_limit;
+        limit.is_some_and(|limit| self.clock.elapsed() >= limit)
     }
 
     /// Seconds since the solve began.

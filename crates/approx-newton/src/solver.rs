@@ -1,6 +1,7 @@
 //! The method's settings.
 
 use crate::termination::Tolerances;
+use std::time::Duration;
 use twolayer_core::Scalar;
 
 /// A damped Newton method with pinned kinks and a warm start.
@@ -9,6 +10,7 @@ use twolayer_core::Scalar;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solver<T> {
     pub(crate) max_iterations: usize,
+    pub(crate) time_limit: Option<Duration>,
     pub(crate) tolerances: Tolerances<T>,
     pub(crate) warm_start: bool,
     pub(crate) restarts: usize,
@@ -22,6 +24,7 @@ impl<T: Scalar> Default for Solver<T> {
     fn default() -> Self {
         Self {
             max_iterations: 1000,
+            time_limit: None,
             tolerances: Tolerances::default(),
             warm_start: true,
             restarts: 24,
@@ -42,6 +45,17 @@ impl<T: Scalar> Solver<T> {
     pub fn with_max_iterations(self, max_iterations: usize) -> Self {
         Self {
             max_iterations,
+            ..self
+        }
+    }
+
+    /// The most time that a call may take, a solve or a batch of them; no limit by default. It is
+    /// looked at between iterations. A solve that it ends has the lowest point so far and
+    /// [`Status::TimeLimit`](crate::Status::TimeLimit); this alone makes a result depend on how fast
+    /// the machine is. What an earlier run took before it was [resumed](crate::Run::resume) does not count.
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self {
+            time_limit: Some(time_limit),
             ..self
         }
     }
@@ -82,6 +96,16 @@ impl<T: Scalar> Solver<T> {
         Self { seed, ..self }
     }
 
+    /// The most iterations of a solve.
+    pub fn max_iterations(&self) -> usize {
+        self.max_iterations
+    }
+
+    /// The most time of a call, if there is a limit.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.time_limit
+    }
+
     /// Whether the objective's warm start is used.
     pub fn warm_start(&self) -> bool {
         self.warm_start
@@ -92,9 +116,10 @@ impl<T: Scalar> Solver<T> {
         self.starts
     }
 
-    /// Threads of a batch; `None` for the cores that the system grants.
-    pub fn threads(&self) -> Option<usize> {
-        self.threads
+    /// How many threads a batch uses.
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
     }
 
     /// The seed of everything random.

@@ -21,6 +21,8 @@ pub enum Status {
     StepSmall,
     /// The iteration limit was reached.
     IterationLimit,
+    /// The time limit was reached.
+    TimeLimit,
     /// No step lowers the loss any more, though the gradient is not small.
     Stalled,
     /// Held on a kink that the model would leave and that a step leads back to at once: not a
@@ -54,6 +56,7 @@ impl Status {
             Self::DecrementSmall => "decrement-small",
             Self::StepSmall => "step-small",
             Self::IterationLimit => "iteration-limit",
+            Self::TimeLimit => "time-limit",
             Self::Stalled => "stalled",
             Self::Jammed => "jammed",
             Self::Flat => "flat",
@@ -67,6 +70,7 @@ impl Status {
     pub fn advice(self) -> &'static str {
         match self {
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
+            Self::TimeLimit => "raise the time limit, or go on from this x",
             Self::Stalled | Self::Jammed => "start elsewhere, or use f64 where f32 was used",
             Self::Flat => {
                 "start elsewhere: here every unit that matters is off, or the softmax is saturated"

@@ -19,6 +19,10 @@ where
         if self.target_is_met() {
             self.record(&Iteration::nothing(), PhaseSeconds::default());
             self.finish(Status::PerfectFit);
+        } else if self.is_out_of_time() {
+            // What a rung is made of may take long.
+            self.record(&Iteration::nothing(), PhaseSeconds::default());
+            self.finish(Status::TimeLimit);
         } else {
             self.climb();
         }

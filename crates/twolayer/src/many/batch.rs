@@ -157,8 +157,7 @@ impl<T: Scalar> Batch<'_, T> {
         B: LinearBackend<Scalar = T>,
         R: Send,
     {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let crew = Crew::new(self.solver.threads().unwrap_or_else(cores), count);
+        let crew = Crew::new(self.solver.threads(), count);
         crew.share_out(
             0..count,
             |seat| {
