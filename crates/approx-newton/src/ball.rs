@@ -137,8 +137,8 @@ pub(crate) fn remove_outward_pull<T: Scalar>(outward: &[T], gradient: &mut [T]) 
     }
 }
 
-/// Scales `x` back onto the sphere where rounding has put it outside.
-pub(crate) fn retract<T: Scalar>(radius: T, x: &mut [T]) {
+/// Scales `x` (d) into the ball ‖x‖ ≤ `radius` where it lies outside.
+pub fn retract<T: Scalar>(radius: T, x: &mut [T]) {
     while reduce::norm(x) > radius {
         let scale = radius / reduce::norm(x) * (T::one() - T::UNIT_ROUNDOFF);
         x.iter_mut().for_each(|v| *v *= scale);

@@ -38,10 +38,10 @@ mod snapshot;
 mod solution;
 mod solve;
 mod solver;
-mod starts;
 mod termination;
 mod warm_start;
 
+pub use ball::retract;
 pub use hessian::{
     Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, MixedPrecision,
     RowFactor, Scores, Sketched, Uniform, WeightedRows,
@@ -51,7 +51,6 @@ pub use run::Run;
 pub use snapshot::Snapshot;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
-pub use starts::{Cloud, Further, Neighbours, Solved};
 pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;
 pub use warm_start::FIRST_BURST;

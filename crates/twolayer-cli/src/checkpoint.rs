@@ -6,140 +6,54 @@
 //! and an entry for each target (by postcard), then the SHA-256 of all that; it is replaced as a
 //! whole.
 
+mod book;
+mod entry;
+mod fingerprint;
+mod log;
+mod rules;
+
+pub(crate) use entry::{Finished, State};
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use log::Log;
+
 use crate::args::InvertArgs;
 use crate::digest;
 use crate::error::Error;
-use crate::invert::Outcome;
 use crate::output::OutputFile;
-use crate::problem_file::{Problem, Vectors};
 use crate::report::tell;
+use book::Book;
+use entry::Left;
+use log::encode;
+use rules::{Rules, unpack};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use twolayer::theory::Recorder;
-use twolayer::{Further, Snapshot, Status};
-use twolayer::{LinearBackend, Regularizer, Scalar};
+use twolayer::{Scalar, TOGETHER};
 
 /// The first bytes, with the format's version.
-const MAGIC: &[u8] = b"twolayer checkpoint 3\n";
+const MAGIC: &[u8] = b"twolayer checkpoint 4\n";
 const DIGEST: usize = 32;
 
-/// Everything that a result depends on, by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Fingerprint {
-    settings: Vec<(String, String)>,
+/// Bytes of a solve under way with d `inputs` and n `units`, whose table of iterations has `way` bytes:
+/// it is kept as a state and, twice, as bytes; and again what came of another start.
+pub(crate) fn state_bytes<T: Scalar>(inputs: u64, units: u64, way: u64, starts: usize) -> u64 {
+    let lengths = [(8, inputs), (2 * TOGETHER as u64, units), (210, 1)];
+    let lengths = lengths.map(|(count, length)| count.saturating_mul(length));
+    let stand = lengths.into_iter().fold(0, u64::saturating_add);
+    let stand = stand.saturating_mul(size_of::<T>() as u64);
+    let of_others = if starts > 1 { 2 } else { 1 };
+    let each = way.saturating_add(stand);
+    each.saturating_mul(4 * of_others).saturating_sub(way)
 }
 
-impl Fingerprint {
-    pub(crate) fn new<B: LinearBackend>(
-        args: &InvertArgs,
-        problem: &Problem<B>,
-        starts: &Vectors<B::Scalar>,
-        regularizer: Option<&Regularizer<B::Scalar>>,
-    ) -> Result<Self, Error> {
-        let option = |value: &dyn Debug| format!("{value:?}").to_lowercase();
-        let network = &problem.network;
-        let numbers = |values: &[B::Scalar]| digest::of_numbers(values);
-        let matrix = |a| digest::of_matrix(network.backend(), a);
-        let rows = (0..problem.targets.len()).map(|index| problem.targets.row(index));
-        let targets = rows.map(|row| Ok(numbers(&row?)));
-        let targets = targets.collect::<Result<String, Error>>()?;
-        let weights = regularizer.map_or("none".into(), |w| numbers(w.weights()));
-        let traces = match (&args.trace, &args.plot) {
-            (Some(_), _) => "all (--trace)",
-            (None, Some(_)) => "those drawn (--plot)",
-            (None, None) => "none (neither --trace nor --plot)",
-        };
-        let shape = format!(
-            "{} inputs, {} units, {} outcomes",
-            network.inputs(),
-            network.hidden_units(),
-            network.outcomes()
-        );
-        let settings: Vec<(&str, String)> = vec![
-            ("the version of twolayer", env!("CARGO_PKG_VERSION").into()),
-            ("--backend", option(&args.problem.backend)),
-            ("--precision", option(&args.problem.precision)),
-            ("--loss", option(&args.problem.loss)),
-            ("--hessian", option(&args.hessian)),
-            ("--seed", args.seed.to_string()),
-            ("--max-iterations", option(&args.max_iterations)),
-            ("--no-warm-start", option(&args.no_warm_start)),
-            ("--radius", option(&args.radius)),
-            ("--starts", args.starts.to_string()),
-            ("the targets whose iterations are kept", traces.into()),
-            ("--theory", option(&args.theory)),
-            ("the shape", shape),
-            ("A1", matrix(network.a1())),
-            ("A2", matrix(network.a2())),
-            ("c1", numbers(network.bias1())),
-            ("c2", numbers(network.bias2())),
-            ("b", digest_text(&targets)),
-            ("the regulariser", weights),
-            ("the start", numbers(starts.all())),
-        ];
-        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
-        Ok(Self {
-            settings: settings.into_iter().map(owned).collect(),
-        })
-    }
-
-    /// The first setting that differs: its name, its value here and its value there.
-    fn difference<'a>(&'a self, other: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
-        self.settings.iter().find_map(|(name, here)| {
-            let there = other.settings.iter().find(|(other, _)| other == name);
-            let there = there.map_or("not recorded", |(_, value)| value);
-            (here != there).then_some((name.as_str(), here.as_str(), there))
-        })
-    }
-}
-
-/// One digest for all targets, however many.
-fn digest_text(text: &str) -> String {
-    let hexadecimal = |byte: &u8| format!("{byte:02x}");
-    digest::of_pieces([text.as_bytes()])
-        .iter()
-        .map(hexadecimal)
-        .collect()
-}
-
-/// A solve that is not over.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct UnderWay<T> {
-    pub(crate) snapshot: Snapshot<T>,
-    /// Where the theorem is to be checked.
-    pub(crate) recorder: Option<Recorder<T>>,
-    /// What came out of other starts before, where it is from one of these.
-    pub(crate) further: Option<Further<T>>,
-}
-
-/// From which starts a target was solved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Round {
-    /// From its own.
-    First,
-    /// From others too.
-    Second,
-}
-
-/// What a file has of a target: an [`Outcome`] or the state of its solve, an [`UnderWay`].
-#[derive(Serialize, Deserialize)]
-enum Entry<O, S> {
-    Finished { round: Round, outcome: O },
-    UnderWay(S),
-}
-
-/// Entries by target.
-struct Entries<T> {
-    first: BTreeMap<usize, Outcome>,
-    second: BTreeMap<usize, Outcome>,
-    under_way: BTreeMap<usize, UnderWay<T>>,
+/// Bytes of finished targets whose answers have so many: they are there as bytes that grow, and those
+/// that are read from a file once more. Beside them states that are kept of finished solves, in the
+/// file as it is read, as bytes and as states.
+pub(crate) fn finished_bytes(answers: u64) -> u64 {
+    let states = 3 * book::OF_LIMITED as u64;
+    answers.saturating_mul(3).saturating_add(states)
 }
 
 /// The place of a checkpoint, which can be written.
@@ -156,10 +70,10 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// Reads what is there, if it is to be resumed.
-    pub(crate) fn open<T: Scalar + DeserializeOwned>(
+    pub(crate) fn open<T: Scalar + Serialize + DeserializeOwned>(
         self,
         args: &InvertArgs,
-        fingerprint: &Fingerprint,
+        fingerprint: &Fingerprint<'_>,
     ) -> Result<Log<'a, T>, Error> {
         let Self { path, file } = self;
         let content = match fs::read(path) {
@@ -169,7 +83,7 @@ impl<'a> Checkpoint<'a> {
                 source,
             })?),
         };
-        let (entries, book) = match content {
+        let (left, book) = match content {
             None => {
                 if args.resume && !args.quiet {
                     tell(&format!(
@@ -177,181 +91,37 @@ impl<'a> Checkpoint<'a> {
                         path.display()
                     ));
                 }
-                (Entries::new(), Book::new())
+                (Left::new(), Book::new())
             }
             Some(_) if !args.resume => {
                 let expected = "--resume to go on from it, or another FILE";
                 return Err(Error::content(path, "a file is there already", expected));
             }
             Some(content) => {
-                let (entries, book) = decode(path, &content, fingerprint)?;
+                let (left, book) = decode(path, &content, args, fingerprint)?;
                 if !args.quiet {
                     tell(&format!(
                         "{}: goes on from {}\n",
                         path.display(),
-                        entries.summary()
+                        left.summary()
                     ));
                 }
-                (entries, book)
+                (left, book)
             }
         };
         let mut head = MAGIC.to_vec();
-        head.extend(encode(&file, fingerprint)?);
-        Ok(Log {
-            file,
-            head,
-            interval: Duration::from_secs(args.checkpoint_seconds),
-            entries: Mutex::new(entries),
-            book: Mutex::new(book),
-        })
+        head.extend(encode(&file, &fingerprint.now()?)?);
+        Ok(Log::new(file, head, args.checkpoint_seconds, left, book))
     }
 }
 
-impl<T: Scalar> Entries<T> {
-    fn new() -> Self {
-        Self {
-            first: BTreeMap::new(),
-            second: BTreeMap::new(),
-            under_way: BTreeMap::new(),
-        }
-    }
-
-    fn summary(&self) -> String {
-        let mut summary = format!("{} finished targets", self.first.len());
-        if !self.second.is_empty() {
-            summary += &format!(", {} of them tried again", self.second.len());
-        }
-        let iterations = self.under_way.values();
-        if let Some(most) = iterations.map(|state| state.snapshot.iterations()).max() {
-            let count = self.under_way.len();
-            summary += &format!(" and {count} under way, after at most {most} iterations");
-        }
-        summary
-    }
-}
-
-/// The checkpoint of the run under way, which all workers share.
-pub(crate) struct Log<'a, T> {
-    file: OutputFile<'a>,
-    /// How the file begins.
-    head: Vec<u8>,
-    interval: Duration,
-    /// What an earlier run has left, as far as it was not asked for yet.
-    entries: Mutex<Entries<T>>,
-    book: Mutex<Book>,
-}
-
-/// What is to be in the file, as it is there.
-struct Book {
-    /// Entries of finished targets, one after the other.
-    finished: Vec<u8>,
-    /// Those of targets under way.
-    under_way: BTreeMap<usize, Vec<u8>>,
-    saved: Instant,
-}
-
-impl Book {
-    fn new() -> Self {
-        Self {
-            finished: Vec::new(),
-            under_way: BTreeMap::new(),
-            saved: Instant::now(),
-        }
-    }
-
-    /// After the head.
-    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let under_way = self.under_way.values();
-        [&self.finished[..]]
-            .into_iter()
-            .chain(under_way.map(Vec::as_slice))
-    }
-}
-
-impl<T: Serialize> Log<'_, T> {
-    /// What an earlier run has found for a target from its own start. Asked for once.
-    pub(crate) fn solved(&self, index: usize) -> Option<Outcome> {
-        lock(&self.entries).first.remove(&index)
-    }
-
-    /// The same from other starts.
-    pub(crate) fn tried_again(&self, index: usize) -> Option<Outcome> {
-        lock(&self.entries).second.remove(&index)
-    }
-
-    /// Where an earlier run was with a target.
-    pub(crate) fn under_way(&self, index: usize) -> Option<UnderWay<T>> {
-        lock(&self.entries).under_way.remove(&index)
-    }
-
-    /// Keeps the state of a solve, and saves where the interval has passed.
-    pub(crate) fn keep(&self, index: usize, state: &UnderWay<T>) -> Result<(), Error> {
-        let entry = Entry::<(), _>::UnderWay(state);
-        let entry = encode(&self.file, &(index, entry))?;
-        let mut book = lock(&self.book);
-        book.under_way.insert(index, entry);
-        self.save_if_due(&mut book)
-    }
-
-    /// Keeps what came out of a target, unless it was stopped, and saves where the interval has
-    /// passed.
-    pub(crate) fn finish(
-        &self,
-        index: usize,
-        outcome: &Outcome,
-        round: Round,
-    ) -> Result<(), Error> {
-        if outcome.status == Status::Stopped {
-            return Ok(());
-        }
-        let entry = Entry::<_, ()>::Finished { round, outcome };
-        let entry = encode(&self.file, &(index, entry))?;
-        let mut book = lock(&self.book);
-        book.under_way.remove(&index);
-        book.finished.extend(entry);
-        self.save_if_due(&mut book)
-    }
-
-    /// Replaces the file, in one step, by one with all that was kept.
-    pub(crate) fn save(&self) -> Result<(), Error> {
-        self.write(&mut lock(&self.book))
-    }
-
-    fn save_if_due(&self, book: &mut Book) -> Result<(), Error> {
-        if book.saved.elapsed() < self.interval {
-            return Ok(());
-        }
-        self.write(book)
-    }
-
-    fn write(&self, book: &mut Book) -> Result<(), Error> {
-        let pieces = || [&self.head[..]].into_iter().chain(book.pieces());
-        let digest = digest::of_pieces(pieces());
-        let staged = self.file.stage(|file| {
-            pieces().try_for_each(|piece| file.write_all(piece))?;
-            file.write_all(&digest)
-        })?;
-        staged.publish()?;
-        book.saved = Instant::now();
-        Ok(())
-    }
-}
-
-/// What another thread left half done when it panicked is of no use, and not harmful either.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn encode(file: &OutputFile<'_>, value: &impl Serialize) -> Result<Vec<u8>, Error> {
-    postcard::to_allocvec(value).map_err(|error| file.failed(io::Error::other(error)))
-}
-
-/// The entries of a file of the same run, and the book that it goes on with.
+/// What a file has that is of use for this run, and the book that it goes on with.
 fn decode<T: Scalar + DeserializeOwned>(
     path: &Path,
     content: &[u8],
-    fingerprint: &Fingerprint,
-) -> Result<(Entries<T>, Book), Error> {
+    args: &InvertArgs,
+    fingerprint: &Fingerprint<'_>,
+) -> Result<(Left<T>, Book), Error> {
     let damaged = |found: &str| Error::content(path, found, "a checkpoint of twolayer invert");
     let undecodable = |_| damaged("a checkpoint that cannot be decoded");
     let body = content
@@ -362,32 +132,13 @@ fn decode<T: Scalar + DeserializeOwned>(
     if digest::of_pieces([signed]) != expected {
         return Err(damaged("a damaged checkpoint"));
     }
-    let (written, mut rest) =
-        postcard::take_from_bytes::<Fingerprint>(&body[..length]).map_err(undecodable)?;
-    if let Some((name, here, there)) = fingerprint.difference(&written) {
-        let found = format!("the checkpoint of another run: {name} was {there}");
-        return Err(Error::content(path, found, here));
+    let (written, rest) = postcard::take_from_bytes(&body[..length]).map_err(undecodable)?;
+    let differences = fingerprint.differences(&written)?;
+    if !differences.is_empty() {
+        let found = format!("the checkpoint of another run: {}", differences.join("; "));
+        let expected = "the problem and the options of that run, or another FILE";
+        return Err(Error::content(path, found, expected));
     }
-    let (mut entries, mut book) = (Entries::new(), Book::new());
-    while !rest.is_empty() {
-        let ((index, entry), after) =
-            postcard::take_from_bytes::<(usize, Entry<Outcome, UnderWay<T>>)>(rest)
-                .map_err(undecodable)?;
-        let bytes = &rest[..rest.len() - after.len()];
-        rest = after;
-        match entry {
-            Entry::Finished { round, outcome } => {
-                book.finished.extend(bytes);
-                match round {
-                    Round::First => entries.first.insert(index, outcome),
-                    Round::Second => entries.second.insert(index, outcome),
-                };
-            }
-            Entry::UnderWay(state) => {
-                book.under_way.insert(index, bytes.to_vec());
-                entries.under_way.insert(index, state);
-            }
-        }
-    }
-    Ok((entries, book))
+    let rules = Rules::new(args, &written, &fingerprint.now()?);
+    unpack(rest, &rules).map_err(undecodable)
 }

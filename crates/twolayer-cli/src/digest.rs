@@ -34,6 +34,23 @@ fn hexadecimal(digest: Sha256) -> String {
     text
 }
 
+/// SHA-256 of many texts, one after the other.
+pub(crate) struct Running(Sha256);
+
+impl Running {
+    pub(crate) fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    pub(crate) fn add(&mut self, text: &str) {
+        self.0.update(text.as_bytes());
+    }
+
+    pub(crate) fn hexadecimal(self) -> String {
+        hexadecimal(self.0)
+    }
+}
+
 /// SHA-256 of bytes, piece after piece.
 pub(crate) fn of_pieces<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
     let mut digest = Sha256::new();

@@ -6,91 +6,23 @@ use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
+use crate::outcome::Outcomes;
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
-use crate::problem_file::{Problem, Request, Vectors, read_problem};
+use crate::problem_file::{Problem, Request, read_problem};
 use crate::single_precision::{Rounded, in_single_precision};
-use crate::solve::Campaign;
+use crate::solve::Host;
+use crate::solver::solver;
 use crate::spill::Spill;
 use crate::{plot, report, result_file, trace};
-use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use twolayer::theory::Theory;
-use twolayer::{Crew, LimitPoint, Solution, Status, TraceEntry};
+use twolayer::{Campaign, Crew};
 use twolayer::{
     Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar,
     SquaredError, TwoLayer,
 };
-use twolayer_certificate::Verdict;
-
-/// What came out for one target. In double precision whatever the precision of the solve, so that
-/// nothing after the solve has to be generic.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    pub(crate) x: Vec<f64>,
-    /// The kinks that x lies on.
-    pub(crate) pinned: Vec<usize>,
-    pub(crate) loss: f64,
-    pub(crate) gradient_norm: f64,
-    pub(crate) iterations: usize,
-    pub(crate) status: Status,
-    pub(crate) limit: LimitPoint,
-    /// How many starts were tried.
-    pub(crate) starts: usize,
-    /// The solver alone, from the start that led here.
-    pub(crate) seconds: f64,
-    /// Empty where neither a table nor a plot has it.
-    pub(crate) trace: Vec<TraceEntry<f64>>,
-    /// Where certificates were asked for.
-    #[serde(skip)] // Follows from x.
-    pub(crate) verdict: Option<Verdict>,
-    /// Where the theorem was to be checked.
-    pub(crate) theory: Option<Theory>,
-}
-
-/// What came out for the targets so far.
-pub(crate) struct Outcomes {
-    pub(crate) solved: Vec<Outcome>,
-    /// K, of which fewer are solved where a signal came first.
-    pub(crate) targets: usize,
-    /// Targets that were to be tried from other starts and were not, where a signal came first.
-    pub(crate) untried: usize,
-    /// From the first solve to the end of the last.
-    pub(crate) wall_seconds: f64,
-    /// The network's output for each, in the order of `solved`.
-    pub(crate) probabilities: Spill,
-}
-
-impl Outcomes {
-    fn is_interrupted(&self) -> bool {
-        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
-        let is_cut_short = self.solved.len() < self.targets;
-        is_cut_short || self.untried > 0 || self.solved.last().is_some_and(stopped)
-    }
-
-    /// A statement of what is missing, if something is.
-    fn interruption(&self) -> String {
-        if !self.is_interrupted() {
-            return String::new();
-        }
-        if self.untried > 0 {
-            return format!(
-                "interrupted: {} targets were not tried from other starts\n",
-                self.untried
-            );
-        }
-        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
-        let on_its_way = usize::from(self.solved.last().is_some_and(stopped));
-        format!(
-            "interrupted: {} of {} targets are done; the result has rows for the first {}\n",
-            self.solved.len() - on_its_way,
-            self.targets,
-            self.solved.len()
-        )
-    }
-}
 
 /// The whole command. What can be refused is refused before anything is solved, and nothing is
 /// written before everything is solved.
@@ -219,10 +151,16 @@ impl Work for Inverting<'_> {
         let mut problem = read_problem(backend, &args.problem, &request)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
-        let fingerprint = checkpoint
-            .is_some()
-            .then(|| Fingerprint::new(args, &problem, &starts, regularizer.as_ref()))
-            .transpose()?;
+        let count = problem.count(&starts);
+        let log = match checkpoint {
+            Some(checkpoint) => {
+                let is_many = count >= MANY;
+                let regularizer = regularizer.as_ref();
+                let run = Fingerprint::new(args, &problem, &starts, regularizer, is_many);
+                Some(checkpoint.open(args, &run)?)
+            }
+            None => None,
+        };
         let rounded = (args.hessian == Hessian::MixedPrecision)
             .then(|| {
                 Rounded::new(
@@ -233,29 +171,28 @@ impl Work for Inverting<'_> {
                 )
             })
             .transpose()?;
-        let network = problem.network.with_threads(threads);
-        let count = problem.count(&starts);
-        let log = match (checkpoint, fingerprint) {
-            (Some(checkpoint), Some(fingerprint)) => Some(checkpoint.open(args, &fingerprint)?),
-            _ => None,
-        };
-        let campaign = Campaign {
+        let crew = Crew::of_at_most(workers.get(), count, threads);
+        let rounded = rounded
+            .as_ref()
+            .map(|rounded| rounded.with_threads(crew.threads_each()));
+        let problems = problems(args, &problem.network, regularizer.as_ref(), count)
+            .map_err(in_file(path, None))?;
+        let campaign = Campaign::new(problems, problem.targets.len(), starts.all())
+            .map_err(in_file(path, None))?
+            .with_solver(solver(args))
+            .with_crew(crew);
+        let host = Host::new(
             args,
-            problems: problems(args, &network, regularizer.as_ref(), &starts, count)
-                .map_err(in_file(path, None))?,
-            rounded: rounded
+            &problem.targets,
+            rounded
                 .as_ref()
                 .map(Rounded::problems)
                 .transpose()
                 .map_err(in_single_precision(path))?,
-            targets: &problem.targets,
-            starts: &starts,
-            count,
-            crew: Crew::of_at_most(workers.get(), count, threads),
-            probabilities: Spill::new(&aside, network.outcomes()),
+            Spill::new(&aside, problem.network.outcomes()),
             log,
-        };
-        Ok((network.inputs(), campaign.run()?))
+        );
+        Ok((problem.network.inputs(), host.run(&campaign)?))
     }
 }
 
@@ -267,7 +204,6 @@ fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
     network: &'a TwoLayer<B>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
-    starts: &Vectors<B::Scalar>,
     count: usize,
 ) -> Result<Problems<'a, B>, CoreError> {
     let mut problems = Problems::new(network).with_loss(loss(args.problem.loss));
@@ -280,51 +216,5 @@ fn problems<'a, B: LinearBackend>(
     if count >= MANY {
         problems = problems.for_many();
     }
-    if starts.count.is_none() && count > 1 {
-        problems = problems.with_shared_start(starts.get(0))?;
-    }
     Ok(problems)
-}
-
-impl Outcome {
-    /// What is kept of a solution.
-    pub(crate) fn new<T: Scalar>(solution: Solution<T>, starts: usize, keeps_trace: bool) -> Self {
-        let trace = if keeps_trace {
-            solution.trace.iter().map(wide_entry).collect()
-        } else {
-            Vec::new()
-        };
-        Self {
-            x: solution.x.iter().map(|&value| value.to_f64()).collect(),
-            pinned: solution.pinned,
-            loss: solution.loss.to_f64(),
-            gradient_norm: solution.gradient_norm.to_f64(),
-            iterations: solution.iterations,
-            status: solution.status,
-            limit: solution.limit,
-            starts,
-            seconds: solution.seconds,
-            trace,
-            verdict: None,
-            theory: None,
-        }
-    }
-}
-
-fn wide_entry<T: Scalar>(entry: &TraceEntry<T>) -> TraceEntry<f64> {
-    TraceEntry {
-        iteration: entry.iteration,
-        stage: entry.stage,
-        restart: entry.restart,
-        loss: entry.loss.to_f64(),
-        stage_loss: entry.stage_loss.to_f64(),
-        gradient_norm: entry.gradient_norm.to_f64(),
-        step_norm: entry.step_norm.to_f64(),
-        damping: entry.damping.to_f64(),
-        flips: entry.flips,
-        pinned: entry.pinned,
-        rows_used: entry.rows_used,
-        elapsed: entry.elapsed,
-        seconds: entry.seconds,
-    }
 }

@@ -1,16 +1,17 @@
 //! How much memory a run needs, computed before it is taken.
 
 use crate::args::{Backend, Hessian, InvertArgs};
+use crate::checkpoint;
 use crate::error::Error;
-use crate::invert::Outcome;
+use crate::outcome;
 use crate::plot::MOST_LINES;
-use crate::solve::OPEN_TARGETS;
-use crate::spill::IN_MEMORY;
+use crate::solver::solver;
+use crate::spill::Spill;
 use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
 use sysinfo::System;
-use twolayer::{Scalar, TOGETHER};
+use twolayer::{CampaignSizes, Scalar, TOGETHER};
 
 /// The sizes that a problem file declares.
 #[derive(Debug, Clone, Copy)]
@@ -160,14 +161,12 @@ impl Shapes {
                 product([3, lifted]),
             ]),
         ]);
-        // A worker has three descents, the warm start's on few outcomes and on more and the target's,
-        // and a target; where other starts are tried also those that it looks for neighbours of.
-        let compared = if args.starts > 1 { OPEN_TARGETS } else { 0 };
+        // A worker has three descents, the warm start's on few outcomes and on more and the target's.
         let worker = sum([
             product([number, 2, sum([points, model, workspace])]),
             product([number, 13, d, d]),
             product([number, continuation]),
-            product([number, compared + 12, m]),
+            self.campaign(args).worker_bytes::<T>(),
             product([number, together]),
             product([130, n]),
         ]);
@@ -183,7 +182,7 @@ impl Shapes {
                 workers,
                 sum([worker, own_copy, self.progress_bytes::<T>(args)]),
             ]),
-            self.result_bytes(args),
+            self.result_bytes::<T>(args),
         ])
     }
 
@@ -197,9 +196,17 @@ impl Shapes {
         (product([single, network]), product([single, point]))
     }
 
+    fn campaign(&self, args: &InvertArgs) -> CampaignSizes {
+        CampaignSizes {
+            inputs: self.inputs,
+            outcomes: self.outcomes,
+            targets: self.targets.max(self.starts),
+            starts: args.starts as u64,
+        }
+    }
+
     /// What a solve keeps of its way: the table of its iterations, and the iterates where the theorem
-    /// is checked. With a checkpoint it is there a second time, as a state, and a third and a fourth
-    /// time as bytes, together with where the solve stands; and again what came of another start.
+    /// is checked. What a checkpoint has of it comes to that.
     fn progress_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
         let number = size_of::<T>() as u64;
         let iterate = match args.theory {
@@ -208,16 +215,11 @@ impl Shapes {
         };
         let entry = sum([size_of::<twolayer::TraceEntry<T>>() as u64, iterate]);
         let way = product([iterations(args), entry]);
-        if args.checkpoint.is_none() {
-            return way;
-        }
-        let stand = sum([
-            product([8, self.inputs]),
-            product([2 * TOGETHER as u64, self.hidden]),
-            210,
-        ]);
-        let of_others = if args.starts > 1 { 2 } else { 1 };
-        product([4, of_others, sum([way, product([number, stand])])])
+        let kept = match args.checkpoint {
+            Some(_) => checkpoint::state_bytes::<T>(self.inputs, self.hidden, way, args.starts),
+            None => 0,
+        };
+        sum([way, kept])
     }
 
     /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).
@@ -229,9 +231,8 @@ impl Shapes {
         enough.min(by_work.max(first))
     }
 
-    /// Every answer, with the table of iterations where one is wanted. Of the outputs f, what is not
-    /// kept on disk: a vector that grows may be twice as long as what it holds.
-    fn result_bytes(&self, args: &InvertArgs) -> u64 {
+    /// Every answer, with the table of iterations where one is wanted, and the outputs f.
+    fn result_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
         let problems = self.targets.max(self.starts);
         let traced = match (&args.trace, &args.plot) {
             (Some(_), _) => problems,
@@ -244,17 +245,19 @@ impl Shapes {
             false => 0,
         };
         let answers = sum([
-            product([problems, 8, self.inputs]),
-            product([problems, size_of::<Outcome>() as u64]),
+            self.campaign(args).result_bytes::<T>(),
+            product([problems, outcome::bytes(self.inputs)]),
             product([problems, iterations(args), examined]),
             product([traced, iterations(args), entry]),
         ]);
-        // A checkpoint has them as bytes that grow; those that are read from one are there once more.
-        let copies = if args.checkpoint.is_some() { 4 } else { 1 };
-        let outputs = product([8, problems, self.outcomes]).min(IN_MEMORY);
+        let kept = match args.checkpoint {
+            Some(_) => checkpoint::finished_bytes(answers),
+            None => 0,
+        };
         sum([
-            product([copies, answers]),
-            product([2, outputs]),
+            answers,
+            kept,
+            Spill::bytes(problems, self.outcomes),
             product([traced, iterations(args), TRACE_LINE]),
         ])
     }
@@ -262,7 +265,7 @@ impl Shapes {
 
 /// Entries of a table of iterations: each start of a descent has one of its own.
 fn iterations(args: &InvertArgs) -> u64 {
-    args.max_iterations.unwrap_or(1000) as u64 + 10
+    solver::<f64>(args).max_iterations() as u64 + 10
 }
 
 fn product<const N: usize>(factors: [u64; N]) -> u64 {

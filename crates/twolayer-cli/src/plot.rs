@@ -3,7 +3,7 @@
 
 use crate::args::ProblemArgs;
 use crate::error::Error as CommandError;
-use crate::invert::Outcome;
+use crate::outcome::Outcome;
 use crate::output::OutputFile;
 use crate::ranking;
 use clap::ValueEnum;

@@ -1,6 +1,6 @@
 //! The panel of PLOT.svg that compares targets: their losses, the hardest first.
 
-use crate::invert::Outcome;
+use crate::outcome::Outcome;
 use crate::plot::{Area, Drawn, FONT, GRID, INK, power_of_ten};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

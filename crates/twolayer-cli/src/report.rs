@@ -3,7 +3,7 @@
 use crate::args::ReportFormat;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
-use crate::invert::{Outcome, Outcomes};
+use crate::outcome::{Outcome, Outcomes};
 use crate::theory::{self, TheoryReport};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! RESULT.npz.
 
 use crate::args::{InvertArgs, Precision};
-use crate::invert::{Outcome, Outcomes};
+use crate::outcome::{Outcome, Outcomes};
 use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

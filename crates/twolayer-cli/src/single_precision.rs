@@ -48,6 +48,15 @@ impl<B: LinearBackend> Rounded<B> {
         })
     }
 
+    /// The same on at most so many threads.
+    pub(crate) fn with_threads(&self, threads: usize) -> Self {
+        Self {
+            network: self.network.with_threads(threads),
+            regularizer: self.regularizer.clone(),
+            loss: self.loss,
+        }
+    }
+
     /// What all targets share.
     pub(crate) fn problems(&self) -> Result<Problems<'_, B>, CoreError> {
         let problems = Problems::new(&self.network).with_loss(loss(self.loss));

@@ -1,150 +1,281 @@
-//! All targets of a problem, shared out over the cores.
+//! The campaign over the targets of a call, as the command runs it.
 
 mod model;
-mod one_target;
-mod other_starts;
-
-pub(crate) use other_starts::OPEN_TARGETS;
 
 use crate::args::InvertArgs;
-use crate::checkpoint::Log;
+use crate::checkpoint::{Finished, Log, State};
 use crate::dispatch::Library;
-use crate::error::Error;
+use crate::error::{Error, in_file};
 use crate::interrupt;
-use crate::invert::{Outcome, Outcomes};
-use crate::problem_file::Vectors;
-use crate::progress::Progress;
+use crate::lock::lock;
+use crate::outcome::{Found, Outcome, Outcomes};
+use crate::progress::Progress as Bar;
+use crate::solver::solver;
 use crate::spill::Spill;
 use crate::targets::Targets;
-use std::ops::{ControlFlow, Range};
-use std::time::Instant;
-use twolayer::{Crew, Seat, Status};
-use twolayer::{HessianApprox, Inversion, Problems, TOGETHER};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use twolayer::theory::{Recorder, examine};
+use twolayer::{
+    Answer, Campaign, Earlier, Further, Model, Observer, Origin, Owner, Progress, Round, Snapshot,
+    Solved, Solver, TraceEntry, UnderWay,
+};
+use twolayer::{Error as CoreError, Inversion, InversionPoint, Objective, Problems, Scalar};
+use twolayer_certificate::Certifier;
 
-/// What every worker needs.
-pub(crate) struct Campaign<'c, B: Library> {
-    pub(crate) args: &'c InvertArgs,
-    pub(crate) problems: Problems<'c, B>,
+/// Who runs the campaign: reads targets from files, puts outputs aside, keeps a checkpoint, and stops
+/// at a signal.
+pub(crate) struct Host<'c, B: Library> {
+    args: &'c InvertArgs,
+    solver: Solver<B::Scalar>,
     /// The problems in single precision, where the model of the Hessian is built from them.
-    pub(crate) rounded: Option<Problems<'c, B::Single>>,
-    pub(crate) targets: &'c Targets<B::Scalar>,
-    pub(crate) starts: &'c Vectors<B::Scalar>,
+    rounded: Option<Problems<'c, B::Single>>,
+    targets: &'c Targets<B::Scalar>,
     /// K.
-    pub(crate) count: usize,
-    pub(crate) crew: Crew,
+    count: usize,
     /// The network's output for every answer (K×m).
-    pub(crate) probabilities: Spill,
+    probabilities: Spill,
     /// What was solved before, and what is kept of it all.
-    pub(crate) log: Option<Log<'c, B::Scalar>>,
+    log: Option<Log<'c, B::Scalar>>,
+    /// What was found out about answers.
+    found: Mutex<BTreeMap<usize, Found>>,
+    bar: Mutex<Bar>,
 }
 
-/// A worker's own: the problems on its threads, and the buffers of its model of the Hessian.
-struct Worker<'w, B: Library> {
-    problems: Problems<'w, B>,
-    rounded: Option<Problems<'w, B::Single>>,
-    model: Option<Model<'w, B>>,
+/// An observer that a signal stops.
+pub(crate) struct Watch<T> {
+    /// Keeps the iterates, where the theorem is to be checked.
+    recorder: Option<Recorder<T>>,
 }
 
-type Model<'w, B> = Box<dyn HessianApprox<Inversion<'w, B>> + 'w>;
+impl<T: Scalar> Observer<T> for Watch<T> {
+    fn observe(&mut self, entry: &TraceEntry<T>, x: &[T]) -> ControlFlow<()> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observe(entry, x)?;
+        }
+        match interrupt::requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
 
-impl<B: Library> Campaign<'_, B> {
+impl<'c, B: Library> Host<'c, B> {
+    pub(crate) fn new(
+        args: &'c InvertArgs,
+        targets: &'c Targets<B::Scalar>,
+        rounded: Option<Problems<'c, B::Single>>,
+        probabilities: Spill,
+        log: Option<Log<'c, B::Scalar>>,
+    ) -> Self {
+        Self {
+            args,
+            solver: solver(args),
+            rounded,
+            targets,
+            count: 0,
+            probabilities,
+            log,
+            found: Mutex::default(),
+            bar: Mutex::new(Bar::Hidden),
+        }
+    }
+
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
-    pub(crate) fn run(self) -> Result<Outcomes, Error> {
-        let clock = Instant::now();
-        let mut solved = self.solve_all()?;
-        let mut untried = 0;
-        if self.args.starts > 1 && solved.len() == self.count && !is_stopped(&solved) {
-            untried = self.try_other_starts(&mut solved)?;
-        }
+    pub(crate) fn run(mut self, campaign: &Campaign<'_, B>) -> Result<Outcomes, Error> {
+        self.count = campaign.count();
+        let done = campaign.run(&self);
         if let Some(log) = &self.log {
-            log.save()?;
+            // What is done so far is kept, whatever has ended it.
+            let saved = log.save();
+            if done.is_ok() {
+                saved?;
+            }
         }
+        let done = done?;
+        let mut found = lock(&self.found);
+        let results = done.results.into_iter().enumerate();
+        let solved = results.map(|(index, result)| {
+            let solved = result.map_err(in_file(&self.args.problem.path, Some(index)))?;
+            let found = found.remove(&index).unwrap_or_default();
+            Ok(Outcome::new(solved, found))
+        });
+        let solved = solved.collect::<Result<_, Error>>()?;
+        drop(found);
         Ok(Outcomes {
             solved,
             targets: self.count,
-            untried,
-            wall_seconds: clock.elapsed().as_secs_f64(),
+            untried: done.untried,
+            wall_seconds: done.seconds,
             probabilities: self.probabilities,
         })
     }
 
-    fn solve_all(&self) -> Result<Vec<Outcome>, Error> {
-        let mut solved = Vec::with_capacity(self.count);
-        let progress = Progress::new(self.args.quiet, self.count, "targets");
-        let work = |worker: &mut Worker<'_, B>, seat: &dyn Seat<Result<Outcome, Error>>| {
-            while !interrupt::requested() {
-                let block = seat.take_several(TOGETHER);
-                if block.is_empty() {
-                    break;
-                }
-                self.solve_block(worker, block, |index, outcome| {
-                    seat.hand_over(index, outcome);
-                });
+    /// Whether the table of a target's iterations is needed at the end.
+    fn keeps_trace(&self, index: usize) -> bool {
+        self.args.keeps_trace(index, self.count)
+    }
+
+    /// What follows from x: the network's output, and the certificate where one is asked for.
+    fn follow(
+        &self,
+        index: usize,
+        objective: &Inversion<'_, B>,
+        at: Option<&InversionPoint<B::Scalar>>,
+        solved: &Solved<B::Scalar>,
+    ) -> Result<(), Error> {
+        let (x, pinned) = (&solved.solution.x, &solved.solution.pinned);
+        let on_kinks;
+        let at = match at.filter(|_| pinned.is_empty()) {
+            Some(at) => at,
+            None => {
+                let mut at = objective.new_evaluation();
+                objective.evaluate(x, pinned, &mut at);
+                on_kinks = at;
+                &on_kinks
             }
         };
-        self.share_out(0..self.count, work, |_, outcome| {
-            solved.push(outcome);
-            progress.advance();
-            Ok(match is_stopped(&solved) {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
-        })?;
-        progress.finish();
-        Ok(solved)
+        self.put_aside(index, at.probabilities().iter().map(|&f| f.to_f64()))?;
+        if self.args.certify {
+            let verdict = Certifier::new().certify(objective, x);
+            let verdict = verdict.map_err(in_file(&self.args.problem.path, Some(index)))?;
+            lock(&self.found).entry(index).or_default().verdict = Some(verdict);
+        }
+        Ok(())
     }
 
-    /// Has the workers do `work` on all items, and delivers the results in order. The first error
-    /// ends it.
-    fn share_out<R: Send>(
-        &self,
-        items: Range<usize>,
-        work: impl for<'w> Fn(&mut Worker<'w, B>, &dyn Seat<Result<R, Error>>) + Sync,
-        mut deliver: impl FnMut(usize, R) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        let mut failure = None;
-        self.crew.share_out(
-            items,
-            |seat| {
-                let network = self.problems.network().with_threads(seat.threads());
-                let rounded = self.rounded.as_ref();
-                let single = rounded.map(|p| (p, p.network().with_threads(seat.threads())));
-                let mut worker = Worker {
-                    problems: self.problems.on(&network),
-                    rounded: single
-                        .as_ref()
-                        .map(|(problems, network)| problems.on(network)),
-                    model: None,
-                };
-                work(&mut worker, seat);
-            },
-            |item, result| match result.and_then(|result| deliver(item, result)) {
-                Ok(flow) => flow,
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            },
-        );
-        failure.map_or(Ok(()), Err)
+    fn put_aside(&self, index: usize, row: impl Iterator<Item = f64>) -> Result<(), Error> {
+        let written = self.probabilities.write(index, row);
+        written.map_err(|source| Error::Write {
+            path: self.args.out.clone(),
+            source,
+        })
     }
 }
 
-/// The work of a worker who does `job` on one item after the other, until a signal comes.
-fn one_by_one<'j, B: Library, R>(
-    job: impl for<'w> Fn(&mut Worker<'w, B>, usize) -> Result<R, Error> + Sync + 'j,
-) -> impl for<'w> Fn(&mut Worker<'w, B>, &dyn Seat<Result<R, Error>>) + Sync + 'j {
-    move |worker, seat| {
-        while !interrupt::requested()
-            && let Some(item) = seat.take()
-        {
-            seat.hand_over(item, job(worker, item));
+impl<B: Library> Owner<B> for Host<'_, B> {
+    type Failure = Error;
+    type Watch = Watch<B::Scalar>;
+
+    fn row(&self, index: usize) -> Result<Cow<'_, [B::Scalar]>, Error> {
+        self.targets.row(index)
+    }
+
+    fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, CoreError> {
+        self.new_model(objective)
+    }
+
+    fn models_serve_one(&self) -> bool {
+        self.rounded.is_some()
+    }
+
+    fn watch(&self, start: &[B::Scalar]) -> Watch<B::Scalar> {
+        let recorder = self.args.theory.then(|| Recorder::new(start));
+        Watch { recorder }
+    }
+
+    fn is_stopped(&self) -> bool {
+        interrupt::requested()
+    }
+
+    fn refuse(&self, index: usize, error: &CoreError) -> Result<(), Error> {
+        let path = match (error, &self.args.checkpoint) {
+            (CoreError::State { .. }, Some(checkpoint)) => checkpoint,
+            _ => &self.args.problem.path,
+        };
+        Err(in_file(path, Some(index))(error.clone()))
+    }
+
+    fn earlier(&self, index: usize, round: Round) -> Option<Earlier<B::Scalar, Watch<B::Scalar>>> {
+        let log = self.log.as_ref()?;
+        if let Some(Finished { solved, theory, .. }) = log.take_finished(index, round) {
+            lock(&self.found).entry(index).or_default().theory = theory;
+            return Some(Earlier::Solved(solved));
+        }
+        let State {
+            snapshot,
+            recorder,
+            others,
+        } = log.take_state(index, round)?;
+        Some(Earlier::UnderWay(UnderWay {
+            snapshot,
+            watch: Watch { recorder },
+            others,
+        }))
+    }
+
+    fn keeps_states(&self) -> bool {
+        self.log.is_some()
+    }
+
+    fn keep(
+        &self,
+        index: usize,
+        snapshot: Snapshot<B::Scalar>,
+        watch: &Watch<B::Scalar>,
+        others: Option<&Further<B::Scalar>>,
+    ) -> Result<(), Error> {
+        let Some(log) = &self.log else { return Ok(()) };
+        log.keep(index, snapshot, watch.recorder.as_ref(), others)
+    }
+
+    fn answered(
+        &self,
+        answer: Answer<'_, '_, B, Watch<B::Scalar>>,
+        solved: &mut Solved<B::Scalar>,
+    ) -> Result<(), Error> {
+        let Answer {
+            index,
+            objective,
+            origin,
+            is_final,
+        } = answer;
+        let mut round = Some(Round::Others);
+        match origin {
+            Origin::OwnStart { model, watch, at } => {
+                round = Some(Round::First);
+                self.follow(index, objective, Some(at), solved)?;
+                if let Some(recorder) = &watch.recorder {
+                    let theory = examine(objective, model, recorder, &solved.solution.x);
+                    lock(&self.found).entry(index).or_default().theory = Some(theory);
+                }
+            }
+            Origin::Earlier => {
+                round = None;
+                self.follow(index, objective, None, solved)?;
+            }
+            Origin::OtherStart => self.follow(index, objective, None, solved)?,
+            Origin::NoOtherStart => {}
+        }
+        if !self.keeps_trace(index) {
+            solved.solution.trace = Vec::new();
+        }
+        match (&self.log, round) {
+            (Some(log), Some(round)) if is_final => {
+                let found = lock(&self.found);
+                let theory = found.get(&index).and_then(|found| found.theory.clone());
+                drop(found);
+                log.finish(index, round, solved, theory.as_ref())
+            }
+            _ => Ok(()),
         }
     }
-}
 
-fn is_stopped(solved: &[Outcome]) -> bool {
-    let last = solved.last();
-    last.is_some_and(|outcome| outcome.status == Status::Stopped)
+    fn progress(&self, progress: Progress<'_, B::Scalar>) {
+        let mut bar = lock(&self.bar);
+        match progress {
+            Progress::Begins(round, count) => {
+                let what = match round {
+                    Round::First => "targets",
+                    Round::Others => "targets tried again",
+                };
+                *bar = Bar::new(self.args.quiet, count, what);
+            }
+            Progress::Through(..) => bar.advance(),
+            Progress::Ends(_) => std::mem::replace(&mut *bar, Bar::Hidden).finish(),
+        }
+    }
 }

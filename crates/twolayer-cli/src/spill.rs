@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::SpooledTempFile;
 
 /// So many bytes stay in memory.
-pub(crate) const IN_MEMORY: u64 = 16 << 20;
+const IN_MEMORY: u64 = 16 << 20;
 
 /// A matrix whose rows are written in any order and read in theirs. On disk it has no name, and
 /// vanishes with the process.
@@ -24,6 +24,15 @@ impl Spill {
             file: Mutex::new(file),
             length,
         }
+    }
+
+    /// Bytes in memory of so many rows: what is not on disk. A vector that grows may be twice as long
+    /// as what it holds.
+    pub(crate) fn bytes(rows: u64, length: u64) -> u64 {
+        let numbers = rows.saturating_mul(length);
+        2 * numbers
+            .saturating_mul(size_of::<f64>() as u64)
+            .min(IN_MEMORY)
     }
 
     /// Writes, or overwrites, a row.

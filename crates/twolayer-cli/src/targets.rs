@@ -4,6 +4,7 @@ use crate::array::{Array, Expected, Number, Types, open_npy};
 use crate::error::{Error, in_file};
 use crate::problem_file::Vectors;
 use npyz::Order;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -98,11 +99,11 @@ impl<T: Scalar> Targets<T> {
     }
 
     /// The distribution of problem `index`.
-    pub(crate) fn row(&self, index: usize) -> Result<Vec<T>, Error> {
+    pub(crate) fn row(&self, index: usize) -> Result<Cow<'_, [T]>, Error> {
         let (row, _) = self.place(index);
         match &self.source {
-            Source::Memory(vectors) => Ok(vectors.get(row).to_vec()),
-            Source::File(file) => file.read(row),
+            Source::Memory(vectors) => Ok(Cow::Borrowed(vectors.get(row))),
+            Source::File(file) => file.read(row).map(Cow::Owned),
             Source::Absent => Err(Error::content(&self.path, "array b is missing", "b")),
         }
     }
@@ -110,7 +111,7 @@ impl<T: Scalar> Targets<T> {
     /// The target of problem `index`.
     pub(crate) fn get(&self, index: usize) -> Result<Target<T>, Error> {
         let (_, number) = self.place(index);
-        Target::new(self.row(index)?).map_err(in_file(&self.path, number))
+        Target::new(self.row(index)?.into_owned()).map_err(in_file(&self.path, number))
     }
 }
 

@@ -1,6 +1,6 @@
 //! TRACE.csv: one line for each iteration of each target.
 
-use crate::invert::Outcome;
+use crate::outcome::Outcome;
 use std::fmt::Write;
 
 /// Names of the columns; `seconds_…` are those that the iteration spent in each phase.

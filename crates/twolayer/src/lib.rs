@@ -30,7 +30,9 @@
 //! # Many targets
 //!
 //! [`Problems::solve_batch`] solves the problems of many targets of one network, each thread one of its
-//! own, to the bits of single solves; [`Crew`] shares any work out in that way.
+//! own, to the bits of single solves. A [`Campaign`] does the same for an [`Owner`] who reads targets one
+//! by one, keeps the state of solves under way, or wants to see and stop it; [`Crew`] shares any work
+//! out in that way.
 //!
 //! # The method
 //!
@@ -100,14 +102,16 @@ mod target;
 pub mod theory;
 
 pub use approx_newton::{
-    self, Adaptive, ByWeight, Cloud, ConjugateGradient, DenseHessian, Further, Importance,
-    Leverage, LimitPoint, MixedPrecision, Neighbours, Observer, PhaseSeconds, RowFactor, Run,
-    Scores, Silent, Sketched, Snapshot, Solution, Solved, Solver, Stage, Status, Tolerances,
-    TraceEntry, Uniform, WeightedRows,
+    self, Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, LimitPoint,
+    MixedPrecision, Observer, PhaseSeconds, RowFactor, Run, Scores, Silent, Sketched, Snapshot,
+    Solution, Solver, Stage, Status, Tolerances, TraceEntry, Uniform, WeightedRows,
 };
 pub use inversion::{Inversion, InversionPoint};
 pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
-pub use many::{BatchResult, Crew, Problems, Seat};
+pub use many::{
+    Answer, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, Model, Origin,
+    Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
+};
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use regularizer::Regularizer;
 pub use starts::TOGETHER;

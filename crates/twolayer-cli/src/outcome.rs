@@ -1,0 +1,124 @@
+//! What comes out of a call for each target.
+
+use crate::spill::Spill;
+use twolayer::Scalar;
+use twolayer::theory::Theory;
+use twolayer::{LimitPoint, Solved, Status, TraceEntry};
+use twolayer_certificate::Verdict;
+
+/// What came out for one target. In double precision whatever the precision of the solve, so that
+/// nothing after the solve has to be generic.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) x: Vec<f64>,
+    /// The kinks that x lies on.
+    pub(crate) pinned: Vec<usize>,
+    pub(crate) loss: f64,
+    pub(crate) gradient_norm: f64,
+    pub(crate) iterations: usize,
+    pub(crate) status: Status,
+    pub(crate) limit: LimitPoint,
+    /// How many starts were tried.
+    pub(crate) starts: usize,
+    /// The solver alone, from the start that led here.
+    pub(crate) seconds: f64,
+    /// Empty where neither a table nor a plot has it.
+    pub(crate) trace: Vec<TraceEntry<f64>>,
+    /// Where certificates were asked for.
+    pub(crate) verdict: Option<Verdict>,
+    /// Where the theorem was to be checked.
+    pub(crate) theory: Option<Theory>,
+}
+
+/// What is found out about an answer where it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) theory: Option<Theory>,
+}
+
+/// What came out for the targets so far.
+pub(crate) struct Outcomes {
+    pub(crate) solved: Vec<Outcome>,
+    /// K, of which fewer are solved where a signal came first.
+    pub(crate) targets: usize,
+    /// Targets that were to be tried from other starts and were not, where a signal came first.
+    pub(crate) untried: usize,
+    /// From the first solve to the end of the last.
+    pub(crate) wall_seconds: f64,
+    /// The network's output for each, in the order of `solved`.
+    pub(crate) probabilities: Spill,
+}
+
+/// Bytes of an outcome with d `inputs`, beside its trace and what the theorem says.
+pub(crate) fn bytes(inputs: u64) -> u64 {
+    let numbers = inputs.saturating_mul((size_of::<f64>() + size_of::<usize>()) as u64);
+    numbers.saturating_add(size_of::<Outcome>() as u64)
+}
+
+impl Outcomes {
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
+        let is_cut_short = self.solved.len() < self.targets;
+        is_cut_short || self.untried > 0 || self.solved.last().is_some_and(stopped)
+    }
+
+    /// A statement of what is missing, if something is.
+    pub(crate) fn interruption(&self) -> String {
+        if !self.is_interrupted() {
+            return String::new();
+        }
+        if self.untried > 0 {
+            return format!(
+                "interrupted: {} targets were not tried from other starts\n",
+                self.untried
+            );
+        }
+        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
+        let on_its_way = usize::from(self.solved.last().is_some_and(stopped));
+        format!(
+            "interrupted: {} of {} targets are done; the result has rows for the first {}\n",
+            self.solved.len() - on_its_way,
+            self.targets,
+            self.solved.len()
+        )
+    }
+}
+
+impl Outcome {
+    pub(crate) fn new<T: Scalar>(solved: Solved<T>, found: Found) -> Self {
+        let Solved { solution, starts } = solved;
+        Self {
+            x: solution.x.iter().map(|&value| value.to_f64()).collect(),
+            pinned: solution.pinned,
+            loss: solution.loss.to_f64(),
+            gradient_norm: solution.gradient_norm.to_f64(),
+            iterations: solution.iterations,
+            status: solution.status,
+            limit: solution.limit,
+            starts,
+            seconds: solution.seconds,
+            trace: solution.trace.iter().map(wide_entry).collect(),
+            verdict: found.verdict,
+            theory: found.theory,
+        }
+    }
+}
+
+fn wide_entry<T: Scalar>(entry: &TraceEntry<T>) -> TraceEntry<f64> {
+    TraceEntry {
+        iteration: entry.iteration,
+        stage: entry.stage,
+        restart: entry.restart,
+        loss: entry.loss.to_f64(),
+        stage_loss: entry.stage_loss.to_f64(),
+        gradient_norm: entry.gradient_norm.to_f64(),
+        step_norm: entry.step_norm.to_f64(),
+        damping: entry.damping.to_f64(),
+        flips: entry.flips,
+        pinned: entry.pinned,
+        rows_used: entry.rows_used,
+        elapsed: entry.elapsed,
+        seconds: entry.seconds,
+    }
+}

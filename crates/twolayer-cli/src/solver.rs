@@ -1,0 +1,17 @@
+//! The settings that are said on the command line, as the solver has them.
+
+use crate::args::InvertArgs;
+use twolayer::{Scalar, Solver};
+
+/// The settings of the solves.
+pub(crate) fn solver<T: Scalar>(args: &InvertArgs) -> Solver<T> {
+    let solver = Solver::new()
+        .with_seed(args.seed)
+        .with_starts(args.starts)
+        .with_threads(args.threads())
+        .with_warm_start(!args.no_warm_start);
+    match args.max_iterations {
+        Some(limit) => solver.with_max_iterations(limit),
+        None => solver,
+    }
+}

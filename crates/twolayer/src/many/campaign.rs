@@ -1,0 +1,102 @@
+//! A campaign over many targets: what it is to do.
+
+use crate::many::crew::Crew;
+use crate::many::problems::Problems;
+use approx_newton::Solver;
+use twolayer_core::{Error, LinearBackend};
+
+/// K targets of one network, to be solved on several threads: each from its own start, and those that
+/// are not met from [other starts](Solver::with_starts) when all are through.
+///
+/// What comes out of a target from its own start depends on nothing but its b and x0, the network and
+/// the settings: not on the other targets, their number or order, the threads, or whether the
+/// campaign went on from where an earlier one stood; to the bit. What comes out of other starts
+/// depends besides on *which* other targets are there, for the solutions of the nearest are starts and
+/// random ones are drawn from where solutions lie, and on nothing else.
+#[derive(Debug, Clone)]
+pub struct Campaign<'c, B: LinearBackend> {
+    pub(super) problems: Problems<'c, B>,
+    pub(super) starts: &'c [B::Scalar],
+    pub(super) targets: usize,
+    pub(super) count: usize,
+    pub(super) solver: Solver<B::Scalar>,
+    pub(super) crew: Crew,
+}
+
+impl<'c, B: LinearBackend> Campaign<'c, B> {
+    /// So many `targets`, from `starts`: d numbers for all, or K·d. One target may have K starts, and
+    /// is K problems then.
+    ///
+    /// # Errors
+    /// Numbers of targets and starts that do not fit the network and each other.
+    pub fn new(
+        problems: Problems<'c, B>,
+        targets: usize,
+        starts: &'c [B::Scalar],
+    ) -> Result<Self, Error> {
+        let d = problems.network().inputs();
+        let given = starts.len() / d;
+        let count = if targets == 1 { given.max(1) } else { targets };
+        if starts.len() != given * d || (given != 1 && given != count) {
+            return Err(Error::Shape {
+                name: "starts",
+                found: format!("({},)", starts.len()),
+                expected: format!("{d} numbers, or {count}·{d}: one start for each target"),
+            });
+        }
+        let solver = Solver::new();
+        Ok(Self {
+            crew: Crew::new(solver.threads(), count),
+            problems,
+            starts,
+            targets,
+            count,
+            solver,
+        })
+    }
+
+    /// How every target is solved, from how many starts, on how many threads and in which time. The
+    /// default is [`Solver::new`].
+    pub fn with_solver(self, solver: Solver<B::Scalar>) -> Self {
+        let crew = Crew::new(solver.threads(), self.count);
+        Self {
+            solver,
+            crew,
+            ..self
+        }
+    }
+
+    /// Has the work done by another crew than the solver's threads make, one of fewer workers where
+    /// each needs memory of its own.
+    pub fn with_crew(self, crew: Crew) -> Self {
+        Self { crew, ..self }
+    }
+
+    /// K.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The problems, with what the network puts out at a start that all of them share. One that is no
+    /// good is each target's own error.
+    pub(super) fn shared(&self) -> Problems<'c, B> {
+        let problems = self.problems.clone();
+        if self.starts.len() != problems.network().inputs() || self.count < 2 {
+            return problems;
+        }
+        let shared = problems.with_shared_start(self.starts);
+        shared.unwrap_or_else(|_| self.problems.clone())
+    }
+
+    /// x0 of a target (d).
+    pub(super) fn start(&self, index: usize) -> &'c [B::Scalar] {
+        let d = self.problems.network().inputs();
+        let row = if self.starts.len() == d { 0 } else { index };
+        &self.starts[row * d..][..d]
+    }
+
+    /// Which row of the targets is that of a problem.
+    pub(super) fn row(&self, index: usize) -> usize {
+        if self.targets == 1 { 0 } else { index }
+    }
+}
