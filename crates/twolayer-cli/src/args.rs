@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Which input of a trained two-layer network has this output?
 ///
@@ -42,7 +43,7 @@ One b serves K starts, and one start serves K targets; K may be 0. --targets tak
 may be larger than memory: targets are read, solved and their outputs put aside one by one.
 
 Every core has a target of its own. Answers do not depend on the number of threads nor on the order of
-the targets. Eight targets or more are worth factorisations that a single one is tried without, and
+the targets; only what --starts adds depends on which others there are, whose solutions are starts. Eight targets or more are worth factorisations that a single one is tried without, and
 begin from where these lead: where b can be attained, at the same answer to rounding; where it cannot,
 perhaps in another local minimum. --starts tries more starts where b was not met.
 
@@ -61,9 +62,10 @@ Examples:
 terminal, a line every 30 seconds says how many targets are done.
 
 An interrupted run (Ctrl-C, SIGTERM) writes the rows of the targets so far, in their order; the last \
-may be the one that was stopped, and is not converged. With --checkpoint, --resume then goes on from \
-the targets that were finished and the last states of those under way, to the same bits as an \
-uninterrupted run.
+may be the one that was stopped, and is not converged. So does a run whose --time-limit is over. With \
+--checkpoint, --resume then goes on from the targets that were finished and the last states of those \
+under way, to the same bits as an uninterrupted run; also with more targets behind those that were \
+there, with another --max-iterations or other --starts.
 
 Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
 2 an error (no result is written), 130 interrupted (what is done so far is written).";
@@ -97,6 +99,12 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) max_iterations: Option<usize>,
 
+    /// End the solving after so many seconds, with what is there: a target under way has the lowest
+    /// point so far and the status `time-limit`, one that was not come to has no row [default: no
+    /// limit].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) time_limit: Option<Duration>,
+
     /// Begin on the loss itself, without the easier objectives that find a start: to measure the
     /// models of the Hessian, or the paper's method alone.
     #[arg(long)]
@@ -110,8 +118,8 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
 
-    /// Try up to so many starts for a target that is no perfect fit: its own, then the solutions of
-    /// the targets nearest to it, then random ones; the lowest loss is kept.
+    /// Try up to so many starts for a target that is no perfect fit: its own, then by turns the
+    /// solutions of the targets nearest to it and random ones; the lowest loss is kept.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     #[arg(allow_negative_numbers = true, conflicts_with = "theory")]
     pub(crate) starts: usize,
@@ -399,6 +407,12 @@ fn positive(text: &str) -> Result<f64, String> {
     finite(text)
         .filter(|&value| value > 0.0)
         .ok_or("expected a number greater than 0".into())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = finite(text).filter(|&value| value > 0.0);
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or("expected a number of seconds greater than 0".into())
 }
 
 fn weight(text: &str) -> Result<Weight, String> {

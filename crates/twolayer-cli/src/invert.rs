@@ -6,7 +6,7 @@ use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
-use crate::outcome::Outcomes;
+use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem};
 use crate::single_precision::{Rounded, in_single_precision};
@@ -73,11 +73,12 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     if !args.quiet {
         report::tell(&report::advice(outcomes));
     }
-    report::tell(&all.interruption());
-    if all.is_interrupted() {
+    report::tell(&all.missing());
+    if all.end == End::Interrupted {
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
-    let converged = outcomes.iter().all(|outcome| outcome.status.is_converged());
+    let is_complete = outcomes.len() == all.targets;
+    let converged = is_complete && outcomes.iter().all(|outcome| outcome.status.is_converged());
     Ok(if converged {
         ExitCode::SUCCESS
     } else {

@@ -40,10 +40,11 @@ pub(crate) struct Found {
 /// What came out for the targets so far.
 pub(crate) struct Outcomes {
     pub(crate) solved: Vec<Outcome>,
-    /// K, of which fewer are solved where a signal came first.
+    /// K, of which fewer are solved where the run did not come to its end.
     pub(crate) targets: usize,
-    /// Targets that were to be tried from other starts and were not, where a signal came first.
+    /// Targets that were to be tried from other starts, and were not from all of them.
     pub(crate) untried: usize,
+    pub(crate) end: End,
     /// From the first solve to the end of the last.
     pub(crate) wall_seconds: f64,
     /// The network's output for each, in the order of `solved`.
@@ -57,32 +58,35 @@ pub(crate) fn bytes(inputs: u64) -> u64 {
 }
 
 impl Outcomes {
-    pub(crate) fn is_interrupted(&self) -> bool {
-        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
-        let is_cut_short = self.solved.len() < self.targets;
-        is_cut_short || self.untried > 0 || self.solved.last().is_some_and(stopped)
-    }
-
     /// A statement of what is missing, if something is.
-    pub(crate) fn interruption(&self) -> String {
-        if !self.is_interrupted() {
-            return String::new();
-        }
+    pub(crate) fn missing(&self) -> String {
+        let why = match self.end {
+            End::Whole => return String::new(),
+            End::Interrupted => "interrupted",
+            End::OutOfTime => "out of time",
+        };
         if self.untried > 0 {
-            return format!(
-                "interrupted: {} targets were not tried from other starts\n",
-                self.untried
-            );
+            let untried = self.untried;
+            return format!("{why}: {untried} targets were not tried from all other starts\n");
         }
-        let stopped = |outcome: &Outcome| outcome.status == Status::Stopped;
-        let on_its_way = usize::from(self.solved.last().is_some_and(stopped));
         format!(
-            "interrupted: {} of {} targets are done; the result has rows for the first {}\n",
-            self.solved.len() - on_its_way,
+            "{why}: {} of {} targets are done; the result has rows for the first {}\n",
+            self.solved.iter().filter(|o| !o.is_cut_short()).count(),
             self.targets,
             self.solved.len()
         )
     }
+}
+
+/// Why a run was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All was done.
+    Whole,
+    /// A signal came.
+    Interrupted,
+    /// Its time was over.
+    OutOfTime,
 }
 
 impl Outcome {
@@ -102,6 +106,13 @@ impl Outcome {
             verdict: found.verdict,
             theory: found.theory,
         }
+    }
+}
+
+impl Outcome {
+    /// Whether the solve might have gone on.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        matches!(self.status, Status::Stopped | Status::TimeLimit)
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
 struct Report {
     version: u32,
     targets: Vec<TargetReport>,
-    /// Targets that an interrupted run has not come to.
+    /// Targets that a run has not come to that was interrupted or out of time.
     not_started: usize,
     totals: Totals,
     /// All of them, several at a time; `solve_seconds` are summed over targets.

@@ -8,7 +8,7 @@ use crate::dispatch::Library;
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::lock::lock;
-use crate::outcome::{Found, Outcome, Outcomes};
+use crate::outcome::{End, Found, Outcome, Outcomes};
 use crate::progress::Progress as Bar;
 use crate::solver::solver;
 use crate::spill::Spill;
@@ -103,12 +103,21 @@ impl<'c, B: Library> Host<'c, B> {
             let found = found.remove(&index).unwrap_or_default();
             Ok(Outcome::new(solved, found))
         });
-        let solved = solved.collect::<Result<_, Error>>()?;
+        let solved = solved.collect::<Result<Vec<_>, Error>>()?;
         drop(found);
+        let is_whole = solved.len() == self.count
+            && done.untried == 0
+            && !solved.iter().any(Outcome::is_cut_short);
+        let end = match (is_whole, interrupt::requested()) {
+            (true, _) => End::Whole,
+            (false, true) => End::Interrupted,
+            (false, false) => End::OutOfTime,
+        };
         Ok(Outcomes {
             solved,
             targets: self.count,
             untried: done.untried,
+            end,
             wall_seconds: done.seconds,
             probabilities: self.probabilities,
         })

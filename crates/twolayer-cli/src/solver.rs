@@ -10,8 +10,12 @@ pub(crate) fn solver<T: Scalar>(args: &InvertArgs) -> Solver<T> {
         .with_starts(args.starts)
         .with_threads(args.threads())
         .with_warm_start(!args.no_warm_start);
-    match args.max_iterations {
+    let solver = match args.max_iterations {
         Some(limit) => solver.with_max_iterations(limit),
+        None => solver,
+    };
+    match args.time_limit {
+        Some(limit) => solver.with_time_limit(limit),
         None => solver,
     }
 }
