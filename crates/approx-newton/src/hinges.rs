@@ -86,6 +86,10 @@ impl Objective for Hinges {
     fn radius(&self) -> Option<f64> {
         self.radius
     }
+    fn lower_bound(&self) -> Option<f64> {
+        let mut terms = self.curvatures.iter().chain(&self.jumps);
+        terms.all(|&term| term >= 0.0).then_some(0.0)
+    }
     fn new_evaluation(&self) -> HingesPoint {
         HingesPoint {
             x: vec![0.0; self.center.len()],
