@@ -39,6 +39,9 @@ impl<T: Scalar, B: LinearBackend<Scalar = T>> Problems<'_, B> {
                 expected: format!("K·{outcomes} numbers, K at least 1"),
             });
         }
+        if starts.is_empty() {
+            Error::check_length("starts", 0, self.network().inputs())?;
+        }
         let campaign = Campaign::new(self.clone(), count, starts)?.with_solver(solver.clone());
         let Ok(done) = campaign.run(&Batch {
             solver,

@@ -25,7 +25,7 @@ pub struct Campaign<'c, B: LinearBackend> {
 
 impl<'c, B: LinearBackend> Campaign<'c, B> {
     /// So many `targets`, from `starts`: d numbers for all, or K·d. One target may have K starts, and
-    /// is K problems then.
+    /// is K problems then. No targets, or no starts, are no problems.
     ///
     /// # Errors
     /// Numbers of targets and starts that do not fit the network and each other.
@@ -36,7 +36,7 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     ) -> Result<Self, Error> {
         let d = problems.network().inputs();
         let given = starts.len() / d;
-        let count = if targets == 1 { given.max(1) } else { targets };
+        let count = if targets == 1 { given } else { targets };
         if starts.len() != given * d || (given != 1 && given != count) {
             return Err(Error::Shape {
                 name: "starts",
