@@ -1,6 +1,7 @@
 //! The kinks that the iterate is held on.
 
-use twolayer_core::{Kinked, Scalar, Subspace, reduce};
+use num_traits::{Float, Zero};
+use twolayer_core::{Evaluation, Kinked, Scalar, Subspace, reduce};
 
 /// The pinned kinks P with the null space of their normals.
 ///
@@ -20,6 +21,33 @@ pub(crate) struct ActiveSet<T> {
     released: Vec<usize>,
 }
 
+/// The kinks that a point lies on to rounding, `at` its evaluation: where a minimum was found on them
+/// before, they are to hold it again. None where they are more than the unknowns.
+pub(crate) fn kinks_through<O: Kinked>(problem: &O, at: &O::Evaluation) -> Vec<usize> {
+    let distances = problem.signed_distances(at);
+    let furthest = distances
+        .iter()
+        .fold(O::Scalar::zero(), |most, h| most.max(h.abs()));
+    // What is clearly off costs no product.
+    let near = O::Scalar::UNIT_ROUNDOFF.sqrt() * furthest;
+    let candidates = distances
+        .iter()
+        .enumerate()
+        .filter(|(_, h)| h.abs() <= near);
+    let candidates: Vec<usize> = candidates.map(|(kink, _)| kink).collect();
+    if candidates.len() > problem.dimension() {
+        return Vec::new();
+    }
+    let size = reduce::norm(at.point());
+    let mut normal = vec![O::Scalar::zero(); problem.dimension()];
+    let lies_on = |&kink: &usize| {
+        problem.normal(kink, &mut normal);
+        let terms = reduce::norm(&normal) * size + problem.offset(kink).abs();
+        distances[kink].abs() <= O::Scalar::of(ON_A_KINK) * O::Scalar::UNIT_ROUNDOFF * terms
+    };
+    candidates.into_iter().filter(lies_on).collect()
+}
+
 /// What the multipliers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Release {
@@ -33,8 +61,12 @@ pub(crate) enum Release {
 
 /// A point is off a kink where hᵢ exceeds this multiple of the rounding of aᵢᵀx + cᵢ.
 const OFF_A_KINK: f64 = 16.0;
-/// A violation counts where it exceeds this part of the slopes that it is the difference of.
+/// A start lies on a kink up to this multiple of it: what a solve has put on a kink and written down.
+const ON_A_KINK: f64 = 64.0;
+/// A violation counts where it exceeds this part of the slopes that it is the difference of, and so
+/// many roundoffs of them.
 const NOTICEABLE: f64 = 1e-10;
+const NOTICEABLE_ROUNDOFFS: f64 = 64.0;
 
 impl<T: Scalar> ActiveSet<T> {
     /// No kink pinned, d unknowns.
@@ -119,7 +151,8 @@ impl<T: Scalar> ActiveSet<T> {
         for (index, (&mu, &jump)) in multipliers.iter().zip(&jumps).enumerate() {
             let (negative, positive) = (-mu, mu - jump);
             let violation = negative.max(positive);
-            if violation <= T::of(NOTICEABLE) * (mu.abs() + jump.abs()) {
+            let noticeable = T::of(NOTICEABLE).max(T::of(NOTICEABLE_ROUNDOFFS) * T::UNIT_ROUNDOFF);
+            if violation <= noticeable * (mu.abs() + jump.abs()) {
                 continue;
             }
             if self.released.contains(&self.pinned[index]) {

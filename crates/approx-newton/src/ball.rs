@@ -2,7 +2,7 @@
 
 use num_traits::{Float, One, Zero};
 use twolayer_core::{
-    Evaluation, HessianApprox, NotPositiveDefinite, Objective, Scalar, Subspace, reduce,
+    Error, Evaluation, HessianApprox, NotPositiveDefinite, Objective, Scalar, Subspace, reduce,
 };
 
 /// A damped step whose end lies in the ball: the minimiser of the damped model over ‖x + p‖ ≤ R.
@@ -41,11 +41,20 @@ pub(crate) fn damped_step<O: Objective, H: HessianApprox<O>>(
         return Ok(zero);
     }
     let guess = hessian.mean_eigenvalue().max(damping);
-    let tolerance = O::Scalar::of(16.0) * O::Scalar::UNIT_ROUNDOFF;
+    let tolerance = O::Scalar::of(ON_SPHERE_ROUNDOFFS) * O::Scalar::UNIT_ROUNDOFF;
     multiplier((zero, free), guess, |mu| {
         hessian.step(objective, at, damping + mu, Some((mu, x)), subspace, step)?;
         Ok((excess(step), tolerance))
     })
+}
+
+/// A step ends on the sphere where ‖x + p‖ is so many roundoffs of R from it.
+const ON_SPHERE_ROUNDOFFS: f64 = 16.0;
+
+/// What a multiplier μ makes of how far from the sphere x and x + p may be: a promise of ½μ(‖x‖² − ‖x + p‖²)
+/// is none.
+pub(crate) fn slack<T: Scalar>(multiplier: T, radius: T) -> T {
+    T::of(2.0 * ON_SPHERE_ROUNDOFFS) * T::UNIT_ROUNDOFF * multiplier * radius * radius
 }
 
 /// The multiplier μ for which ‖x + p(μ)‖ = R. `outside` is a smaller one and ‖x + p‖/R > 1 for it.
@@ -129,12 +138,37 @@ pub(crate) fn is_inside<T: Scalar>(x: &[T], radius: T) -> bool {
 }
 
 /// Removes from `gradient` its part along `outward`, the normal of the sphere, where the objective
-/// falls outward: what is left is the gradient on the sphere.
-pub(crate) fn remove_outward_pull<T: Scalar>(outward: &[T], gradient: &mut [T]) {
+/// falls outward: what is left is the gradient on the sphere. Returns the multiplier λ of the sphere,
+/// gradient ← gradient + λ·outward; 0 where it falls inward.
+pub(crate) fn remove_outward_pull<T: Scalar>(outward: &[T], gradient: &mut [T]) -> T {
     let pull = reduce::dot(outward, gradient);
-    if pull < T::zero() {
-        reduce::axpy(-pull / reduce::dot(outward, outward), outward, gradient);
+    if pull >= T::zero() || pull.is_nan() {
+        return T::zero();
     }
+    let multiplier = -pull / reduce::dot(outward, outward);
+    reduce::axpy(multiplier, outward, gradient);
+    multiplier
+}
+
+/// A start counts as in the ball where ‖x‖ exceeds R by no more than so many roundoffs of single
+/// precision, whatever the precision is now: x, R or both may have come through a file in it.
+const START_ROUNDOFFS: f64 = 16.0;
+
+/// Moves a start onto the sphere where rounding alone has put it outside.
+///
+/// # Errors
+/// [`Error::StartOutsideBall`] where it is further out.
+pub(crate) fn take_in<T: Scalar>(radius: T, x: &mut [T]) -> Result<(), Error> {
+    let (norm, radius_of_ball) = (reduce::norm(x).to_f64(), radius.to_f64());
+    let rounding = START_ROUNDOFFS * f64::from(f32::UNIT_ROUNDOFF);
+    if norm > radius_of_ball * (1.0 + rounding) {
+        return Err(Error::StartOutsideBall {
+            norm,
+            radius: radius_of_ball,
+        });
+    }
+    retract(radius, x);
+    Ok(())
 }
 
 /// Scales `x` (d) into the ball ‖x‖ ≤ `radius` where it lies outside.

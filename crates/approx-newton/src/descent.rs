@@ -15,7 +15,7 @@ use crate::kink_model::KinkModel;
 use crate::kinked_step::Caution;
 use crate::search::{MOST_PLACES, Place};
 use crate::solution::PhaseSeconds;
-use crate::termination::{Status, Tolerances};
+use crate::termination::{Status, Tolerances, met};
 use num_traits::{Float, One, Zero};
 use std::mem;
 use twolayer_core::{Crossing, Evaluation, HessianApprox, Kinked, Scalar, reduce};
@@ -51,7 +51,7 @@ pub(crate) struct Progress<T> {
     largest_mean_eigenvalue: T,
     /// Iterations in a row that gained little.
     pub(crate) idle: usize,
-    /// Stationary points left along negative curvature.
+    /// Stationary points left along negative curvature or over a kink.
     escapes: usize,
     pub(crate) caution: Caution<T>,
     /// Whether the last step that was looked for by values was taken in full.
@@ -89,7 +89,7 @@ pub(crate) struct Iteration<T> {
 const LITTLE_LEFT: f64 = 0.7;
 /// An iteration is idle where it gains less than this part of the value.
 const IDLE_GAIN: f64 = 0.03;
-/// Stationary points that a descent leaves along negative curvature.
+/// Stationary points that a descent leaves, along negative curvature or over a kink.
 const MOST_ESCAPES: usize = 8;
 /// A descent without patience ends after so many idle iterations in a row.
 const PATIENCE: usize = 5;
@@ -160,20 +160,11 @@ impl<O: Kinked> Descent<O> {
         patient: bool,
     ) -> Iteration<O::Scalar> {
         let mut iteration = self.iterate_once(problem, hessian, patient);
-        if patient && matches!(iteration.end, Some(Status::Jammed | Status::Stalled)) {
-            self.unjam(problem, hessian, &mut iteration);
-        }
-        let stationary = matches!(
-            iteration.end,
-            Some(Status::Flat | Status::GradientSmall | Status::DecrementSmall | Status::StepSmall)
-        );
-        if patient
-            && stationary
-            && self.progress.escapes < MOST_ESCAPES
-            && self.escape(problem, hessian)
-        {
-            self.progress.escapes += 1;
-            iteration.end = None;
+        if patient {
+            if matches!(iteration.end, Some(Status::Jammed | Status::Stalled)) {
+                self.unjam(problem, hessian, &mut iteration);
+            }
+            self.question_end(problem, hessian, &mut iteration);
         }
         iteration
     }
@@ -187,8 +178,8 @@ impl<O: Kinked> Descent<O> {
         let mut iteration = Iteration::nothing();
         let value = self.current.value();
         let noise = problem.rounding_error(&self.current);
-        if problem.is_at_its_bound(&self.current) {
-            return iteration.ending(Status::PerfectFit);
+        if let Some(status) = met(problem, &self.current) {
+            return iteration.ending(status);
         }
         // Not before: a target that its warm start meets is never iterated on.
         if problem.kinks() > 0 {
@@ -198,13 +189,18 @@ impl<O: Kinked> Descent<O> {
         if self.model != Model::Current {
             iteration.rows_used = self.build_model(problem, hessian);
         }
-        iteration.gradient_norm = self.reduced_gradient_norm(problem);
+        let (gradient_norm, multiplier) = self.reduced_gradient(problem);
+        iteration.gradient_norm = gradient_norm;
         iteration.damping = self.progress.damping.value();
         if !iteration.gradient_norm.is_finite() {
             return iteration.ending(Status::NonFinite);
         }
-        if iteration.gradient_norm == O::Scalar::zero() && self.active_set.is_empty() {
-            return iteration.ending(self.stationary_status(hessian));
+        if patient && self.is_saturated(problem, noise) {
+            return iteration.ending(Status::Flat);
+        }
+        if gradient_norm == O::Scalar::zero() {
+            iteration.end = self.question_kinks(problem, multiplier);
+            return iteration;
         }
         let Some(step) = self.damped_step(problem, hessian) else {
             return iteration.ending(self.status_without_step(hessian));
@@ -227,8 +223,7 @@ impl<O: Kinked> Descent<O> {
                 return iteration;
             }
         }
-        let mut end =
-            self.second_order_test(problem, hessian, &step, iteration.gradient_norm, noise);
+        let mut end = self.second_order_test(problem, &step, iteration.gradient_norm, noise);
         if release == Release::Barred && end.is_some() {
             end = Some(Status::Jammed);
         }
@@ -238,12 +233,16 @@ impl<O: Kinked> Descent<O> {
                 iteration.step_norm = moved;
                 iteration.flips = self.flips;
                 self.model = Model::Outdated;
-                iteration.end = end;
                 self.count_idle(problem, value);
-                if step.is_newton && step.norm <= tiny {
-                    iteration.end = end.or(Some(Status::StepSmall));
-                } else if !patient && self.progress.idle == PATIENCE {
-                    iteration.end = end.or(Some(Status::Stalled));
+                // A step over kinks may gain what the model knew nothing of.
+                let gained = value - self.current.value();
+                let known = step.predicted + step.predicted;
+                let end = end.filter(|_| gained <= known.max(self.negligible(problem, noise)));
+                iteration.end = end;
+                if end.is_none() && step.is_newton && step.norm <= tiny {
+                    iteration.end = Some(Status::StepSmall);
+                } else if end.is_none() && !patient && self.progress.idle == PATIENCE {
+                    iteration.end = Some(Status::Stalled);
                 }
             }
             None if end.is_some() => iteration.end = end,

@@ -38,6 +38,7 @@ mod snapshot;
 mod solution;
 mod solve;
 mod solver;
+mod subgradient;
 mod termination;
 mod warm_start;
 

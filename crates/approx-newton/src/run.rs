@@ -3,20 +3,20 @@
 mod resume;
 mod stages;
 
-use crate::descent::{Descent, Iteration, norm_or_infinity};
+use crate::ball;
+use crate::descent::{Descent, Iteration};
 use crate::observer::Observer;
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 use crate::solver::Solver;
+use crate::subgradient;
 use crate::termination::{LimitPoint, Status};
 use crate::warm_start::{self, Rung};
 use num_traits::Float;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{
-    Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured, reduce,
-};
+use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured};
 
 /// A solve that can be driven step by step, watched, and stopped.
 ///
@@ -37,6 +37,8 @@ pub struct Run<'r, O: Kinked, H> {
     earlier_restarts: usize,
     /// Whether the solve stands on the last rung or on the target.
     stage: Stage,
+    /// Whether the target is tried before the warm start, from a start that may be an answer.
+    is_on_trial: bool,
     hessian: &'r mut H,
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
@@ -55,7 +57,7 @@ pub struct Run<'r, O: Kinked, H> {
 
 /// What a solve asks of an objective's [`Ladder`]; one without a warm start asks nothing.
 struct Steps<'r, O: Objective> {
-    /// The rung of a number, if there are so many.
+    /// The rung of a number, if there are so many that are worth their time, on a plateau or not.
     rung: MakeRung<'r, O>,
     is_better_descended_at_once: fn(&O, O::Scalar) -> bool,
 }
@@ -64,6 +66,7 @@ type MakeRung<'r, O> = fn(
     &Solver<<O as Objective>::Scalar>,
     &'r O,
     usize,
+    bool,
 ) -> Option<Box<dyn Rung<<O as Objective>::Scalar> + 'r>>;
 
 // Not derived: a copy asks nothing of the objective.
@@ -92,7 +95,8 @@ where
     ///
     /// # Errors
     /// An x0 of the wrong length, with an entry that is NaN or infinite, outside the ball
-    /// ‖x‖ ≤ R, or at which the objective overflows.
+    /// ‖x‖ ≤ R by more than single precision tells apart (else it is moved onto the sphere), or at
+    /// which the objective overflows.
     pub fn new(
         settings: Solver<O::Scalar>,
         objective: &'r O,
@@ -143,15 +147,12 @@ where
         hessian.begin_solve();
         Error::check_length("x0", x0.len(), objective.dimension())?;
         Error::check_finite("x0", x0)?;
-        if let Some(radius) = objective.radius()
-            && reduce::norm(x0) > radius
-        {
-            let norm = twolayer_core::Scalar::to_f64(reduce::norm(x0));
-            let radius = twolayer_core::Scalar::to_f64(radius);
-            return Err(Error::StartOutsideBall { norm, radius });
+        let mut x0 = x0.to_vec();
+        if let Some(radius) = objective.radius() {
+            ball::take_in(radius, &mut x0)?;
         }
         let mut descent = Descent::new(objective, settings.tolerances);
-        descent.start_at(objective, x0, &[], TARGET_DAMPING);
+        descent.start_at(objective, &x0, &[], TARGET_DAMPING);
         let loss = descent.current.value();
         if !loss.is_finite() {
             return Err(Error::Overflow {
@@ -169,14 +170,16 @@ where
             rungs: 0,
             earlier_restarts: 0,
             stage: Stage::Target,
+            is_on_trial: false,
             hessian,
             descent,
             best: Best {
-                x: x0.to_vec(),
+                x: x0.clone(),
                 pinned: Vec::new(),
                 loss,
+                is_flat: false,
             },
-            x0: x0.to_vec(),
+            x0,
             iteration: 0,
             renewed: 0,
             status: None,
@@ -211,12 +214,12 @@ where
             self.finish(Status::Stopped);
             return self.status;
         }
-        match (self.present_rung(), iteration.end) {
-            // The warm start may see further digits; the target does not.
-            (Some(rung), _) if rung.target_is_met() => self.end_warm_descent(Status::PerfectFit),
+        // The warm start may see further digits; the target does not.
+        let met = self.present_rung().and_then(|rung| rung.target_met());
+        match (self.present_rung(), met.or(iteration.end)) {
             (Some(_), Some(end)) => self.end_warm_descent(end),
             (None, Some(end)) => self.end_target(end),
-            (_, None) => {}
+            (_, None) => self.end_long_trial(),
         }
         if self.status.is_none() && self.iteration - self.renewed >= RENEW_AFTER {
             self.renew();
@@ -258,11 +261,17 @@ where
             true if self.descent.active_set.is_empty() => LimitPoint::Smooth,
             true => LimitPoint::AtKinks,
         };
+        let Descent {
+            current,
+            active_set,
+            ..
+        } = &mut self.descent;
+        let gradient_norm = subgradient::least_norm(self.objective, current, active_set);
         let solution = Solution {
             limit,
             x: self.descent.current.point().to_vec(),
             loss: self.descent.current.value(),
-            gradient_norm: norm_or_infinity(self.descent.current.gradient()),
+            gradient_norm,
             status,
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),

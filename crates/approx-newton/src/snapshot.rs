@@ -42,6 +42,8 @@ pub(crate) struct Best<T> {
     /// The kinks that x was held on.
     pub(crate) pinned: Vec<usize>,
     pub(crate) loss: T,
+    /// Whether a descent on the target ended there as [`Status::Flat`](crate::Status::Flat).
+    pub(crate) is_flat: bool,
 }
 
 /// What a descent goes on from.

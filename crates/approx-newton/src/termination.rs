@@ -1,7 +1,7 @@
 //! When a solve is over, and what that says about its answer.
 
 use std::fmt;
-use twolayer_core::{Error, Scalar};
+use twolayer_core::{Error, Objective, Scalar};
 
 /// How a solve ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +11,10 @@ pub enum Status {
     /// The loss is no larger than its own rounding error: the precision knows no better answer,
     /// here or elsewhere.
     PerfectFit,
+    /// The objective has its value of zero in the limit only, as x grows without bound, and is zero
+    /// here to rounding: where b has zeros, the output is b to the last digit, and further out it
+    /// would be no nearer.
+    MetAtInfinity,
     /// The gradient (in the subspace that pinned kinks leave, and along the sphere where ‖x‖ = R)
     /// fell below its tolerance relative to its start.
     GradientSmall,
@@ -44,14 +48,24 @@ impl Status {
     pub fn is_converged(self) -> bool {
         matches!(
             self,
-            Self::PerfectFit | Self::GradientSmall | Self::DecrementSmall | Self::StepSmall
+            Self::PerfectFit
+                | Self::MetAtInfinity
+                | Self::GradientSmall
+                | Self::DecrementSmall
+                | Self::StepSmall
         )
+    }
+
+    /// Whether the objective is zero at the answer, to rounding: no other start would do better.
+    pub fn is_met(self) -> bool {
+        matches!(self, Self::PerfectFit | Self::MetAtInfinity)
     }
 
     /// A word for tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::PerfectFit => "perfect-fit",
+            Self::MetAtInfinity => "met-at-infinity",
             Self::GradientSmall => "gradient-small",
             Self::DecrementSmall => "decrement-small",
             Self::StepSmall => "step-small",
@@ -66,9 +80,12 @@ impl Status {
         }
     }
 
-    /// What a user can do about it; empty where nothing needs doing.
+    /// What a user can do about it, or should know; empty where there is nothing.
     pub fn advice(self) -> &'static str {
         match self {
+            Self::MetAtInfinity => {
+                "met to rounding; b has zeros, and a softmax has them only as x grows without bound"
+            }
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
             Self::TimeLimit => "raise the time limit, or go on from this x",
             Self::Stalled | Self::Jammed => "start elsewhere, or use f64 where f32 was used",
@@ -81,6 +98,24 @@ impl Status {
             Self::Indefinite => "use another model of the Hessian, or start elsewhere",
             _ => "",
         }
+    }
+}
+
+/// How an objective that is as low as it can be at a point, as far as the precision tells, is met there;
+/// `None` where it is not.
+pub(crate) fn met<O: Objective>(objective: &O, at: &O::Evaluation) -> Option<Status> {
+    met_by(
+        objective.is_at_its_bound(at),
+        objective.is_met_at_infinity(at),
+    )
+}
+
+/// The same of what was told of a point.
+pub(crate) fn met_by(is_at_its_bound: bool, is_met_at_infinity: bool) -> Option<Status> {
+    match (is_met_at_infinity, is_at_its_bound) {
+        (true, _) => Some(Status::MetAtInfinity),
+        (false, true) => Some(Status::PerfectFit),
+        (false, false) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::hessian::Adaptive;
 use crate::snapshot::RungState;
 use crate::solution::PhaseSeconds;
 use crate::solver::Solver;
-use crate::termination::Status;
+use crate::termination::{Status, met_by};
 use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,8 +22,9 @@ pub(crate) trait Rung<T> {
     /// starts makes of it. Returns false where the objective overflows there.
     fn begin(&mut self, x: &[T]) -> bool;
 
-    /// Begins another descent from another start, if another is worth its time.
-    fn restart(&mut self) -> bool;
+    /// Begins another descent from another start, if another is worth its time; one that was begun off a
+    /// plateau of the target, only where the lowest point `is_flat` still.
+    fn restart(&mut self, is_flat: bool) -> bool;
 
     /// Whether the rung has come so low that its minimum is most likely zero, and has tried other
     /// starts: then the other rungs have nothing to add.
@@ -44,9 +45,9 @@ pub(crate) trait Rung<T> {
     /// The objective that was asked for, where it is known without further work.
     fn target_value(&self) -> Option<T>;
 
-    /// Whether the objective that was asked for is there no larger than its rounding error, as far
-    /// as that is known without further work.
-    fn target_is_met(&self) -> bool;
+    /// How the objective that was asked for is met there, as far as that is known without further
+    /// work.
+    fn target_met(&self) -> Option<Status>;
 
     /// Seconds by phase so far.
     fn seconds(&self) -> PhaseSeconds;
@@ -110,31 +111,46 @@ const ARRIVED: f64 = 1e-12;
 /// So many descents in vain are enough, from starts that a source gives and from random ones.
 const MOST_VAIN: usize = 12;
 const MOST_VAIN_AT_RANDOM: usize = 3;
+/// So many starts at random are tried where the lowest point is on a plateau: all end smoothly there.
+const MOST_OFF_A_PLATEAU: usize = 4;
 /// A descent in vain that ends where the objective is smooth counts as so many.
 const SMOOTH_END_COUNTS: usize = 3;
 
-/// Makes the descents of an easier objective, with the settings of the solve.
-struct Descents<'m, T>(&'m Solver<T>);
+/// Makes the descents of an easier objective, with the settings of the solve, where it is worth its time.
+struct Descents<'m, T> {
+    settings: &'m Solver<T>,
+    on_a_plateau: bool,
+}
 
 impl<'r, T: Scalar> RungMaker<'r, T> for Descents<'_, T> {
-    type Rung = Box<dyn Rung<T> + 'r>;
+    type Rung = Option<Box<dyn Rung<T> + 'r>>;
 
     fn make<O>(self, easier: WarmStart<'r, O>) -> Self::Rung
     where
         O: RowStructured<Scalar = T> + Kinked + 'r,
     {
-        Box::new(WarmDescent::new(self.0, easier))
+        let is_worth_it = self.on_a_plateau || !easier.only_off_a_plateau;
+        is_worth_it.then(|| {
+            let rung: Box<dyn Rung<T> + 'r> = Box::new(WarmDescent::new(self.settings, easier));
+            rung
+        })
     }
 }
 
-/// Rung number `number` of `objective`, if it has so many.
+/// Rung number `number` of `objective`, if it has so many that are worth their time, on a plateau of it
+/// or not.
 pub(crate) fn rung<'r, O: Ladder>(
     settings: &Solver<O::Scalar>,
     objective: &'r O,
     number: usize,
+    on_a_plateau: bool,
 ) -> Option<Box<dyn Rung<O::Scalar> + 'r>> {
     let clock = Instant::now();
-    let mut rung = objective.rung(number, Descents(settings))?;
+    let maker = Descents {
+        settings,
+        on_a_plateau,
+    };
+    let mut rung = objective.rung(number, maker)??;
     rung.add_seconds(clock.elapsed().as_secs_f64());
     Some(rung)
 }
@@ -208,11 +224,11 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
             self.start.fill(O::Scalar::zero());
             return;
         }
-        let reach = if size > O::Scalar::zero() {
-            size
-        } else {
-            reduce::norm(self.point())
-        };
+        let lengths = [size, reduce::norm(self.point()), O::Scalar::of(1.0)];
+        let reach = lengths
+            .into_iter()
+            .find(|&length| length > O::Scalar::zero());
+        let reach = reach.unwrap_or(O::Scalar::zero());
         let scale = self.restarts as f64 / (d as f64).sqrt();
         perturb(
             reach * O::Scalar::of(scale),
@@ -260,7 +276,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
         self.descend()
     }
 
-    fn restart(&mut self) -> bool {
+    fn restart(&mut self, is_flat: bool) -> bool {
         // Where the last descent ended; it had no iteration where its start was no good.
         let no_value = num_traits::Float::infinity();
         let value = *self.course.last().unwrap_or(&no_value);
@@ -278,6 +294,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
             || self.restarts == self.most_restarts
             || self.has_arrived(value);
         let may_go_on = match &self.warm.restarts {
+            _ if self.warm.only_off_a_plateau => is_flat && self.restarts < MOST_OFF_A_PLATEAU,
             Restarts::Once(_) => self.restarts == 0,
             Restarts::From(source) if source.is_always_worth_it() => true,
             _ => self.is_within_reach(),
@@ -293,7 +310,9 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
                 self.burst = (2 * self.burst).min(LONGEST_BURST);
             }
             Restarts::Once(source) => source.advance(self.burst, &mut self.start),
-            Restarts::Random if self.vain < MOST_VAIN_AT_RANDOM => self.choose_at_random(),
+            Restarts::Random if self.warm.only_off_a_plateau || self.vain < MOST_VAIN_AT_RANDOM => {
+                self.choose_at_random();
+            }
             Restarts::Random | Restarts::Never => return false,
         }
         self.descent.seconds.evaluate += clock.elapsed().as_secs_f64();
@@ -330,15 +349,13 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
 
     fn target_value(&self) -> Option<O::Scalar> {
         let target = self.warm.target.as_ref()?;
-        Some(target(&self.descent.current).0)
+        Some(target(&self.descent.current).value)
     }
 
-    fn target_is_met(&self) -> bool {
-        let target = self.warm.target.as_ref();
-        target.is_some_and(|target| {
-            let (value, rounding) = target(&self.descent.current);
-            value <= rounding
-        })
+    fn target_met(&self) -> Option<Status> {
+        let target = self.warm.target.as_ref()?;
+        let told = target(&self.descent.current);
+        met_by(told.is_at_its_bound, told.is_met_at_infinity)
     }
 
     fn seconds(&self) -> PhaseSeconds {

@@ -107,7 +107,7 @@ fn draw_legend(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
 /// Blues and greens where the solve converged (M. Okabe and K. Ito's colours, for all eyes).
 fn color(status: Status) -> RGBColor {
     match status {
-        Status::PerfectFit => RGBColor(24, 95, 165),
+        Status::PerfectFit | Status::MetAtInfinity => RGBColor(24, 95, 165),
         Status::GradientSmall => RGBColor(86, 180, 233),
         Status::DecrementSmall => RGBColor(0, 158, 115),
         Status::StepSmall => RGBColor(100, 180, 160),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use twolayer::{LimitPoint, Status};
+use twolayer::{LimitPoint, Status, reduce};
 
 /// Of the reports for programs: docs/report.schema.json is its description. A field more leaves it as
 /// it is.
@@ -99,15 +99,22 @@ pub(crate) fn advice(outcomes: &[Outcome]) -> String {
     let mut lines = String::new();
     let at_kinks = outcomes
         .iter()
-        .filter(|o| o.limit == LimitPoint::AtKinks && o.status != Status::PerfectFit)
+        .filter(|o| o.limit == LimitPoint::AtKinks && !o.status.is_met())
         .count();
     if at_kinks > 0 {
         let _ = writeln!(lines, "{at_kinks} ended in a minimum at kinks");
     }
     for (status, count) in statuses(outcomes) {
-        if !status.advice().is_empty() {
-            let _ = writeln!(lines, "{count} × {status}: {}", status.advice());
+        if status.advice().is_empty() {
+            continue;
         }
+        let _ = write!(lines, "{count} × {status}: {}", status.advice());
+        if status == Status::MetAtInfinity {
+            let of_kind = outcomes.iter().filter(|o| o.status == status);
+            let longest = of_kind.map(|o| reduce::norm(&o.x)).fold(0.0, f64::max);
+            let _ = write!(lines, "; here ‖x‖ is up to {longest:.3e}");
+        }
+        lines += "\n";
     }
     lines
 }
@@ -300,9 +307,7 @@ fn summary(all: &Outcomes) -> String {
         count => format!(
             "{count} were tried from {} starts in all; {} of them ended in a perfect fit\n",
             tried_again.clone().map(|o| o.starts).sum::<usize>(),
-            tried_again
-                .filter(|o| o.status == Status::PerfectFit)
-                .count(),
+            tried_again.filter(|o| o.status.is_met()).count(),
         ),
     };
     let reached: Vec<_> = LEVELS

@@ -50,16 +50,28 @@ pub struct WarmStart<'s, O: Objective> {
     /// Whether the source of starts is asked before the first descent, too: where that costs no more than
     /// an iteration.
     pub begins_at_the_source: bool,
-    /// The objective that was asked for, at a point that the easier one evaluated, and the error that rounding
-    /// leaves in it: where both tell their values from the same state.
-    pub target: Option<TargetValue<'s, O>>,
+    /// Whether it is worth its time only where a descent on the objective that was asked for has ended on a
+    /// plateau: this one falls there.
+    pub only_off_a_plateau: bool,
+    /// The objective that was asked for, at a point that the easier one evaluated: where both tell their
+    /// values from the same state.
+    pub target: Option<TellTarget<'s, O>>,
 }
 
-/// Value and rounding error of the objective that was asked for.
-pub type TargetValue<'s, O> = Box<
-    dyn Fn(&<O as Objective>::Evaluation) -> (<O as Objective>::Scalar, <O as Objective>::Scalar)
-        + 's,
->;
+/// Tells the objective that was asked for at a point.
+pub type TellTarget<'s, O> =
+    Box<dyn Fn(&<O as Objective>::Evaluation) -> TargetAt<<O as Objective>::Scalar> + 's>;
+
+/// What is told of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetAt<T> {
+    /// Its value.
+    pub value: T,
+    /// [`Objective::is_at_its_bound`].
+    pub is_at_its_bound: bool,
+    /// [`Objective::is_met_at_infinity`].
+    pub is_met_at_infinity: bool,
+}
 
 /// Where further descents of a [`WarmStart`] begin.
 pub enum Restarts<'s, T> {

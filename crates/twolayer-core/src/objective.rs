@@ -68,6 +68,26 @@ pub trait Objective {
     /// An estimate of the error that rounding leaves in the value. A
     /// decrease below it cannot be told from noise.
     fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
+
+    /// By how much the value changes, to first order, where everything that it is computed from changes
+    /// by 1 (the logits, for a softmax): where that is below the rounding error, the point looks
+    /// stationary and may be far from it. Asked at a point that was differentiated. Infinite where the
+    /// objective has no such scale.
+    fn sensitivity(&self, _at: &Self::Evaluation) -> Self::Scalar {
+        num_traits::Float::infinity()
+    }
+
+    /// Whether the value is known to be the same everywhere, so that every point is a minimum. It may cost as
+    /// much as an evaluation, and is asked at points that have neither gradient nor curvature.
+    fn is_constant(&self, _at: &Self::Evaluation) -> bool {
+        false
+    }
+
+    /// Whether the value is zero in the limit only, on a way to infinity, and at this point so small
+    /// that rounding hides the rest of the way: nothing is to be gained by going on.
+    fn is_met_at_infinity(&self, _at: &Self::Evaluation) -> bool {
+        false
+    }
 }
 
 /// The state of an [`Objective`] at one point.

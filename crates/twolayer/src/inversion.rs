@@ -251,6 +251,35 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
             + of_the_penalty
             + roundoff * self.value_at(at)
     }
+
+    /// Σ |uᵢ|, u the gradient in the logits, without regulariser: that has a scale of its own.
+    fn sensitivity(&self, at: &Self::Evaluation) -> B::Scalar {
+        let u = &at.row_gradient;
+        match self.regularizer {
+            Some(_) => B::Scalar::infinity(),
+            None => B::Scalar::of(reduce::sum_of(u.len(), |i| u[i].abs().to_f64())),
+        }
+    }
+
+    /// Not asked of the network where every unit is off, which is reason enough for a gradient of zero.
+    fn is_constant(&self, at: &Self::Evaluation) -> bool {
+        let is_on = !at.pass.active.is_empty();
+        is_on && self.regularizer.is_none() && self.network.has_constant_output()
+    }
+
+    /// Where b has zeros, the outcomes there have less together than a rounding of 1 takes or gives
+    /// (u/2), and the loss of the others is below its rounding error.
+    fn is_met_at_infinity(&self, at: &Self::Evaluation) -> bool {
+        if self.target.excluded() == 0 || self.regularizer.is_some() {
+            return false;
+        }
+        let (pass, target) = (&at.pass, &*self.target);
+        let left = target.sum_over_excluded(|i| pass.probabilities[i].to_f64());
+        let (value, error) = (self.value_at(at), self.rounding_error(at));
+        // A mask may bring them to exactly zero: then x need not grow.
+        let is_hidden = left <= 0.5 * B::Scalar::UNIT_ROUNDOFF.to_f64() || value <= error;
+        left > 0.0 && is_hidden && value - self.loss.value_of_excluded(pass, target) <= error
+    }
 }
 
 /// The state of an [`Inversion`] at one point x.

@@ -1,7 +1,8 @@
 //! The frozen network: validated once, then trusted.
 
+use num_traits::{Float, Zero};
 use std::sync::Arc;
-use twolayer_core::{Error, LinearBackend, Softmax};
+use twolayer_core::{Error, LinearBackend, Scalar, Softmax, reduce};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
 ///
@@ -152,6 +153,33 @@ impl<B: LinearBackend> TwoLayer<B> {
     /// Gives A1 and A2 back, without a copy where no clone of the network is left.
     pub fn into_matrices(self) -> (B::Matrix, B::Matrix) {
         (Arc::unwrap_or_clone(self.a1), Arc::unwrap_or_clone(self.a2))
+    }
+
+    /// Whether every x has the same output, because all rows of A2 are the same, to rounding, or A1 is zero:
+    /// two products with numbers that have no pattern tell.
+    pub(crate) fn has_constant_output(&self) -> bool {
+        let spread = |length: usize| -> Vec<B::Scalar> {
+            (0..length)
+                .map(|i| B::Scalar::of(1.0 + (i as f64).sin()))
+                .collect()
+        };
+        let mut hidden = vec![B::Scalar::zero(); self.hidden_units()];
+        self.backend
+            .mul_vec(&self.a1, &spread(self.inputs()), &mut hidden);
+        if hidden.iter().all(|h| *h == B::Scalar::zero()) {
+            return true;
+        }
+        let mut logits = vec![B::Scalar::zero(); self.outcomes()];
+        self.backend
+            .mul_vec(&self.a2, &spread(self.hidden_units()), &mut logits);
+        let (most, least) = (
+            reduce::max(&logits),
+            logits
+                .iter()
+                .fold(B::Scalar::infinity(), |least, &z| least.min(z)),
+        );
+        let largest = most.abs().max(least.abs());
+        most - least <= B::Scalar::of(64.0) * B::Scalar::UNIT_ROUNDOFF * largest
     }
 
     /// The network's output softmax(A2 φ(A1 x + c1) + c2) (m) at `x` (d).

@@ -13,7 +13,6 @@ pub struct Target<T> {
     probabilities: Vec<T>,
     log_probabilities: Vec<T>,
     sum: T,
-    least_log_probability: T,
     support: usize,
 }
 
@@ -47,13 +46,11 @@ impl<T: Scalar> Target<T> {
             });
         }
         let log_probabilities: Vec<T> = b.iter().map(|p| p.ln()).collect();
-        let logs = || log_probabilities.iter().copied().filter(|l| l.is_finite());
-        let (least, support) = (logs().fold(T::zero(), T::min), logs().count());
+        let support = log_probabilities.iter().filter(|l| l.is_finite()).count();
         Ok(Self {
             probabilities: b,
             log_probabilities,
             sum,
-            least_log_probability: least,
             support,
         })
     }
@@ -73,9 +70,24 @@ impl<T: Scalar> Target<T> {
         &self.log_probabilities
     }
 
-    /// The logarithm of the smallest positive entry of b.
-    pub fn least_log_probability(&self) -> T {
-        self.least_log_probability
+    /// How many outcomes have b = 0.
+    pub fn excluded(&self) -> usize {
+        self.outcomes() - self.support
+    }
+
+    /// log(u/(4·excluded)), u the unit roundoff; the logarithm that is taken for that of b = 0. Where no
+    /// excluded outcome has more, all of them together have at most a quarter of what a rounding takes
+    /// from the others.
+    pub fn log_of_nothing(&self) -> T {
+        (T::UNIT_ROUNDOFF / T::of(4.0 * self.excluded() as f64)).ln()
+    }
+
+    /// Σ term(i) over the outcomes i with b = 0.
+    pub(crate) fn sum_over_excluded(&self, term: impl Fn(usize) -> f64) -> f64 {
+        reduce::sum_of(self.outcomes(), |i| match self.probabilities[i] {
+            b if b > T::zero() => 0.0,
+            _ => term(i),
+        })
     }
 
     /// How many outcomes have b > 0; at least one.

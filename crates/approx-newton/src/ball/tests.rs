@@ -183,13 +183,28 @@ fn only_an_outward_pull_is_removed() {
     let x = [0.0_f64, 2.0];
     assert!(is_on_sphere(&x, 2.0) && !is_on_sphere(&x, 2.1));
     let mut pulled_out = [1.0, -3.0];
-    remove_outward_pull(&x, &mut pulled_out);
+    assert_eq!(remove_outward_pull(&x, &mut pulled_out), 1.5);
     assert_eq!(pulled_out, [1.0, 0.0]);
     let mut pulled_in = [1.0, 3.0];
-    remove_outward_pull(&x, &mut pulled_in);
+    assert_eq!(remove_outward_pull(&x, &mut pulled_in), 0.0);
     assert_eq!(pulled_in, [1.0, 3.0]);
     // What is left is along the sphere.
     let (x, mut gradient) = ([3.0_f64, 4.0], [-2.0, 0.5]);
     remove_outward_pull(&x, &mut gradient);
     assert!(reduce::dot(&x, &gradient).abs() < 1e-15 && gradient[0] < -1.0);
+}
+
+#[test]
+fn a_start_is_taken_in_from_single_precision_and_no_further() {
+    let direction = [0.6_f64, 0.8];
+    for excess in [0.0, 1e-16, 6e-8, 5e-7] {
+        let mut x = direction.map(|v| 0.3 * (1.0 + excess) * v);
+        assert!(take_in(0.3, &mut x).is_ok());
+        assert!(reduce::norm(&x) <= 0.3 && reduce::norm(&x) > 0.3 * (1.0 - 1e-15));
+    }
+    let mut inside = [0.1, 0.1];
+    assert!(take_in(0.3, &mut inside).is_ok());
+    assert_eq!(inside, [0.1, 0.1]);
+    let mut outside = direction.map(|v| 0.3 * (1.0 + 2e-6) * v);
+    assert!(take_in(0.3, &mut outside).is_err());
 }

@@ -1,9 +1,11 @@
 //! Where a descent ends, and what it says then.
 
-use super::{Buffers, Descent, ModelStep, norm_or_infinity};
+use super::model_step::Model;
+use super::{Buffers, Descent, Iteration, MOST_ESCAPES, ModelStep, norm_or_infinity};
+use crate::active_set::{Release, kinks_through};
 use crate::ball;
-use crate::termination::Status;
-use num_traits::Float;
+use crate::termination::{Status, met};
+use num_traits::{Float, One, Zero};
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
 
 /// A gradient counts as small only where the model, too, promises at most this part of the value:
@@ -19,34 +21,68 @@ impl<O: Kinked> Descent<O> {
         noise.max(self.tolerances.decrement() * excess)
     }
 
-    /// The norm of the gradient along the directions that pinned kinks and the sphere leave.
-    pub(super) fn reduced_gradient_norm(&mut self, problem: &O) -> O::Scalar {
+    /// The norm of the gradient along the directions that pinned kinks and the sphere leave, exactly
+    /// zero where they leave none, and the multiplier of the sphere.
+    pub(super) fn reduced_gradient(&mut self, problem: &O) -> (O::Scalar, O::Scalar) {
         let Buffers {
             gradient, point, ..
         } = &mut self.buffers;
         let subspace = self.active_set.subspace();
         gradient.copy_from_slice(self.current.gradient());
         subspace.project(gradient);
+        let (mut multiplier, mut free) = (O::Scalar::zero(), subspace.dimension());
         if let Some(radius) = problem.radius()
             && ball::is_on_sphere(self.current.point(), radius)
         {
             point.copy_from_slice(self.current.point());
             subspace.project(point);
-            ball::remove_outward_pull(point, gradient);
+            multiplier = ball::remove_outward_pull(point, gradient);
+            free -= usize::from(multiplier > O::Scalar::zero());
         }
-        let norm = norm_or_infinity(gradient);
+        let mut norm = norm_or_infinity(gradient);
+        if free == 0 && norm.is_finite() {
+            norm = O::Scalar::zero();
+        }
         self.progress.first_gradient_norm.get_or_insert(norm);
-        norm
+        (norm, multiplier)
     }
 
-    /// A gradient of zero where the model has no curvature either says nothing about a minimum.
-    pub(super) fn stationary_status<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
-        let faded = O::Scalar::UNIT_ROUNDOFF * self.progress.largest_mean_eigenvalue;
-        if hessian.mean_eigenvalue() <= faded {
-            Status::Flat
-        } else {
-            Status::GradientSmall
+    /// What the multipliers say of a point where the objective falls nowhere along the pinned kinks and
+    /// the sphere, whose `multiplier` is given.
+    pub(super) fn question_kinks(&mut self, problem: &O, multiplier: O::Scalar) -> Option<Status> {
+        self.buffers.step.fill(O::Scalar::zero());
+        self.buffers.product.fill(O::Scalar::zero());
+        match self.release_a_kink(problem, multiplier) {
+            Release::Released { .. } => None,
+            Release::Barred => Some(Status::Jammed),
+            Release::AllHold => Some(Status::GradientSmall),
         }
+    }
+
+    /// Whether all that the value is computed from has no say in it at a differentiated point, as in a
+    /// saturated softmax: no step is worth taking that changes it by little.
+    pub(super) fn is_saturated(&self, problem: &O, noise: O::Scalar) -> bool {
+        problem.sensitivity(&self.current) <= self.negligible(problem, noise)
+    }
+
+    /// Whether the point looks stationary because nothing is left of the scale of the objective: neither
+    /// gradient nor model say then whether the objective falls further on. So it is where the model has
+    /// no curvature, that of the sphere included, or so little of what it had that it is noise, or so
+    /// little that its square underflows, and where it is saturated.
+    pub(super) fn is_flat<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &H) -> bool {
+        if self.model != Model::Current && !self.is_differentiated {
+            problem.differentiate(&mut self.current);
+            self.is_differentiated = true;
+        }
+        let noise = problem.rounding_error(&self.current);
+        let (_, multiplier) = self.reduced_gradient(problem);
+        let faded = O::Scalar::UNIT_ROUNDOFF * self.progress.largest_mean_eigenvalue;
+        let underflowing = O::Scalar::min_positive_value() / O::Scalar::UNIT_ROUNDOFF.sqrt();
+        let curvature = hessian.mean_eigenvalue() + multiplier;
+        let has_faded = curvature.is_nan() || curvature <= faded.max(underflowing);
+        let is_flat =
+            self.is_saturated(problem, noise) || has_faded && !self.is_strict_vertex(problem);
+        is_flat && !problem.is_constant(&self.current)
     }
 
     /// Whether the ridge is too weak for the step to be small by its doing.
@@ -54,11 +90,42 @@ impl<O: Kinked> Descent<O> {
         self.progress.damping.value() <= O::Scalar::of(LIGHT_DAMPING) * hessian.mean_eigenvalue()
     }
 
+    /// Whether pinned kinks leave no direction, and the objective rises, to first order, on both sides of
+    /// each, with what the other kinks through the point add: then no curvature is needed.
+    fn is_strict_vertex(&mut self, problem: &O) -> bool {
+        let subspace = self.active_set.subspace();
+        if subspace.dimension() > 0 {
+            return false;
+        }
+        let pinned = self.active_set.pinned();
+        let mut others = kinks_through(problem, &self.current);
+        others.retain(|kink| !pinned.contains(kink));
+        let kinks = [pinned, &others].concat();
+        let mut jumps = vec![O::Scalar::zero(); kinks.len()];
+        problem.foresee(&mut self.current, None);
+        problem.slope_jumps(&self.current, &kinks, &mut jumps);
+        let multipliers = subspace.multipliers(self.current.gradient());
+        let zero = O::Scalar::zero();
+        let mut slopes = vec![zero; problem.kinks()];
+        (0..pinned.len()).all(|index| {
+            let mut unit = vec![zero; pinned.len()];
+            unit[index] = O::Scalar::one();
+            problem.distance_slopes(&subspace.shortest(&unit), &mut slopes);
+            let (mu, jump) = (multipliers[index], jumps[index]);
+            let (mut negative, mut positive) = (mu, jump - mu);
+            for (&other, &jump) in others.iter().zip(&jumps[pinned.len()..]) {
+                negative += jump * (-slopes[other]).max(zero);
+                positive += jump * slopes[other].max(zero);
+            }
+            let least = O::Scalar::UNIT_ROUNDOFF.sqrt() * jump.abs();
+            negative > least && positive > least
+        })
+    }
+
     /// The tests that a step decides. The step is still taken where it lowers the objective.
-    pub(super) fn second_order_test<H: HessianApprox<O>>(
+    pub(super) fn second_order_test(
         &self,
         problem: &O,
-        hessian: &H,
         step: &ModelStep<O::Scalar>,
         gradient_norm: O::Scalar,
         noise: O::Scalar,
@@ -70,7 +137,48 @@ impl<O: Kinked> Descent<O> {
         let small = gradient_norm <= self.tolerances.gradient() * first;
         let exhausted =
             step.predicted <= O::Scalar::of(LITTLE_PROMISED) * problem.excess(self.current.value());
-        (small && exhausted).then(|| self.stationary_status(hessian))
+        (small && exhausted).then_some(Status::GradientSmall)
+    }
+
+    /// Looks again at an end: the last step may have met the objective, the point be flat, and there may be
+    /// a way on.
+    pub(super) fn question_end<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        iteration: &mut Iteration<O::Scalar>,
+    ) {
+        let is_stuck = match iteration.end {
+            Some(Status::GradientSmall | Status::DecrementSmall | Status::StepSmall) => false,
+            Some(Status::Jammed | Status::Stalled) => true,
+            Some(Status::Flat) => return self.leave(problem, hessian, iteration),
+            _ => return,
+        };
+        if let Some(status) = met(problem, &self.current) {
+            iteration.end = Some(status);
+            return;
+        }
+        let is_flat = self.is_flat(problem, hessian);
+        if is_flat {
+            iteration.end = Some(Status::Flat);
+        }
+        if is_flat || !is_stuck {
+            self.leave(problem, hessian, iteration);
+        }
+    }
+
+    /// Leaves a point that is stationary and no minimum, where it sees a way.
+    fn leave<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &mut H,
+        iteration: &mut Iteration<O::Scalar>,
+    ) {
+        let may_leave = self.progress.escapes < MOST_ESCAPES;
+        if may_leave && (self.cross_a_kink(problem) || self.escape(problem, hessian)) {
+            self.progress.escapes += 1;
+            iteration.end = None;
+        }
     }
 
     /// Why no damping gave a step.

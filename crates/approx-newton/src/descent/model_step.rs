@@ -45,11 +45,14 @@ impl<O: Kinked> Descent<O> {
             hessian.build(problem, &self.current)
         });
         let mean_eigenvalue = hessian.mean_eigenvalue();
-        self.progress.largest_mean_eigenvalue =
-            self.progress.largest_mean_eigenvalue.max(mean_eigenvalue);
-        if self.model == Model::Missing {
+        let largest = self.progress.largest_mean_eigenvalue;
+        // Also where all models so far had next to no curvature, off a plateau or out of a cell in which
+        // every unit is off: a damping that was measured by them is none.
+        let is_first = largest <= O::Scalar::UNIT_ROUNDOFF * mean_eigenvalue;
+        if self.model == Model::Missing || is_first {
             self.progress.damping = Damping::new(self.progress.initial_damping, mean_eigenvalue);
         }
+        self.progress.largest_mean_eigenvalue = largest.max(mean_eigenvalue);
         self.progress.damping.keep_above_noise(mean_eigenvalue);
         self.model = Model::Current;
         rows
@@ -99,10 +102,13 @@ impl<O: Kinked> Descent<O> {
         let predicted = O::Scalar::of(0.5) * curvature
             + (damping + multiplier) * norm * norm
             + multiplier * reduce::dot(x, step);
-        let usable = predicted >= O::Scalar::zero() && norm.is_finite();
+        let slack = problem
+            .radius()
+            .map_or(O::Scalar::zero(), |radius| ball::slack(multiplier, radius));
+        let usable = predicted >= -slack && norm.is_finite();
         let is_newton = damping * norm * norm <= curvature;
         usable.then_some(ModelStep {
-            predicted,
+            predicted: predicted.max(O::Scalar::zero()),
             norm,
             multiplier,
             is_newton,

@@ -2,6 +2,7 @@
 
 use super::model_step::Model;
 use super::{Descent, Iteration, ModelStep};
+use crate::active_set::kinks_through;
 use crate::ball;
 use crate::damping::Damping;
 use crate::kinked_step::Insisted;
@@ -40,6 +41,34 @@ impl<O: Kinked> Descent<O> {
         }
     }
 
+    /// Turns to the other side of a kink that a stationary point lies on without being held, where the
+    /// objective falls behind it: a step may end on a kink by chance, and its gradient is that of one side.
+    /// Returns false where there is none.
+    pub(super) fn cross_a_kink(&mut self, problem: &O) -> bool {
+        let pinned = self.active_set.pinned();
+        let mut kinks = kinks_through(problem, &self.current);
+        kinks.retain(|kink| !pinned.contains(kink));
+        if kinks.is_empty() {
+            return false;
+        }
+        problem.differentiate(&mut self.current);
+        let all: Vec<usize> = (0..problem.kinks()).collect();
+        let mut jumps = vec![O::Scalar::zero(); all.len()];
+        problem.foresee(&mut self.current, None);
+        problem.slope_jumps(&self.current, &all, &mut jumps);
+        let largest = jumps
+            .iter()
+            .fold(O::Scalar::zero(), |most, v| most.max(v.abs()));
+        let noise = O::Scalar::UNIT_ROUNDOFF.sqrt() * largest;
+        let Some(&kink) = kinks.iter().find(|&&kink| jumps[kink] < -noise) else {
+            return false;
+        };
+        let positive = problem.sides(&self.current)[kink];
+        problem.choose_side(&mut self.current, kink, !positive);
+        self.model = Model::Outdated;
+        true
+    }
+
     /// Leaves a stationary point that is not a minimum along a direction of negative curvature.
     /// Returns false, and stays, where there is none or the objective does not fall along it.
     pub(super) fn escape<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &mut H) -> bool {
@@ -75,6 +104,8 @@ impl<O: Kinked> Descent<O> {
         self.model = Model::Outdated;
         // A convex model sees nothing of the bend that it is to go on from.
         self.progress.damping = Damping::new(1.0, self.progress.damping.value().max(-bend));
+        let largest = self.progress.largest_mean_eigenvalue;
+        self.progress.largest_mean_eigenvalue = largest.max(-bend);
         // A fall that rounding could have made is no way out.
         moved && before - self.current.value() > noise
     }

@@ -70,8 +70,8 @@ where
         }
         let mut rung = None;
         if let Some(state) = &snapshot.rung {
-            let made =
-                ladder.and_then(|steps| (steps.rung)(&settings, objective, snapshot.rungs - 1));
+            let number = snapshot.rungs - 1;
+            let made = ladder.and_then(|steps| (steps.rung)(&settings, objective, number, true));
             let Some(mut made) = made else {
                 return misfit("the warm start has fewer stages");
             };
@@ -90,6 +90,8 @@ where
             rungs: snapshot.rungs,
             earlier_restarts: snapshot.earlier_restarts,
             stage: snapshot.stage,
+            // It is over before the first snapshot.
+            is_on_trial: false,
             hessian,
             descent,
             best: snapshot.best,

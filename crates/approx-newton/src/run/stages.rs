@@ -1,13 +1,19 @@
 //! From rung to rung, to the target, to the end.
 
 use super::{Run, TARGET_DAMPING};
-use crate::descent::{Descent, Iteration};
+use crate::active_set::kinks_through;
+use crate::ball;
+use crate::descent::{Descent, Iteration, norm_or_infinity};
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Stage};
-use crate::termination::Status;
+use crate::subgradient::least_norm;
+use crate::termination::{Status, met};
 use crate::warm_start::step_off_kinks;
 use num_traits::Float;
-use twolayer_core::{Evaluation, HessianApprox, Kinked};
+use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
+
+/// Iterations that tell an answer that is started from again.
+const LONGEST_TRIAL: usize = 2;
 
 impl<O, H> Run<'_, O, H>
 where
@@ -16,23 +22,87 @@ where
 {
     /// Begins on the first rung, or on the target where there is none or nothing to do.
     pub(super) fn begin(&mut self) {
-        if self.target_is_met() {
-            self.record(&Iteration::nothing(), PhaseSeconds::default());
-            self.finish(Status::PerfectFit);
-        } else if self.is_out_of_time() {
+        match self.target_met() {
+            Some(status) => {
+                self.record(&Iteration::nothing(), PhaseSeconds::default());
+                self.finish(status);
+            }
             // What a rung is made of may take long.
-            self.record(&Iteration::nothing(), PhaseSeconds::default());
-            self.finish(Status::TimeLimit);
-        } else {
+            None if self.is_out_of_time() => {
+                self.record(&Iteration::nothing(), PhaseSeconds::default());
+                self.finish(Status::TimeLimit);
+            }
+            None if self.may_be_an_answer() => self.begin_trial(),
+            None => self.climb(),
+        }
+    }
+
+    /// Whether kinks or the sphere hold the start, and leave next to nothing of the gradient: as they
+    /// do in the answer of another solve.
+    fn may_be_an_answer(&mut self) -> bool {
+        let (objective, descent) = (self.objective, &mut self.descent);
+        let x = descent.current.point();
+        let is_on_sphere = objective
+            .radius()
+            .is_some_and(|radius| ball::is_on_sphere(x, radius));
+        let kinks = kinks_through(objective, &descent.current);
+        if kinks.is_empty() && !is_on_sphere {
+            return false;
+        }
+        descent.active_set.pin_only(objective, &kinks);
+        objective.differentiate(&mut descent.current);
+        let whole = norm_or_infinity(descent.current.gradient());
+        let left = least_norm(objective, &mut descent.current, &descent.active_set);
+        let little = O::Scalar::UNIT_ROUNDOFF.cbrt() * whole;
+        let is_likely = whole.is_finite() && left <= little;
+        if !is_likely {
+            descent.active_set.pin_only(objective, &[]);
+        }
+        is_likely
+    }
+
+    /// Tries the target at once, held by the kinks that the start lies on.
+    fn begin_trial(&mut self) {
+        let kinks = self.descent.active_set.pinned().to_vec();
+        let (objective, x0) = (self.objective, &self.x0);
+        self.descent.start_at(objective, x0, &kinks, TARGET_DAMPING);
+        self.is_on_trial = true;
+        self.record(&Iteration::nothing(), PhaseSeconds::default());
+    }
+
+    /// Goes on to the warm start where a trial has not shown the start to be an answer.
+    pub(super) fn end_long_trial(&mut self) {
+        if self.is_on_trial && self.iteration >= LONGEST_TRIAL {
+            self.is_on_trial = false;
+            self.keep_target();
             self.climb();
         }
     }
 
-    /// Begins on the next rung, from the lowest point so far; on the one after where it cannot
-    /// begin; on the target where there is no other.
+    /// Keeps the present point of the target if it is the lowest yet.
+    fn keep_target(&mut self) {
+        let Descent {
+            current,
+            active_set,
+            ..
+        } = &self.descent;
+        self.best.offer(current, active_set.pinned());
+    }
+
+    /// Begins on the next rung, on the target where there is no other.
     fn climb(&mut self) {
+        if !self.begin_rung() {
+            self.begin_target();
+        }
+    }
+
+    /// Begins on the next rung, from the lowest point so far; on the one after where it cannot
+    /// begin. Returns false where there is no other.
+    fn begin_rung(&mut self) -> bool {
         while let Some(ladder) = self.ladder {
-            let Some(rung) = (ladder.rung)(&self.settings, self.objective, self.rungs) else {
+            let (number, on_a_plateau) = (self.rungs, self.best.is_flat);
+            let make = ladder.rung;
+            let Some(rung) = make(&self.settings, self.objective, number, on_a_plateau) else {
                 break;
             };
             self.earlier_restarts += self.rung.as_ref().map_or(0, |rung| rung.restarts());
@@ -40,10 +110,10 @@ where
             self.stage = Stage::WarmStart;
             if self.rung.insert(rung).begin(&self.best.x) {
                 self.record(&Iteration::nothing(), PhaseSeconds::default());
-                return;
+                return true;
             }
         }
-        self.begin_target();
+        false
     }
 
     /// Keeps the point if it is the lowest yet, and goes on to another start, to the next rung or
@@ -51,7 +121,7 @@ where
     pub(super) fn end_warm_descent(&mut self, end: Status) {
         self.evaluate_warm_end();
         // The other rungs have the same minimiser, and the target is at its own.
-        if end == Status::PerfectFit {
+        if end.is_met() {
             return self.begin_target();
         }
         // The cheapest descent has been tried: the others cost more than one from nearby.
@@ -82,12 +152,13 @@ where
 
     /// Ends the solve, unless the point is no minimum and another start is left to try.
     pub(super) fn end_target(&mut self, end: Status) {
-        let Descent {
-            current,
-            active_set,
-            ..
-        } = &self.descent;
-        self.best.offer(current, active_set.pinned());
+        self.keep_target();
+        if end == Status::Flat && self.descent.current.value() <= self.best.loss {
+            self.best.is_flat = true;
+        }
+        if std::mem::take(&mut self.is_on_trial) && !end.is_converged() {
+            return self.climb();
+        }
         if !end.is_converged() && self.rung.is_some() {
             self.stage = Stage::WarmStart;
             if self.restart() {
@@ -95,43 +166,54 @@ where
             }
             self.stage = Stage::Target;
         }
+        if end == Status::Flat && self.begin_rung() {
+            return;
+        }
+        self.stage = Stage::Target;
         self.finish(end);
     }
 
     /// Another descent on the present rung, if another start is worth its time.
     fn restart(&mut self) -> bool {
         let before = self.seconds();
-        let begun = self.rung.as_mut().is_some_and(|rung| rung.restart());
+        let begun = self
+            .rung
+            .as_mut()
+            .is_some_and(|rung| rung.restart(self.best.is_flat));
         if begun {
             self.record(&Iteration::nothing(), before);
         }
         begun
     }
 
-    /// Leaves the warm start for the objective that was asked for, from the lowest point so far.
+    /// Leaves the warm start for the objective that was asked for, from the lowest point so far; from
+    /// where the warm start has ended where that point is known to be on a plateau.
     /// Kinks that held it go on holding it: on which side of them rounding has put the point is
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
         self.stage = Stage::Target;
         let (objective, descent) = (self.objective, &mut self.descent);
         let before = descent.seconds;
-        if self.best.pinned.is_empty() {
-            let best = &self.best;
-            let mut x = best.x.clone();
-            // A pass over all of the network is saved where the warm start ended in the best point.
+        let (start, pinned) = match &self.rung {
+            Some(rung) if self.best.is_flat => (rung.point(), rung.pinned()),
+            _ => (self.best.x.as_slice(), self.best.pinned.as_slice()),
+        };
+        if pinned.is_empty() {
+            let mut x = start.to_vec();
+            // A pass over all of the network is saved where the warm start ended in this point.
             let trial = &mut descent.trial;
-            if trial.value() != best.loss || trial.point() != best.x {
+            let loss = self.best.loss;
+            if self.best.is_flat || trial.value() != loss || trial.point() != x {
                 objective.evaluate(&x, &[], trial);
             }
             step_off_kinks(objective, trial, &mut x, &mut self.random);
-            if x == best.x {
+            if x == start {
                 descent.start_at_trial(objective, TARGET_DAMPING);
             } else {
                 descent.start_at(objective, &x, &[], TARGET_DAMPING);
             }
         } else {
-            let (x, pinned) = (&self.best.x, &self.best.pinned);
-            descent.start_at(objective, x, pinned, TARGET_DAMPING);
+            descent.start_at(objective, start, pinned, TARGET_DAMPING);
         }
         if !self.descent.current.value().is_finite() {
             // A step off the kinks may overflow; x0 was seen not to.
@@ -139,15 +221,15 @@ where
             self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
         }
         self.record(&Iteration::nothing(), before);
-        if !self.target_is_met() {
+        let Some(status) = self.target_met() else {
             return;
-        }
+        };
         if self.descent.active_set.is_empty() {
             // Evaluated already, with no kink held.
-            self.status = Some(Status::PerfectFit);
+            self.status = Some(status);
             objective.differentiate(&mut self.descent.current);
         } else {
-            self.finish(Status::PerfectFit);
+            self.finish(status);
         }
     }
 
@@ -161,6 +243,9 @@ where
         // Kinks that were held at exactly zero are now there to rounding.
         let least = descent.current.value() - objective.rounding_error(&descent.current);
         if least > self.best.loss || least.is_nan() {
+            if status.is_converged() && self.best.is_flat {
+                self.status = Some(Status::Flat);
+            }
             x.copy_from_slice(&self.best.x);
             descent.active_set.pin_only(objective, &self.best.pinned);
             objective.evaluate(&x, &[], &mut descent.current);
@@ -173,14 +258,15 @@ where
         objective.differentiate(&mut descent.current);
     }
 
-    pub(super) fn target_is_met(&self) -> bool {
-        self.objective.is_at_its_bound(&self.descent.current)
+    fn target_met(&self) -> Option<Status> {
+        met(self.objective, &self.descent.current)
     }
 }
 
-impl<T: twolayer_core::Scalar> Best<T> {
+impl<T: Scalar> Best<T> {
     fn offer(&mut self, at: &impl Evaluation<T>, pinned: &[usize]) {
         if at.value() < self.loss {
+            self.is_flat = false;
             self.loss = at.value();
             self.x.copy_from_slice(at.point());
             self.pinned.clear();

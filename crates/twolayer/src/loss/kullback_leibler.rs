@@ -69,6 +69,10 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         }
     }
 
+    fn value_of_excluded(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
+        T::of(target.sum_over_excluded(|i| pass.probabilities[i].to_f64()))
+    }
+
     fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
         // The slope in a logit is f − b, the curvature f.
         let (f, b) = (&pass.probabilities, target.probabilities());

@@ -15,8 +15,9 @@ use twolayer_core::{Scalar, reduce};
 /// outcomes alike, the likely and the unlikely, and is a start and not an answer.
 ///
 /// An outcome with b = 0 has no logarithm to match. It counts only where the network gives it more
-/// than the least likely outcome of b (its log b is taken as that one's, t̄ is the mean over the
-/// others, and only tᵢ > t̄ is charged).
+/// than rounding hides ([`Target::log_of_nothing`] is taken for its log b, t̄ is the mean over the
+/// others, and only tᵢ > t̄ is charged): the value is zero where f = b to rounding, at an x that is
+/// no further out than it takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogRatio;
 
@@ -32,7 +33,7 @@ struct Ratios<'a, T> {
 impl<'a, T: Scalar> Ratios<'a, T> {
     fn new(pass: &'a ForwardPass<T>, target: &'a Target<T>) -> Self {
         let (log_f, log_b) = (&pass.log_probabilities, target.log_probabilities());
-        let (floor, positive) = (target.least_log_probability(), target.support());
+        let (floor, positive) = (target.log_of_nothing(), target.support());
         let ratio = |i: usize| {
             if log_b[i].is_finite() {
                 log_f[i] - log_b[i]

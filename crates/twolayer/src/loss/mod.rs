@@ -56,6 +56,12 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
     /// and everything computed from it one of a few roundoffs.
     fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T;
 
+    /// The part of the value that is there because f > 0 where b = 0: a softmax brings it to zero in
+    /// the limit only.
+    fn value_of_excluded(&self, _pass: &ForwardPass<T>, _target: &Target<T>) -> T {
+        T::zero()
+    }
+
     /// Whether the value is a quadratic function of the logits.
     fn is_quadratic(&self, _target: &Target<T>) -> bool {
         false

@@ -60,6 +60,11 @@ impl<T: Scalar> Loss<T> for SquaredError {
         }
     }
 
+    fn value_of_excluded(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
+        let square = |i: usize| pass.probabilities[i].to_f64().powi(2);
+        T::of(target.sum_over_excluded(square))
+    }
+
     fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
         // f moves by f·error, and r² by 2|r| times that plus its square.
         let (f, b) = (&pass.probabilities, target.probabilities());

@@ -29,7 +29,7 @@ impl<T> Solved<T> {
 }
 
 pub(in crate::many) fn is_met(status: Status) -> bool {
-    status == Status::PerfectFit
+    status.is_met()
 }
 
 pub(in crate::many) fn is_cut_short(status: Status) -> bool {

@@ -1,7 +1,7 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
 use crate::inversion::{FAR_OFF, Inversion};
-use crate::loss::{ClosedForm, LogRatio, Loss};
+use crate::loss::{ClosedForm, KullbackLeibler, LogRatio, Loss};
 use crate::network::TwoLayer;
 use crate::starts::chained_starts::ChainedStarts;
 use crate::starts::continuation::Continuation;
@@ -10,7 +10,8 @@ use crate::starts::splitting::Splitting;
 use crate::target::Target;
 use std::borrow::Cow;
 use twolayer_core::{
-    Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, WarmStart, reduce,
+    Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, TargetAt, WarmStart,
+    reduce,
 };
 
 /// The rungs of an inversion:
@@ -19,7 +20,9 @@ use twolayer_core::{
 ///    start is not too far or the network is kind;
 /// 2. those of outcomes that determine all others, by descents from where a splitting of the two
 ///    layers leads, for which two factorisations are made;
-/// 3. those of all outcomes, the regulariser included.
+/// 3. those of all outcomes, the regulariser included;
+/// 4. off a plateau, the divergence. Where the softmax is saturated at a wrong vertex the squared loss says
+///    nothing, but the divergence has the gradient f − b; where every unit is off there are other starts.
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
 /// and where a regulariser makes their minimiser another one. A second descent on the first rung of
@@ -66,11 +69,15 @@ fn warm_start<'s, B: LinearBackend>(
     };
     match (number, on_lifted_outcomes(problem)) {
         (0, Some(lifted)) => Some(easier(lifted, from(splitting(problem)))),
-        (1, Some(_)) => Some(on_all_outcomes(problem, Restarts::Random)),
+        (1, Some(_)) => Some(on_all_outcomes(problem, &LogRatio, Restarts::Random)),
         (0, None) => {
             let restarts = continued(problem, from(splitting(problem)));
-            Some(on_all_outcomes(problem, restarts))
+            Some(on_all_outcomes(problem, &LogRatio, restarts))
         }
+        (2, Some(_)) | (1, None) => Some(WarmStart {
+            only_off_a_plateau: true,
+            ..on_all_outcomes(problem, &KullbackLeibler, Restarts::Random)
+        }),
         _ => None,
     }
 }
@@ -85,21 +92,25 @@ fn easier<'s, B: LinearBackend>(
         objective,
         restarts,
         begins_at_the_source: true,
+        only_off_a_plateau: false,
         target: None,
     }
 }
 
-/// The logarithms of all outcomes, whose points tell the loss that was asked for as well.
+/// Another loss of all outcomes, whose points tell the one that was asked for as well.
 fn on_all_outcomes<'s, B: LinearBackend>(
     problem: &'s Inversion<'_, B>,
+    loss: &'s dyn Loss<B::Scalar>,
     restarts: Restarts<'s, B::Scalar>,
 ) -> WarmStart<'s, Inversion<'s, B>> {
     WarmStart {
         begins_at_the_source: false,
-        target: Some(Box::new(|at| {
-            (problem.value_at(at), problem.rounding_error(at))
+        target: Some(Box::new(|at| TargetAt {
+            value: problem.value_at(at),
+            is_at_its_bound: problem.value_at(at) <= problem.rounding_error(at),
+            is_met_at_infinity: problem.is_met_at_infinity(at),
         })),
-        ..easier(problem.clone().with_loss(&LogRatio), restarts)
+        ..easier(problem.clone().with_loss(loss), restarts)
     }
 }
 

@@ -1,0 +1,458 @@
+//! How solves end where the softmax is saturated, where b has zeros, and in a ball: what is called
+//! converged is stationary, and what is met is said to be.
+
+use num_traits::Float;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::fmt::Debug;
+use twolayer::{
+    Error, Inversion, KullbackLeibler, LimitPoint, LinearBackend, Loss, Regularizer, Scalar,
+    Solution, Solver, SquaredError, Status, Target, TwoLayer,
+};
+use twolayer_faer::Faer;
+use twolayer_tests::generators::{Blemish, Case, Distance, TargetKind};
+use twolayer_tests::problems::rounded;
+
+const DISTANCES: [Distance; 2] = [Distance::Squared, Distance::KullbackLeibler];
+
+fn loss<T: Scalar>(distance: Distance) -> &'static dyn Loss<T> {
+    match distance {
+        Distance::Squared => &SquaredError,
+        Distance::KullbackLeibler => &KullbackLeibler,
+    }
+}
+
+/// Solves from `start` in the precision T, in a ball if there is one; the case's w is left out.
+fn solve<T: Scalar>(
+    case: &Case,
+    distance: Distance,
+    radius: Option<f64>,
+    start: &[f64],
+) -> Result<Solution<T>, Error>
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let network = case.network(&Faer::<T>::default())?;
+    let target = case.target()?;
+    let mut problem = Inversion::new(&network, &target)?.with_loss(loss(distance));
+    if let Some(radius) = radius {
+        problem = problem.with_radius(T::of(radius))?;
+    }
+    Solver::new().solve(&problem, &rounded(start))
+}
+
+fn exact<T: Scalar>(x: &[T]) -> Vec<f64> {
+    x.iter().map(|&x| Scalar::to_f64(x)).collect()
+}
+
+fn norm(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// By which part of itself the objective falls straight ahead: along the gradients of both losses, with
+/// units on their kinks on or off, for as long as it does not rise.
+fn falls_ahead(case: &Case, distance: Distance, x: &[f64]) -> f64 {
+    let here = case.value(distance, x);
+    let mut most = 0.0_f64;
+    let mut look = |case: &Case, at: &[f64], by: Distance| {
+        let gradient = case.gradient(by, at);
+        let length = norm(&gradient);
+        if length == 0.0 || !length.is_finite() {
+            return;
+        }
+        for step in 0..72 {
+            let reach = norm(x) * 10.0_f64.powf(-8.0 + f64::from(step) / 8.0) / length;
+            let pairs = x.iter().zip(&gradient);
+            let ahead: Vec<f64> = pairs.map(|(x, g)| x - reach * g).collect();
+            let value = case.value(distance, &ahead);
+            // NaN compares false.
+            if !(value <= here * (1.0 + 1e-10)) {
+                break;
+            }
+            most = most.max((here - value) / here);
+        }
+    };
+    for by in DISTANCES {
+        look(case, x, by);
+        // The units that x lies on count as on.
+        let mut on = case.clone();
+        on.bias1
+            .iter_mut()
+            .for_each(|c| *c += 1e-9 * (1.0 + norm(x)));
+        look(&on, x, by);
+    }
+    most
+}
+
+/// Logits of up to some hundreds at the start.
+fn saturated(seed: u64) -> Case {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let shape = (
+        random.random_range(1..6),
+        random.random_range(1..9),
+        random.random_range(2..7),
+    );
+    let mut case = Case::new(shape, Blemish::None, TargetKind::Unrelated, 0.0, seed);
+    let (steep, far) = (
+        random.random_range(-0.5..2.0),
+        random.random_range(-1.0..1.5),
+    );
+    case.a2.iter_mut().for_each(|a| *a *= 10.0_f64.powf(steep));
+    case.x.iter_mut().for_each(|x| *x *= 10.0_f64.powf(far));
+    for values in [&mut case.a2, &mut case.x] {
+        values.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+    }
+    case
+}
+
+/// What is called converged and is no fit is stationary. Before the tests knew of saturation, one start in
+/// a hundred of these was called converged though the loss fell straight ahead.
+fn a_saturated_start<T: Scalar + Debug>()
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let (mut converged, mut open) = (0, 0);
+    for seed in 0..150 {
+        let case = saturated(seed);
+        for distance in DISTANCES {
+            let solution = match solve::<T>(&case, distance, None, &case.x) {
+                Err(Error::Overflow { .. }) => continue,
+                solution => solution.unwrap(),
+            };
+            let status = solution.status;
+            if !status.is_converged() {
+                open += 1;
+                continue;
+            }
+            converged += 1;
+            if status.is_met() {
+                continue;
+            }
+            let x = exact(&solution.x);
+            let fall = falls_ahead(&case, distance, &x);
+            let noise = 1e6 * T::UNIT_ROUNDOFF.to_f64() / solution.loss.to_f64().min(1.0);
+            assert!(
+                fall <= 1e-3_f64.min(noise).max(1e-8),
+                "{seed} {distance:?}: {status}, {fall:e}"
+            );
+        }
+    }
+    println!("{}: {converged} converged, {open} not", T::NAME);
+    assert!(converged > 200 && open > 0);
+}
+
+#[test]
+fn no_saturated_start_is_called_stationary() {
+    a_saturated_start::<f64>();
+    a_saturated_start::<f32>();
+}
+
+/// A network of d inputs by its entries.
+fn network<T: Scalar>(d: usize, a1: &[f64], a2: &[f64]) -> TwoLayer<Faer<T>>
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let backend = Faer::<T>::default();
+    let n = a1.len() / d;
+    let (mut first, mut second) = (backend.zeros(n, d), backend.zeros(a2.len() / n, n));
+    backend.copy_from_row_major(&rounded(a1), &mut first);
+    backend.copy_from_row_major(&rounded(a2), &mut second);
+    TwoLayer::new(backend, first, second).unwrap()
+}
+
+/// At x = −1 the softmax is at a wrong vertex, with a gradient of 3e-47; the loss at −0.03 is a third.
+#[test]
+fn a_plateau_is_left() {
+    let network = network::<f64>(
+        1,
+        &[-3.0, -2.0, 1.0],
+        &[-20.0, 40.0, 0.0, -90.0, -70.0, 30.0, -30.0, 0.0, 90.0],
+    );
+    let target = Target::new(vec![28.0 / 30.0, 1.0 / 30.0, 1.0 / 30.0]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[-1.0]).unwrap();
+    assert!(solution.status.is_converged(), "{}", solution.status);
+    assert!(solution.loss < 0.0021, "{}", solution.loss);
+}
+
+#[test]
+fn a_plateau_is_left_in_single_precision() {
+    let network = network::<f32>(1, &[1.0], &[200.0, 0.0, 100.0]);
+    let target = Target::new(vec![0.9, 0.05, 0.05]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[1.0]).unwrap();
+    assert!(solution.status.is_converged(), "{}", solution.status);
+    assert!(solution.loss < 0.0049, "{}", solution.loss);
+}
+
+/// C = A2 A1 overflows at a saturated start: nothing there is known to be stationary.
+#[test]
+fn a_jacobian_that_overflows_is_no_stationary_point() {
+    let a1 = [1.0, -0.5, 0.3, 1.0, -1.0, 0.7].map(|a| 1e160 * a);
+    let a2 = [1.0, 0.2, 0.5, -0.3, 1.0, 0.4, 0.1, 0.1, -1.0].map(|a| 1e160 * a);
+    let network = network::<f64>(2, &a1, &a2);
+    let target = Target::new(vec![0.5, 0.3, 0.2]).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let solution = Solver::new().solve(&problem, &[1e-160, 0.0]).unwrap();
+    assert!(!solution.status.is_converged(), "{}", solution.status);
+}
+
+/// The weights times a power of two, and x divided by it, are the same problem. Where the squares of the
+/// weights leave the range, it is solved all the same or not called converged.
+fn weights_of_any_scale<T: Scalar + Debug>(exponents: &[i32], solved: &[i32])
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    for seed in 0..12 {
+        for kind in [TargetKind::Reachable, TargetKind::Unrelated] {
+            let case = Case::new((4, 12, 8), Blemish::None, kind, 0.0, seed);
+            let plain = solve::<T>(&case, Distance::Squared, None, &[0.0; 4]).unwrap();
+            for &exponent in exponents {
+                let mut scaled = case.clone();
+                scaled
+                    .a1
+                    .iter_mut()
+                    .for_each(|a| *a *= 2.0_f64.powi(exponent));
+                let solution = solve::<T>(&scaled, Distance::Squared, None, &[0.0; 4]).unwrap();
+                let what = format!("{kind:?} {seed} · 2^{exponent}: {}", solution.status);
+                if solution.status.is_converged() {
+                    let most = plain.loss.to_f64().max(1e-3);
+                    assert!(solution.loss.to_f64() <= 1.01 * most, "{what}");
+                }
+                if solved.contains(&exponent) && plain.status.is_converged() {
+                    assert!(solution.status.is_converged(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_whose_squares_underflow_are_solved_or_flat() {
+    weights_of_any_scale::<f64>(&[-560, -540, -520, -400, 400], &[-400, 400]);
+    weights_of_any_scale::<f32>(&[-84, -77, -66, -40, 20], &[-40, 20]);
+}
+
+/// b has zeros: all but one outcome, or some.
+fn with_zeros(seed: u64, one_hot: bool) -> Case {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let m = random.random_range(2..12);
+    let shape = (random.random_range(1..8), random.random_range(2..16), m);
+    let kind = match one_hot {
+        true => TargetKind::OneHot,
+        false => TargetKind::Reachable,
+    };
+    let mut case = Case::new(shape, Blemish::None, kind, 0.0, seed);
+    if !one_hot {
+        for _ in 0..random.random_range(1..m) {
+            case.target[random.random_range(0..m)] = 0.0;
+        }
+        let total: f64 = case.target.iter().sum();
+        if total == 0.0 {
+            case.target[0] = 1.0;
+        } else {
+            case.target.iter_mut().for_each(|b| *b /= total);
+        }
+    }
+    case
+}
+
+/// A target that has zeros is met to rounding, at an x that is not far out, the same from run to run.
+fn zeros_are_met<T: Scalar + Debug>(one_hot: bool) -> usize
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let mut met = 0;
+    for seed in 0..120 {
+        let case = with_zeros(seed, one_hot);
+        for distance in DISTANCES {
+            let start = vec![0.0; case.d];
+            let solution = solve::<T>(&case, distance, None, &start).unwrap();
+            assert!(
+                solution.iterations <= 300,
+                "{seed}: {}",
+                solution.iterations
+            );
+            let again = solve::<T>(&case, distance, None, &start).unwrap();
+            assert_eq!((solution.status, &solution.x), (again.status, &again.x));
+            if solution.status != Status::MetAtInfinity {
+                continue;
+            }
+            met += 1;
+            assert!(solution.status.is_converged() && solution.status.is_met());
+            let x = exact(&solution.x);
+            assert!(norm(&x) < 1e8, "{seed}: {:e}", norm(&x));
+            // The logits carry the roundings of their own size in T, those in double precision next to none.
+            let mut here = case.clone();
+            here.x.clone_from(&x);
+            let bound = 16.0 * T::UNIT_ROUNDOFF.to_f64() * (1.0 + here.logit_size());
+            for (f, b) in case.probabilities(&x).iter().zip(&case.target) {
+                assert!(
+                    (f - b).abs() <= bound,
+                    "{seed} {distance:?}: {f:e} for {b:e}"
+                );
+            }
+        }
+    }
+    println!("{}: {met} of 240 met", T::NAME);
+    met
+}
+
+#[test]
+fn one_hot_targets_are_met_at_infinity() {
+    assert!(zeros_are_met::<f64>(true) > 140);
+    assert!(zeros_are_met::<f32>(true) > 140);
+}
+
+#[test]
+fn targets_with_some_zeros_are_met_at_infinity() {
+    assert!(zeros_are_met::<f64>(false) > 40);
+    assert!(zeros_are_met::<f32>(false) > 40);
+}
+
+/// An outcome that a bias has all but ruled out has f = 0 at any x: a target without it is met by a finite x.
+#[test]
+fn a_masked_outcome_is_not_met_at_infinity() {
+    let mut case = Case::new((3, 8, 5), Blemish::None, TargetKind::Reachable, 0.0, 3);
+    case.bias2[2] = -1e30;
+    let start = vec![0.1; 3];
+    case.target = case.probabilities(&case.x);
+    assert_eq!(case.target[2], 0.0);
+    let solution = solve::<f64>(&case, Distance::KullbackLeibler, None, &start).unwrap();
+    assert_ne!(solution.status, Status::MetAtInfinity);
+}
+
+/// In a ball, of any radius and with any target: a solve converges or says `flat`, and its answer is
+/// recognised when it is started from again.
+fn balls<T: Scalar + Debug>() -> [usize; 3]
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let kinds = [
+        TargetKind::Reachable,
+        TargetKind::Unrelated,
+        TargetKind::Uniform,
+        TargetKind::OneHot,
+    ];
+    let (mut on_sphere, mut at_kinks, mut at_vertices) = (0, 0, 0);
+    for seed in 0..160 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let shape = (
+            random.random_range(1..6),
+            random.random_range(2..20),
+            random.random_range(2..12),
+        );
+        let kind = kinds[seed as usize % 4];
+        let case = Case::new(shape, Blemish::None, kind, 0.0, seed);
+        let radius = f64::from(10.0_f64.powf(random.random_range(-1.5..0.5)) as f32);
+        for distance in DISTANCES {
+            let ball = Some(radius);
+            let solution = solve::<T>(&case, distance, ball, &vec![0.0; case.d]).unwrap();
+            let (status, x) = (solution.status, exact(&solution.x));
+            let what = format!("{seed} {distance:?}: {status}");
+            assert!(status.is_converged() || status == Status::Flat, "{what}");
+            let is_on_sphere = norm(&x) >= radius * (1.0 - 1e-6);
+            if status == Status::Flat || !(is_on_sphere || solution.limit == LimitPoint::AtKinks) {
+                continue;
+            }
+            on_sphere += usize::from(is_on_sphere);
+            at_kinks += usize::from(is_on_sphere && !solution.pinned.is_empty());
+            at_vertices += usize::from(is_on_sphere && solution.pinned.len() + 1 == case.d);
+            let again = solve::<T>(&case, distance, ball, &x).unwrap();
+            assert!(again.status.is_converged(), "{what}, then {}", again.status);
+            let rounding = T::of(1.0) + T::of(64.0) * T::UNIT_ROUNDOFF;
+            assert!(again.loss <= solution.loss * rounding, "{what}");
+            assert!(again.iterations <= 2, "{what}, then {}", again.iterations);
+        }
+    }
+    [on_sphere, at_kinks, at_vertices]
+}
+
+#[test]
+fn answers_in_a_ball_are_recognised() {
+    for counts in [balls::<f64>(), balls::<f32>()] {
+        println!("{counts:?}");
+        assert!(counts.iter().all(|&count| count > 10));
+    }
+}
+
+/// Starts on the sphere to the rounding of single precision, and answers of it in double precision.
+#[test]
+fn a_start_on_the_sphere_is_taken() {
+    let case = Case::new((7, 20, 12), Blemish::None, TargetKind::Unrelated, 0.0, 3);
+    let radius = 0.3;
+    for excess in [1.0, 1.0 + 1e-15, 1.0 + 2e-7] {
+        let scale = excess * radius / norm(&case.x);
+        let start: Vec<f64> = case.x.iter().map(|x| scale * x).collect();
+        let solution = solve::<f64>(&case, Distance::Squared, Some(radius), &start).unwrap();
+        assert!(solution.status.is_converged());
+        let single = solve::<f32>(&case, Distance::Squared, Some(radius), &start).unwrap();
+        let start = exact(&single.x);
+        assert!(solve::<f64>(&case, Distance::Squared, Some(radius), &start).is_ok());
+    }
+    let scale = 1.001 * radius / norm(&case.x);
+    let start: Vec<f64> = case.x.iter().map(|x| scale * x).collect();
+    let error = solve::<f64>(&case, Distance::Squared, Some(radius), &start).unwrap_err();
+    assert!(matches!(error, Error::StartOutsideBall { .. }));
+}
+
+/// The reported norm of the gradient is that of the least element of the subdifferential: at one kink and on
+/// the sphere it is had by trying all multipliers.
+#[test]
+fn the_gradient_norm_is_that_of_the_shortest_subgradient() {
+    let (mut at_kinks, mut on_spheres) = (0, 0);
+    for seed in 0..400 {
+        let case = Case::new((2, 6, 5), Blemish::None, TargetKind::Unrelated, 0.0, seed);
+        let radius = 0.5 + 0.01 * seed as f64;
+        let solved = solve::<f64>(&case, Distance::Squared, Some(radius), &[0.0; 2]);
+        let solution = solved.unwrap();
+        if !solution.status.is_converged() || solution.pinned.len() > 1 {
+            continue;
+        }
+        let x = &solution.x;
+        let is_on_sphere = norm(x) >= radius * (1.0 - 1e-12);
+        on_spheres += usize::from(is_on_sphere);
+        at_kinks += usize::from(!solution.pinned.is_empty());
+        // On both sides of the kink, if there is one.
+        let normal: Vec<f64> = match solution.pinned.first() {
+            Some(&unit) => case.a1[2 * unit..][..2].to_vec(),
+            None => vec![0.0; 2],
+        };
+        let side = |sign: f64| -> Vec<f64> {
+            let beside = x.iter().zip(&normal).map(|(x, a)| x + sign * 1e-9 * a);
+            case.gradient(Distance::Squared, &beside.collect::<Vec<_>>())
+        };
+        let (on, off) = (side(1.0), side(-1.0));
+        let mut least = f64::INFINITY;
+        for part in 0..=1000 {
+            let part = f64::from(part) / 1000.0;
+            let mixed = [0, 1].map(|i| part * on[i] + (1.0 - part) * off[i]);
+            let pull = (mixed[0] * x[0] + mixed[1] * x[1]) / norm(x).powi(2);
+            let outward = if is_on_sphere { pull.min(0.0) } else { 0.0 };
+            least = least.min(norm(&[0, 1].map(|i| mixed[i] - outward * x[i])));
+        }
+        // A thousandth of the way from one side to the other, and what 1e-9 beside the kink changes.
+        let spread = norm(&[on[0] - off[0], on[1] - off[1]]);
+        let found = solution.gradient_norm;
+        assert!(found <= least + 1e-7, "{seed}: {found:e}, {least:e}");
+        assert!(
+            found >= least - 1e-3 * spread - 1e-7,
+            "{seed}: {found:e}, {least:e}"
+        );
+    }
+    println!("{at_kinks} at kinks, {on_spheres} on spheres");
+    assert!(at_kinks > 20 && on_spheres > 20);
+}
+
+/// With a regulariser a target with zeros is a compromise, and met nowhere.
+#[test]
+fn a_regulariser_keeps_a_one_hot_target_from_being_met() {
+    let case = with_zeros(0, true);
+    let network = case.network(&Faer::<f64>::default()).unwrap();
+    let target = case.target().unwrap();
+    let weak = Regularizer::uniform(1e-3, case.m).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let problem = problem.with_regularizer(&weak).unwrap();
+    let solution = Solver::new().solve(&problem, &vec![0.0; case.d]).unwrap();
+    assert!(!solution.status.is_met(), "{}", solution.status);
+}
