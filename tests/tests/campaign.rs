@@ -227,7 +227,7 @@ impl<'k> Keeper<'k> {
                 watch: Countdown(self.left),
                 others: others.clone(),
             };
-            earlier.insert(place, Earlier::UnderWay(state));
+            earlier.insert(place, Earlier::UnderWay(Box::new(state)));
         }
         for (&place, solved) in &finished {
             earlier.insert(place, Earlier::Solved(solved.clone()));

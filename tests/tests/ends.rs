@@ -1,7 +1,6 @@
 //! How solves end where the softmax is saturated, where b has zeros, and in a ball: what is called
 //! converged is stationary, and what is met is said to be.
 
-use num_traits::Float;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Debug;
@@ -65,8 +64,7 @@ fn falls_ahead(case: &Case, distance: Distance, x: &[f64]) -> f64 {
             let pairs = x.iter().zip(&gradient);
             let ahead: Vec<f64> = pairs.map(|(x, g)| x - reach * g).collect();
             let value = case.value(distance, &ahead);
-            // NaN compares false.
-            if !(value <= here * (1.0 + 1e-10)) {
+            if value.is_nan() || value > here * (1.0 + 1e-10) {
                 break;
             }
             most = most.max((here - value) / here);

@@ -209,11 +209,11 @@ impl<B: Library> Owner<B> for Host<'_, B> {
             recorder,
             others,
         } = log.take_state(index, round)?;
-        Some(Earlier::UnderWay(UnderWay {
+        Some(Earlier::UnderWay(Box::new(UnderWay {
             snapshot,
             watch: Watch { recorder },
             others,
-        }))
+        })))
     }
 
     fn keeps_states(&self) -> bool {

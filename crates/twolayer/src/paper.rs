@@ -30,6 +30,9 @@ pub struct Iterate<T> {
     pub flips: usize,
 }
 
+/// x_0, x_1, … and how the iteration ended.
+pub type Iterates<T> = (Vec<Iterate<T>>, End);
+
 /// How an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -53,7 +56,7 @@ pub fn iterate<'a, B: LinearBackend>(
     hessian: &mut impl HessianApprox<Inversion<'a, B>>,
     x0: &[B::Scalar],
     most: usize,
-) -> Result<(Vec<Iterate<B::Scalar>>, End), Error> {
+) -> Result<Iterates<B::Scalar>, Error> {
     Error::check_length("x0", x0.len(), problem.dimension())?;
     Error::check_finite("x0", x0)?;
     hessian.begin_solve();

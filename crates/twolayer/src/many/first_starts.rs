@@ -97,7 +97,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             Some(Earlier::Solved(solved)) => {
                 return self.answered(index, objective, Origin::Earlier, true, solved);
             }
-            Some(Earlier::UnderWay(state)) => Some(state),
+            Some(Earlier::UnderWay(state)) => Some(*state),
             None => None,
         };
         let model = worker.model(self.owner, objective)?;

@@ -5,7 +5,7 @@ use crate::many::cloud::{Cloud, RandomStarts};
 use crate::many::crew::Seat;
 use crate::many::further::Further;
 use crate::many::neighbours::Neighbours;
-use crate::many::owner::{Earlier, Origin, Owner, Progress, Round};
+use crate::many::owner::{Earlier, Origin, Owner, Progress, Round, UnderWay};
 use crate::many::solved::{BatchResult, Solved};
 use crate::many::work::{Trouble, Work, Worker};
 use approx_newton::{Run, Snapshot};
@@ -28,6 +28,9 @@ struct Open<'s, T> {
 
 /// What came out of it, and whether from all starts.
 type Tried<T> = (BatchResult<T>, bool);
+
+/// The best of all starts, and whether all were tried.
+type Best<T, F> = Result<(Solved<T>, bool), Trouble<F>>;
 
 impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     /// Tries the targets that were not met from the solutions of the nearest that were and from random
@@ -134,7 +137,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         &self,
         worker: &mut Worker<'w, B>,
         open: &Open<'_, B::Scalar>,
-    ) -> Result<(Solved<B::Scalar>, bool), Trouble<O::Failure>> {
+    ) -> Best<B::Scalar, O::Failure> {
         let &Open { index, first, .. } = open;
         let objective = self.objective(index)?;
         let wanted = self.campaign.solver.starts() - 1;
@@ -148,13 +151,20 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
                 }
                 Further::earlier(loss, solved)
             }
-            Some(Earlier::UnderWay(state)) => match state.others {
-                Some(others) if others.starts < wanted => {
-                    under_way = Some((state.snapshot, state.watch));
-                    others
+            Some(Earlier::UnderWay(state)) => {
+                let UnderWay {
+                    snapshot,
+                    watch,
+                    others,
+                } = *state;
+                match others {
+                    Some(others) if others.starts < wanted => {
+                        under_way = Some((snapshot, watch));
+                        others
+                    }
+                    _ => Further::new(loss),
                 }
-                _ => Further::new(loss),
-            },
+            }
             _ => Further::new(loss),
         };
         self.solve_from_others(worker, &objective, open, &mut further, under_way)?;

@@ -121,7 +121,7 @@ pub enum Earlier<T, W> {
     /// wanted now: it is then tried from the others.
     Solved(Solved<T>),
     /// Where its solve stood.
-    UnderWay(UnderWay<T, W>),
+    UnderWay(Box<UnderWay<T, W>>),
 }
 
 /// A solve that is not over.

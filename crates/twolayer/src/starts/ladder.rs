@@ -54,7 +54,7 @@ fn warm_start<'s, B: LinearBackend>(
     let number = match (number, few) {
         (0, Some(few)) if problem.is_one_of_many => {
             let reached = problem.reached.clone();
-            let source = splitting(problem).map(|source| source.as_one_of_many(reached));
+            let source = splitting(problem).map(|source| source.for_one_of_many(reached));
             return Some(easier(few, from(source)));
         }
         (0, Some(few)) => {

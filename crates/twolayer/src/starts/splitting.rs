@@ -89,7 +89,7 @@ impl<'a, B: LinearBackend> Splitting<'a, B> {
     }
 
     /// The same for one target of many, whose first burst was computed before if it is `reached`.
-    pub(crate) fn as_one_of_many(self, reached: Option<Arc<Reached<B::Scalar>>>) -> Self {
+    pub(crate) fn for_one_of_many(self, reached: Option<Arc<Reached<B::Scalar>>>) -> Self {
         let first = FirstBurst {
             reached,
             is_to_come: false,
