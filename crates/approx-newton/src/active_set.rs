@@ -21,8 +21,7 @@ pub(crate) struct ActiveSet<T> {
     released: Vec<usize>,
 }
 
-/// The kinks that a point lies on to rounding, `at` its evaluation: where a minimum was found on them
-/// before, they are to hold it again. None where they are more than the unknowns.
+/// The kinks that a point lies on to rounding, `at` its evaluation.
 pub(crate) fn kinks_through<O: Kinked>(problem: &O, at: &O::Evaluation) -> Vec<usize> {
     let distances = problem.signed_distances(at);
     let furthest = distances
@@ -30,22 +29,18 @@ pub(crate) fn kinks_through<O: Kinked>(problem: &O, at: &O::Evaluation) -> Vec<u
         .fold(O::Scalar::zero(), |most, h| most.max(h.abs()));
     // What is clearly off costs no product.
     let near = O::Scalar::UNIT_ROUNDOFF.sqrt() * furthest;
-    let candidates = distances
-        .iter()
-        .enumerate()
-        .filter(|(_, h)| h.abs() <= near);
-    let candidates: Vec<usize> = candidates.map(|(kink, _)| kink).collect();
-    if candidates.len() > problem.dimension() {
-        return Vec::new();
-    }
     let size = reduce::norm(at.point());
     let mut normal = vec![O::Scalar::zero(); problem.dimension()];
-    let lies_on = |&kink: &usize| {
+    let mut lies_on = |kink: usize, distance: O::Scalar| {
         problem.normal(kink, &mut normal);
         let terms = reduce::norm(&normal) * size + problem.offset(kink).abs();
-        distances[kink].abs() <= O::Scalar::of(ON_A_KINK) * O::Scalar::UNIT_ROUNDOFF * terms
+        distance <= O::Scalar::of(ON_A_KINK) * O::Scalar::UNIT_ROUNDOFF * terms
     };
-    candidates.into_iter().filter(lies_on).collect()
+    let kinks = distances.iter().map(|h| h.abs()).enumerate();
+    let met = kinks.filter(|&(kink, distance)| {
+        distance == O::Scalar::zero() || distance <= near && lies_on(kink, distance)
+    });
+    met.map(|(kink, _)| kink).collect()
 }
 
 /// What the multipliers say.

@@ -45,7 +45,11 @@ where
         let is_on_sphere = objective
             .radius()
             .is_some_and(|radius| ball::is_on_sphere(x, radius));
-        let kinks = kinks_through(objective, &descent.current);
+        let mut kinks = kinks_through(objective, &descent.current);
+        if kinks.len() > objective.dimension() {
+            // Which of them hold is not known.
+            kinks.clear();
+        }
         if kinks.is_empty() && !is_on_sphere {
             return false;
         }
