@@ -168,6 +168,9 @@ fn nor_do_random_starts_without_neighbours() {
 
 type Place = (Round, usize);
 
+/// Where a solve stands, and what came of other starts before.
+type State = (Snapshot<f64>, Option<Further<f64>>);
+
 /// An owner who keeps everything, stops after a number of iterations, and goes on from what is kept.
 struct Keeper<'k> {
     rows: &'k Rows<f64>,
@@ -175,7 +178,7 @@ struct Keeper<'k> {
     /// Counted down by every iteration.
     left: &'k AtomicUsize,
     finished: Mutex<BTreeMap<Place, Solved<f64>>>,
-    states: Mutex<BTreeMap<Place, (Snapshot<f64>, Option<Further<f64>>)>>,
+    states: Mutex<BTreeMap<Place, State>>,
     /// What an earlier one has kept.
     earlier: Mutex<BTreeMap<Place, Earlier<f64, Countdown<'k>>>>,
     events: Mutex<Vec<(Round, usize)>>,

@@ -26,7 +26,7 @@ use twolayer_core::{
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
 /// and where a regulariser makes their minimiser another one. A second descent on the first rung of
-/// those that are there begins where a [`Continuation`] from smooth ReLUs leads; not where the first
+/// those that are there begins where a continuation from smooth ReLUs leads; not where the first
 /// is for one of many targets, which has a splitting at hand.
 impl<B: LinearBackend> Ladder for Inversion<'_, B> {
     fn rung<'s, M: RungMaker<'s, B::Scalar>>(&'s self, number: usize, maker: M) -> Option<M::Rung> {
