@@ -151,7 +151,7 @@ impl<O: RowStructured> ConjugateGradient<O> {
     fn precondition(&mut self) -> O::Scalar {
         self.preconditioned.copy_from_slice(&self.residual);
         self.preconditioner
-            .triangular()
+            .factor()
             .solve_damped(&mut self.preconditioned);
         reduce::dot(&self.preconditioned, &self.residual)
     }
@@ -256,15 +256,15 @@ impl<O: RowStructured> HessianApprox<O> for ConjugateGradient<O> {
         if free == 0 {
             return Ok(());
         }
-        let triangular = self.preconditioner.triangular();
-        triangular.factor_damped(damping, None, subspace, &mut self.full);
+        let factor = self.preconditioner.factor();
+        factor.factor_damped(damping, subspace, &mut self.full);
         let enough = self.forcing * self.forcing * self.precondition();
         let p = &mut step[pinned..];
         let mut found = self.iterate(objective, at, damping, subspace, enough, p)?;
         if found.is_none() && self.age != Age::Fresh {
             self.make_preconditioner(objective, at);
-            let triangular = self.preconditioner.triangular();
-            triangular.factor_damped(damping, None, subspace, &mut self.full);
+            let factor = self.preconditioner.factor();
+            factor.factor_damped(damping, subspace, &mut self.full);
             found = self.iterate(objective, at, damping, subspace, enough, p)?;
         }
         // What a fresh preconditioner could not bring to the wanted accuracy is a step all the same.

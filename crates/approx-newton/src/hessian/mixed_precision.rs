@@ -37,7 +37,7 @@ impl<L: RowStructured> MixedPrecision<L> {
         let zeros = || vec![L::Scalar::zero(); low.dimension()];
         Self {
             at: low.new_evaluation(),
-            model: RowFactor::sampled(&low, kind, rows, seed),
+            model: RowFactor::sampled(&low, kind, rows, seed).for_any_gradient(),
             gradient_norm: 0.0,
             point: zeros(),
             vector: zeros(),

@@ -3,6 +3,7 @@
 mod adaptive;
 mod conjugate_gradient;
 mod dense;
+mod factor;
 mod importance;
 mod kept_jacobian;
 mod leverage;
@@ -15,6 +16,7 @@ mod row_sketch;
 mod sketched;
 mod triangular;
 pub(crate) mod upper_triangle;
+mod wide;
 
 pub use adaptive::Adaptive;
 pub use conjugate_gradient::ConjugateGradient;

@@ -1,5 +1,6 @@
 //! H̃ = JᵀJ from an orthogonal factorisation of its weighted rows: backward stable.
 
+use super::factor::Factor;
 use super::importance::{ByWeight, Importance, WeightedRows};
 use super::kept_jacobian::KeptJacobian;
 use super::negative_curvature::negative_curvature;
@@ -39,7 +40,7 @@ pub struct RowFactor<O: RowStructured, I = ByWeight> {
     kind: RowWeights,
     backend: O::Backend,
     workspace: <O::Backend as LinearBackend>::Workspace,
-    model: Triangular<O::Backend>,
+    model: Factor<O::Backend>,
     /// C, where all rows are used.
     kept: Option<KeptJacobian<O>>,
     /// The weighted rows. It has none before the first [`build`](HessianApprox::build): a solve that
@@ -124,7 +125,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         let zeros = |length| vec![O::Scalar::zero(); length];
         Self {
             kind: convex(kind),
-            model: Triangular::new(backend.clone(), d),
+            model: Factor::of_rows(backend.clone(), used, d),
             kept: None,
             jacobian: backend.zeros(0, d),
             backend,
@@ -150,13 +151,23 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         }
     }
 
+    /// The same for a gradient [from elsewhere](RowFactor::replace_gradient): only the d×d factor solves for
+    /// one that is not told by the rows without cancellation.
+    pub(super) fn for_any_gradient(self) -> Self {
+        let d = self.all_rows.center.len();
+        Self {
+            model: Factor::Triangular(Triangular::new(self.backend.clone(), d)),
+            ..self
+        }
+    }
+
     /// Where the gradient is to be written (d), for a model that has it from elsewhere.
     pub(super) fn replace_gradient(&mut self) -> &mut [O::Scalar] {
         self.model.replace_gradient()
     }
 
-    /// The triangular factor, for a model that refines this one.
-    pub(super) fn triangular(&mut self) -> &mut Triangular<O::Backend> {
+    /// The factor, for a model that refines this one.
+    pub(super) fn factor(&mut self) -> &mut Factor<O::Backend> {
         &mut self.model
     }
 
@@ -208,6 +219,34 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
             (self.shift[i] * carried).to_f64()
         });
         (extra_weight, O::Scalar::of(along_center), overloaded)
+    }
+
+    /// Takes from s what Jᵀs does not feel: where no row is uncentred, Σ centerᵢ (Cᵢ − c̄) = 0, and J has the
+    /// left null vector vᵢ = centerᵢ/√βᵢ. A step from the small side divides by next to nothing along it: rounding
+    /// errors of s there would be all of the step near a solution.
+    fn drop_what_changes_nothing(&mut self) {
+        let Curvature {
+            center,
+            uncentered_weights,
+            ..
+        } = &self.all_rows.curvature;
+        let zero = O::Scalar::zero();
+        let pairs = || center.iter().zip(&self.scale);
+        let is_null = pairs().all(|(&center, &scale)| center == zero || scale > zero);
+        if !uncentered_weights.is_empty() || !is_null {
+            return;
+        }
+        let null = |i: usize| match center[i] == zero {
+            true => 0.0,
+            false => (center[i] / self.scale[i]).to_f64(),
+        };
+        let along = reduce::sum_of(center.len(), |i| null(i) * self.rows[i].to_f64());
+        let square = reduce::sum_of(center.len(), |i| null(i).powi(2));
+        if square > 0.0 && square.is_finite() {
+            for i in 0..center.len() {
+                self.rows[i] -= O::Scalar::of(along / square * null(i));
+            }
+        }
     }
 
     /// [`HessianApprox::build`] from a sample of the rows.
@@ -351,6 +390,9 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         objective.curvature(at, self.kind, &mut self.all_rows.curvature);
         let row_gradient = objective.row_gradient(at);
         let (extra_weight, along_center, overloaded) = self.weigh_rows(row_gradient);
+        if self.model.is_wide() {
+            self.drop_what_changes_nothing();
+        }
         let backend = &self.backend;
         let RowCurvature {
             curvature, center, ..
