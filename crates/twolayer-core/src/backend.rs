@@ -224,6 +224,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         workspace: &mut Self::Workspace,
     );
 
+    /// out = L, the factor itself, zeros above its diagonal (both q×q).
+    fn cholesky_lower(&self, factor: &Self::Cholesky, out: &mut Self::Matrix);
+
     /// Householder QR of `a` (p×q), applied to a vector: writes the upper triangular R to `r`
     /// (q×q, row after row, zeros below the diagonal and, where p < q, in the rows from p on) and
     /// Qᵀ·rhs to the first min(p, q) entries of `rhs` (p entries; the others are left

@@ -45,6 +45,11 @@ impl<T: FaerScalar> Factor<T> {
         Ok(Self { lower })
     }
 
+    /// L, whose entries above the diagonal are zero.
+    pub fn lower(&self) -> MatRef<'_, T> {
+        self.lower.as_ref()
+    }
+
     /// rhs ← A⁻¹ rhs, for one right-hand side or several, one after the other.
     pub fn solve(&self, rhs: &mut [T]) {
         let n = self.lower.nrows();

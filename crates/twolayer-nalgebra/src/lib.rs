@@ -295,6 +295,11 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
         factor.solve_mut(&mut DMatrixViewMut::from_slice(rhs, n, count));
     }
 
+    fn cholesky_lower(&self, factor: &Cholesky<T, Dyn>, out: &mut DMatrix<T>) {
+        out.copy_from(factor.l_dirty());
+        out.fill_upper_triangle(T::zero(), 1);
+    }
+
     fn qr_reduce(
         &self,
         a: &mut DMatrix<T>,

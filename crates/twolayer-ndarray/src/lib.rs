@@ -367,6 +367,13 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
         factor.solve(rhs);
     }
 
+    fn cholesky_lower(&self, factor: &Factor<T>, out: &mut Array2<T>) {
+        let lower = factor.lower();
+        for ((i, j), entry) in out.indexed_iter_mut() {
+            *entry = if j <= i { lower[(i, j)] } else { T::zero() };
+        }
+    }
+
     fn qr_reduce(
         &self,
         a: &mut Array2<T>,

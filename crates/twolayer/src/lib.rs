@@ -97,6 +97,7 @@ mod many;
 mod network;
 pub mod paper;
 mod regularizer;
+mod row_space;
 mod starts;
 mod target;
 pub mod theory;

@@ -110,6 +110,14 @@ impl<B: LinearBackend> TwoLayer<B> {
         }
     }
 
+    /// The same second layer, its matrix shared, behind another A1 (n×d, any d).
+    pub(crate) fn with_first_layer(&self, a1: B::Matrix) -> Self {
+        Self {
+            a1: Arc::new(a1),
+            ..self.clone()
+        }
+    }
+
     /// d, the number of unknowns.
     pub fn inputs(&self) -> usize {
         self.backend.ncols(&self.a1)

@@ -2,6 +2,7 @@
 
 mod chained_starts;
 mod continuation;
+mod deferred;
 pub(crate) mod determining;
 pub(crate) mod few;
 mod ladder;

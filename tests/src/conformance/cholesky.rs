@@ -25,6 +25,18 @@ impl<B: LinearBackend> Suite<'_, B> {
                 "cholesky refused a positive definite matrix of order {n}"
             );
             let Ok(cholesky) = outcome else { continue };
+            let old = self.dense(n, n);
+            let mut l = self.matrix(&old);
+            self.backend.cholesky_lower(&cholesky, &mut l);
+            let l = self.entries(&l);
+            for i in 0..n {
+                for j in 0..n {
+                    let product: f64 = (0..n).map(|k| l.at(i, k) * l.at(j, k)).sum();
+                    let bound = gamma::<B>(n + 2) * (a.at(i, i) * a.at(j, j)).sqrt();
+                    assert!((product - a.at(i, j)).abs() <= bound, "L Lᵀ of order {n}");
+                    assert!(i >= j || l.at(i, j) == 0.0, "cholesky_lower of order {n}");
+                }
+            }
             for _ in 0..2 {
                 let mut solution = narrow(&b);
                 self.backend

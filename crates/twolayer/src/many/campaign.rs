@@ -2,7 +2,10 @@
 
 use crate::many::crew::Crew;
 use crate::many::problems::Problems;
+use crate::network::TwoLayer;
+use crate::row_space::RowSpace;
 use approx_newton::Solver;
+use twolayer_core::reduce::all_finite;
 use twolayer_core::{Error, LinearBackend};
 
 /// K targets of one network, to be solved on several threads: each from its own start, and those that
@@ -21,6 +24,7 @@ pub struct Campaign<'c, B: LinearBackend> {
     pub(super) count: usize,
     pub(super) solver: Solver<B::Scalar>,
     pub(super) crew: Crew,
+    in_all_unknowns: bool,
 }
 
 impl<'c, B: LinearBackend> Campaign<'c, B> {
@@ -52,7 +56,19 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
             targets,
             count,
             solver,
+            in_all_unknowns: false,
         })
+    }
+
+    /// Has all problems solved in all d unknowns. Without this, those of a network with fewer hidden units
+    /// than inputs (n < d) and without a radius are solved in n coordinates of A1's row space, all that the
+    /// network sees of x: an owner's models and watches are then of that problem, and what of x no unit sees is in
+    /// the answer what it was at the start.
+    pub fn in_all_unknowns(self) -> Self {
+        Self {
+            in_all_unknowns: true,
+            ..self
+        }
     }
 
     /// How every target is solved, from how many starts, on how many threads and in which time. The
@@ -77,15 +93,32 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
         self.count
     }
 
-    /// The problems, with what the network puts out at a start that all of them share. One that is no
+    /// These `problems`, with what the network puts out at a start that all of them share. One that is no
     /// good is each target's own error.
-    pub(super) fn shared(&self) -> Problems<'c, B> {
-        let problems = self.problems.clone();
-        if self.starts.len() != problems.network().inputs() || self.count < 2 {
+    pub(super) fn share_start<'w>(
+        &self,
+        problems: Problems<'w, B>,
+        space: Option<&RowSpace<B>>,
+    ) -> Problems<'w, B> {
+        let whole = self.problems.network();
+        if self.starts.len() != whole.inputs() || self.count < 2 {
             return problems;
         }
-        let shared = problems.with_shared_start(self.starts);
-        shared.unwrap_or_else(|_| self.problems.clone())
+        let shared = match space {
+            Some(space) if all_finite(self.starts) => {
+                let coordinates = space.coordinates(whole, self.starts);
+                problems.clone().with_shared_start(&coordinates)
+            }
+            _ => problems.clone().with_shared_start(self.starts),
+        };
+        shared.unwrap_or(problems)
+    }
+
+    /// The coordinates in which the problems are solved, where there are fewer than d.
+    pub(super) fn row_space(&self, network: &TwoLayer<B>) -> Option<RowSpace<B>> {
+        // In a ball the part that no unit sees would count.
+        let may = !self.in_all_unknowns && self.problems.radius().is_none();
+        may.then(|| RowSpace::of(network)).flatten()
     }
 
     /// x0 of a target (d).

@@ -4,7 +4,7 @@ use crate::inversion::Inversion;
 use crate::many::crew::Seat;
 use crate::many::owner::{Answer, Earlier, Origin, Owner, Progress, Round, UnderWay};
 use crate::many::solved::{BatchResult, Solved};
-use crate::many::work::{Trouble, Work, Worker};
+use crate::many::work::{Begin, Trouble, Work, Worker};
 use crate::starts::splitting::TOGETHER;
 use approx_newton::{Run, Status};
 use std::ops::{ControlFlow, Range};
@@ -13,7 +13,7 @@ use twolayer_core::LinearBackend;
 /// A target of a block.
 struct Item<'w, B: LinearBackend, O: Owner<B>> {
     index: usize,
-    objective: Result<Inversion<'w, B>, Trouble<O::Failure>>,
+    problem: Result<(Inversion<'w, B>, Begin<'w, B::Scalar>), Trouble<O::Failure>>,
     earlier: Option<Earlier<B::Scalar, O::Watch>>,
 }
 
@@ -60,15 +60,15 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         let mut block: Vec<Item<'w, B, O>> = block
             .map(|index| Item {
                 index,
-                objective: self.objective(index),
+                problem: self.problem(index),
                 earlier: self.owner.earlier(index, Round::First),
             })
             .collect();
         if self.campaign.solver.warm_start() {
             let new = block.iter_mut().filter(|item| item.earlier.is_none());
             self.problems.begin_together(new.filter_map(|item| {
-                let start = self.campaign.start(item.index);
-                Some((item.objective.as_mut().ok()?, start))
+                let (objective, begin) = item.problem.as_mut().ok()?;
+                Some((objective, begin.unknowns()))
             }));
         }
         for item in block {
@@ -85,14 +85,25 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         Ok(())
     }
 
+    /// A target's problem and where it begins.
+    #[expect(clippy::type_complexity, reason = "two things that belong together")]
+    fn problem(
+        &self,
+        index: usize,
+    ) -> Result<(Inversion<'w, B>, Begin<'w, B::Scalar>), Trouble<O::Failure>> {
+        let objective = self.objective(index)?;
+        let begin = self.begin(self.campaign.start(index))?;
+        Ok((objective, begin))
+    }
+
     /// Solves a target from its own start, or from where an earlier campaign was with it.
     fn solve(
         &self,
         worker: &mut Worker<'w, B>,
         item: Item<'w, B, O>,
     ) -> Result<Solved<B::Scalar>, Trouble<O::Failure>> {
-        let (index, objective) = (item.index, &item.objective?);
-        let start = self.campaign.start(index);
+        let (index, start) = (item.index, self.campaign.start(item.index));
+        let (objective, begin) = &item.problem?;
         let under_way = match item.earlier {
             Some(Earlier::Solved(solved)) => {
                 return self.answered(index, objective, Origin::Earlier, true, solved);
@@ -109,12 +120,12 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
                 (run, watch)
             }
             None => {
-                let run = Run::new(self.solver(), objective, model, start)?;
+                let run = Run::new(self.solver(), objective, model, begin.unknowns())?;
                 (run, self.owner.watch(start))
             }
         };
         self.drive(&mut run, index, &mut watch, None)?;
-        let (solution, at) = run.into_answer();
+        let (solution, at) = self.answer(run, objective, begin, &mut watch)?;
         let solved = Solved {
             solution,
             starts: 1,
@@ -137,9 +148,10 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         is_final: bool,
         mut solved: Solved<B::Scalar>,
     ) -> Result<Solved<B::Scalar>, Trouble<O::Failure>> {
+        let whole = self.whole(objective)?;
         let answer = Answer {
             index,
-            objective,
+            objective: whole.as_ref().unwrap_or(objective),
             origin,
             is_final,
         };

@@ -199,13 +199,17 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             _ => random.next(),
         });
         further.try_each(objective.radius(), starts, |further, start| {
+            let begin = match self.begin(start) {
+                Ok(begin) => begin,
+                Err(error) => return Ok(Err(error)),
+            };
             let (run, mut watch) = match under_way.take() {
                 Some((snapshot, watch)) => {
                     let run = Run::resume(self.solver(), objective, model, snapshot)?;
                     (Ok(run), watch)
                 }
                 None => {
-                    let run = Run::new(self.solver(), objective, model, start);
+                    let run = Run::new(self.solver(), objective, model, begin.unknowns());
                     (run, self.owner.watch(start))
                 }
             };
@@ -214,7 +218,8 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
                 Err(error) => return Ok(Err(error)),
             };
             self.drive(&mut run, index, &mut watch, Some(further))?;
-            Ok(Ok(run.into_solution()))
+            let (solution, _) = self.answer(run, objective, &begin, &mut watch)?;
+            Ok(Ok(solution))
         })
     }
 }

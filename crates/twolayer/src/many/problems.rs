@@ -5,6 +5,7 @@ use crate::inversion::KnownPoint;
 use crate::loss::{Loss, SquaredError};
 use crate::network::{ForwardPass, TwoLayer};
 use crate::regularizer::Regularizer;
+use crate::row_space::RowSpace;
 use crate::starts::shared::Shared;
 use crate::starts::splitting::first_bursts;
 use crate::target::Target;
@@ -123,6 +124,19 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         Problems {
             network,
             shared: self.shared.on_other_threads(),
+            ..self.clone()
+        }
+    }
+
+    /// The same problems in the coordinates of the row space of A1.
+    pub(crate) fn in_row_space<'b>(&self, space: &'b RowSpace<B>) -> Problems<'b, B>
+    where
+        'a: 'b,
+    {
+        Problems {
+            network: space.network(),
+            known: None,
+            shared: Shared::default(),
             ..self.clone()
         }
     }

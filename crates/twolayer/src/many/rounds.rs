@@ -28,7 +28,8 @@ impl<B: LinearBackend> Campaign<'_, B> {
         let clock = Instant::now();
         let network = self.problems.network();
         let network = network.with_threads(self.crew.threads_each());
-        let work = Work::new(self, owner, self.shared().on(&network));
+        let space = self.row_space(&network);
+        let work = Work::new(self, owner, self.problems.on(&network), space.as_ref());
         let mut results = work.first_starts()?;
         let is_through = results.len() == self.count && !results.iter().any(is_cut_short);
         let untried = match self.solver.starts() > 1 && is_through {
