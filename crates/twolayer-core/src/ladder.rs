@@ -18,6 +18,12 @@ pub trait Ladder: Objective {
         None
     }
 
+    /// Whether the easier objectives have another minimum than this one: then a descent on this one begins
+    /// at the start itself, too, when theirs has led to an end.
+    fn has_another_minimum(&self) -> bool {
+        false
+    }
+
     /// Whether the minimum of this objective is certainly not zero, and a point of this `value` so
     /// near to it that a descent on the objective itself comes as low as one that easier objectives
     /// begin.

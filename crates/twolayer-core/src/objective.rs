@@ -225,6 +225,12 @@ pub trait RowStructured: Objective {
         curvature: &mut Curvature<Self::Scalar>,
     );
 
+    /// Whether a [`curvature`](RowStructured::curvature) may have ω: rows that all count alike, so that
+    /// no few of them stand for the others.
+    fn has_uncentered_rows(&self) -> bool {
+        false
+    }
+
     /// u with gradient = Cᵀu at a point that was differentiated (m).
     fn row_gradient<'a>(&self, at: &'a Self::Evaluation) -> &'a [Self::Scalar];
 

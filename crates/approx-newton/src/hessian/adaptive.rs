@@ -14,6 +14,9 @@ use twolayer_core::{
 /// full and gained less than a third of what the model promised, because the rows that were left out
 /// bend the loss where those drawn do not. A step that ends at a kink says nothing about the rows.
 ///
+/// A regulariser's rows all count alike: of s drawn the model is off by 2√(d/s), and a solve goes on by
+/// half a step at a time. There all are factored: an exact model is near the minimum in a step or two.
+///
 /// With s rows alike the gain is about 2 − 1/(1 − d/s) of the promise: 0.7 with s = 4d, 0 with s = 2d.
 pub struct Adaptive<O: RowStructured> {
     model: RowFactor<O>,
@@ -45,15 +48,15 @@ impl<O: RowStructured> Adaptive<O> {
     pub fn new(objective: &O, seed: u64) -> Self {
         let (m, d) = (objective.rows(), objective.dimension());
         let (drawn, kind) = (DRAWN * d, RowWeights::Secant);
-        let model = if m < 2 * drawn {
-            RowFactor::new(objective, kind)
-        } else {
-            RowFactor::sampled(objective, kind, drawn, seed)
+        let draws = m >= 2 * drawn && !objective.has_uncentered_rows();
+        let model = match draws {
+            true => RowFactor::sampled(objective, kind, drawn, seed),
+            false => RowFactor::new(objective, kind),
         };
         let zeros = || vec![O::Scalar::zero(); d];
         Self {
             model,
-            drawn: (m >= 2 * drawn).then_some(drawn),
+            drawn: draws.then_some(drawn),
             first_drawn: drawn,
             most: m / 2,
             promise: Promise {

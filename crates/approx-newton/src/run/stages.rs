@@ -174,7 +174,38 @@ where
             return;
         }
         self.stage = Stage::Target;
+        if self.may_leave_start(end) {
+            return self.leave_start();
+        }
         self.finish(end);
+    }
+
+    /// Whether the rungs have led to an end that a descent from the start itself may be lower than.
+    fn may_leave_start(&self, end: Status) -> bool {
+        let asks = self.ladder.map(|ladder| ladder.has_another_minimum);
+        let differs = asks.is_some_and(|asked| asked(self.objective));
+        differs && self.rungs > 0 && !self.has_left_start && !end.is_met()
+    }
+
+    /// Begins on the target at the start itself.
+    fn leave_start(&mut self) {
+        self.has_left_start = true;
+        let before = self.descent.seconds;
+        let (objective, descent) = (self.objective, &mut self.descent);
+        let mut x = self.x0.clone();
+        objective.evaluate(&x, &[], &mut descent.trial);
+        step_off_kinks(objective, &descent.trial, &mut x, &mut self.random);
+        descent.start_at(objective, &x, &[], TARGET_DAMPING);
+        self.stay_finite();
+        self.record(&Iteration::nothing(), before);
+    }
+
+    /// A step off the kinks may overflow; x0 was seen not to.
+    fn stay_finite(&mut self) {
+        if !self.descent.current.value().is_finite() {
+            let (objective, x0) = (self.objective, &self.x0);
+            self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
+        }
     }
 
     /// Another descent on the present rung, if another start is worth its time.
@@ -219,11 +250,7 @@ where
         } else {
             descent.start_at(objective, start, pinned, TARGET_DAMPING);
         }
-        if !self.descent.current.value().is_finite() {
-            // A step off the kinks may overflow; x0 was seen not to.
-            let (objective, x0) = (self.objective, &self.x0);
-            self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
-        }
+        self.stay_finite();
         self.record(&Iteration::nothing(), before);
         let Some(status) = self.target_met() else {
             return;

@@ -35,6 +35,10 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         }
     }
 
+    fn has_uncentered_rows(&self) -> bool {
+        self.regularizer.is_some()
+    }
+
     fn row_gradient<'a>(&self, at: &'a InversionPoint<B::Scalar>) -> &'a [B::Scalar] {
         &at.row_gradient
     }

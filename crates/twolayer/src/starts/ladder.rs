@@ -2,12 +2,16 @@
 
 use crate::inversion::{FAR_OFF, Inversion};
 use crate::loss::{ClosedForm, KullbackLeibler, LogRatio, Loss};
-use crate::network::TwoLayer;
+use crate::network::{ForwardPass, TwoLayer};
 use crate::starts::chained_starts::ChainedStarts;
 use crate::starts::continuation::Continuation;
+use crate::starts::deferred::Deferred;
+use crate::starts::determining::enough_for_all;
+use crate::starts::few::enough_for;
 use crate::starts::shared::Shared;
 use crate::starts::splitting::Splitting;
 use crate::target::Target;
+use num_traits::Float;
 use std::borrow::Cow;
 use twolayer_core::{
     Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, TargetAt, WarmStart,
@@ -25,12 +29,18 @@ use twolayer_core::{
 ///    nothing, but the divergence has the gradient f − b; where every unit is off there are other starts.
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
-/// and where a regulariser makes their minimiser another one. A second descent on the first rung of
+/// and where a regulariser makes their minimiser another one; the third where it makes b cost more than it is
+/// worth. A second descent on the first rung of
 /// those that are there begins where a continuation from smooth ReLUs leads; not where the first
 /// is for one of many targets, which has a splitting at hand.
 impl<B: LinearBackend> Ladder for Inversion<'_, B> {
     fn rung<'s, M: RungMaker<'s, B::Scalar>>(&'s self, number: usize, maker: M) -> Option<M::Rung> {
         warm_start(self, number).map(|easier| maker.make(easier))
+    }
+
+    /// Where there is a regulariser.
+    fn has_another_minimum(&self) -> bool {
+        self.regularizer.is_some()
     }
 
     /// Of ‖f − b‖² where that is at most half of what f = 0 would make it.
@@ -67,11 +77,12 @@ fn warm_start<'s, B: LinearBackend>(
         (number, Some(_)) => number - 1,
         (number, None) => number,
     };
+    let number = number + usize::from(!is_worth_meeting(problem));
     match (number, on_lifted_outcomes(problem)) {
         (0, Some(lifted)) => Some(easier(lifted, from(splitting(problem)))),
         (1, Some(_)) => Some(on_all_outcomes(problem, &LogRatio, Restarts::Random)),
         (0, None) => {
-            let restarts = continued(problem, from(splitting(problem)));
+            let restarts = continued(problem, from_the_splitting(problem));
             Some(on_all_outcomes(problem, &LogRatio, restarts))
         }
         (2, Some(_)) | (1, None) => Some(WarmStart {
@@ -80,6 +91,41 @@ fn warm_start<'s, B: LinearBackend>(
         }),
         _ => None,
     }
+}
+
+/// Whether an x that has the output b may be the minimiser: not where the regulariser makes it cost more than
+/// logits of zero,
+///
+/// ```text
+/// ½ min over c of Σ wᵢ² (log bᵢ − c2ᵢ − c)²  ≥  loss(softmax(c2), b)
+/// ```
+///
+/// The left side is what the logits A2 φ(h) of b cost at least, those of outcomes with b = 0 not counted. Then
+/// the logarithms of b have another minimum than the problem, and a descent on them leads astray.
+fn is_worth_meeting<B: LinearBackend>(problem: &Inversion<'_, B>) -> bool {
+    let Some(regularizer) = problem.regularizer else {
+        return true;
+    };
+    let (network, target) = (problem.network, &*problem.target);
+    let (w, log_b, c2) = (
+        regularizer.weights(),
+        target.log_probabilities(),
+        network.bias2(),
+    );
+    let over_support = |term: &dyn Fn(usize) -> f64| {
+        reduce::sum_of(w.len(), |i| match log_b[i].is_finite() {
+            true => w[i].to_f64().powi(2) * term(i),
+            false => 0.0,
+        })
+    };
+    let wanted = |i: usize| (log_b[i] - c2[i]).to_f64();
+    let mean = over_support(&wanted) / over_support(&|_| 1.0);
+    let cost = 0.5 * over_support(&|i| (wanted(i) - mean).powi(2));
+    let mut pass = ForwardPass::new(network.hidden_units(), network.outcomes());
+    pass.logits.copy_from_slice(c2);
+    pass.normalize();
+    // A cost of NaN is that of no weight at all.
+    !(cost >= problem.loss.value(&pass, target).to_f64())
 }
 
 fn easier<'s, B: LinearBackend>(
@@ -114,11 +160,21 @@ fn on_all_outcomes<'s, B: LinearBackend>(
     }
 }
 
-/// The splitting knows no regulariser; where there is one, its solution is not the answer.
-fn splitting<'s, B: LinearBackend>(problem: &'s Inversion<'_, B>) -> Option<Splitting<'s, B>> {
-    if problem.regularizer.is_some() {
-        return None;
+/// From where the splitting leads, which is not made before it is asked: at random where b has zeros, whose
+/// logarithms it would need. The splitting knows no regulariser; where there is one, its solution is not the answer.
+fn from_the_splitting<'s, B: LinearBackend>(
+    problem: &'s Inversion<'_, B>,
+) -> Restarts<'s, B::Scalar> {
+    match problem.regularizer.is_some() || problem.target.excluded() > 0 {
+        true => Restarts::Random,
+        false => {
+            let d = problem.network.inputs();
+            Restarts::From(Box::new(Deferred::new(d, || splitting(problem))))
+        }
     }
+}
+
+fn splitting<'s, B: LinearBackend>(problem: &'s Inversion<'_, B>) -> Option<Splitting<'s, B>> {
     let lift = problem.shared.lift(problem.network)?;
     Splitting::new(problem.network, lift, &problem.target)
 }
@@ -159,6 +215,11 @@ fn on_lifted_outcomes<'s, B: LinearBackend>(
     problem: &'s Inversion<'_, B>,
 ) -> Option<Inversion<'s, B>> {
     if problem.regularizer.is_some() {
+        return None;
+    }
+    // The fewest that it may take: known before it is made.
+    let fewest = enough_for_all(problem.network).min(enough_for(problem.network.inputs()));
+    if 2 * fewest > problem.network.outcomes() {
         return None;
     }
     let lift = problem.shared.lift(problem.network)?;
