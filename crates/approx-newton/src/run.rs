@@ -16,7 +16,9 @@ use num_traits::Float;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
-use twolayer_core::{Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured};
+use twolayer_core::{
+    Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured, WhenRungs,
+};
 
 /// A solve that can be driven step by step, watched, and stopped.
 ///
@@ -39,8 +41,6 @@ pub struct Run<'r, O: Kinked, H> {
     stage: Stage,
     /// Whether the target is tried before the warm start, from a start that may be an answer.
     is_on_trial: bool,
-    /// Whether a descent on the target has begun at the start itself.
-    has_left_start: bool,
     hessian: &'r mut H,
     descent: Descent<O>,
     /// The lowest of x0 and the ends of the descents so far.
@@ -62,7 +62,7 @@ struct Steps<'r, O: Objective> {
     /// The rung of a number, if there are so many that are worth their time, on a plateau or not.
     rung: MakeRung<'r, O>,
     is_better_descended_at_once: fn(&O, O::Scalar) -> bool,
-    has_another_minimum: fn(&O) -> bool,
+    when: fn(&O) -> WhenRungs,
 }
 
 type MakeRung<'r, O> = fn(
@@ -116,7 +116,7 @@ where
         settings.warm_start.then_some(Steps {
             rung: warm_start::rung,
             is_better_descended_at_once: O::is_better_descended_at_once,
-            has_another_minimum: O::has_another_minimum,
+            when: O::when_rungs,
         })
     }
 }
@@ -175,7 +175,6 @@ where
             earlier_restarts: 0,
             stage: Stage::Target,
             is_on_trial: false,
-            has_left_start: false,
             hessian,
             descent,
             best: Best {

@@ -16,8 +16,6 @@ pub struct Snapshot<T> {
     pub(crate) x0: Vec<T>,
     pub(crate) best: Best<T>,
     pub(crate) stage: Stage,
-    /// Whether a descent on the target has begun at the start itself.
-    pub(crate) has_left_start: bool,
     pub(crate) iteration: usize,
     pub(crate) trace: Vec<TraceEntry<T>>,
     /// How far the run's random numbers are.

@@ -7,8 +7,8 @@ use crate::scalar::Scalar;
 /// implements it with an empty body.
 pub trait Ladder: Objective {
     /// Number `number` of the objectives of the same unknowns that are easier to minimise, the cheapest
-    /// first, and that have the same minimiser wherever the minimum of this one is zero, as `maker`
-    /// makes it; `None` behind the last. A solver asks for one when those before it were not enough:
+    /// first, and that have the same minimiser wherever the minimum of this one is zero (but see
+    /// [`when_rungs`](Ladder::when_rungs)), as `maker` makes it; `None` behind the last. A solver asks for one when those before it were not enough:
     /// making it may cost more than a descent.
     fn rung<'s, M: RungMaker<'s, Self::Scalar>>(
         &'s self,
@@ -18,10 +18,9 @@ pub trait Ladder: Objective {
         None
     }
 
-    /// Whether the easier objectives have another minimum than this one: then a descent on this one begins
-    /// at the start itself, too, when theirs has led to an end.
-    fn has_another_minimum(&self) -> bool {
-        false
+    /// When the easier objectives are asked for.
+    fn when_rungs(&self) -> WhenRungs {
+        WhenRungs::First
     }
 
     /// Whether the minimum of this objective is certainly not zero, and a point of this `value` so
@@ -30,6 +29,18 @@ pub trait Ladder: Objective {
     fn is_better_descended_at_once(&self, _value: Self::Scalar) -> bool {
         false
     }
+}
+
+/// When a solve turns to its easier objectives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenRungs {
+    /// Before the objective itself: they have its minimum, where that is zero.
+    First,
+    /// After a descent on the objective itself: they have another minimum, from which a second descent may
+    /// end lower. Only then is the first answer sure to be no worse than a plain descent's.
+    AfterADescent,
+    /// Off a plateau only: their minimum is known to be a bad one.
+    Never,
 }
 
 /// What becomes of an easier objective, whatever its type.

@@ -92,7 +92,6 @@ where
             stage: snapshot.stage,
             // It is over before the first snapshot.
             is_on_trial: false,
-            has_left_start: snapshot.has_left_start,
             hessian,
             descent,
             best: snapshot.best,
@@ -116,7 +115,6 @@ where
             x0: self.x0.clone(),
             best: self.best.clone(),
             stage: self.stage,
-            has_left_start: self.has_left_start,
             iteration: self.iteration,
             trace: self.trace.clone(),
             random: self.random.get_word_pos(),

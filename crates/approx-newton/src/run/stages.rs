@@ -10,7 +10,7 @@ use crate::subgradient::least_norm;
 use crate::termination::{Status, met};
 use crate::warm_start::step_off_kinks;
 use num_traits::Float;
-use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
+use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, WhenRungs};
 
 /// Iterations that tell an answer that is started from again.
 const LONGEST_TRIAL: usize = 2;
@@ -33,7 +33,15 @@ where
                 self.finish(Status::TimeLimit);
             }
             None if self.may_be_an_answer() => self.begin_trial(),
-            None => self.climb(),
+            None => self.begin_first_descent(),
+        }
+    }
+
+    /// Begins on the first rung; on the target where the rungs have another minimum.
+    fn begin_first_descent(&mut self) {
+        match self.when_rungs() {
+            WhenRungs::First => self.climb(),
+            WhenRungs::AfterADescent | WhenRungs::Never => self.begin_target(),
         }
     }
 
@@ -79,7 +87,7 @@ where
         if self.is_on_trial && self.iteration >= LONGEST_TRIAL {
             self.is_on_trial = false;
             self.keep_target();
-            self.climb();
+            self.begin_first_descent();
         }
     }
 
@@ -112,7 +120,10 @@ where
             self.earlier_restarts += self.rung.as_ref().map_or(0, |rung| rung.restarts());
             self.rungs += 1;
             self.stage = Stage::WarmStart;
-            if self.rung.insert(rung).begin(&self.best.x) {
+            // Not where a descent has ended: another one is to end elsewhere.
+            let is_second = self.when_rungs() == WhenRungs::AfterADescent && !self.best.is_flat;
+            let start = if is_second { &self.x0 } else { &self.best.x };
+            if self.rung.insert(rung).begin(start) {
                 self.record(&Iteration::nothing(), PhaseSeconds::default());
                 return true;
             }
@@ -161,7 +172,7 @@ where
             self.best.is_flat = true;
         }
         if std::mem::take(&mut self.is_on_trial) && !end.is_converged() {
-            return self.climb();
+            return self.begin_first_descent();
         }
         if !end.is_converged() && self.rung.is_some() {
             self.stage = Stage::WarmStart;
@@ -174,30 +185,16 @@ where
             return;
         }
         self.stage = Stage::Target;
-        if self.may_leave_start(end) {
-            return self.leave_start();
+        let is_first = self.rungs == 0 && !end.is_met();
+        if is_first && self.when_rungs() == WhenRungs::AfterADescent && self.begin_rung() {
+            return;
         }
         self.finish(end);
     }
 
-    /// Whether the rungs have led to an end that a descent from the start itself may be lower than.
-    fn may_leave_start(&self, end: Status) -> bool {
-        let asks = self.ladder.map(|ladder| ladder.has_another_minimum);
-        let differs = asks.is_some_and(|asked| asked(self.objective));
-        differs && self.rungs > 0 && !self.has_left_start && !end.is_met()
-    }
-
-    /// Begins on the target at the start itself.
-    fn leave_start(&mut self) {
-        self.has_left_start = true;
-        let before = self.descent.seconds;
-        let (objective, descent) = (self.objective, &mut self.descent);
-        let mut x = self.x0.clone();
-        objective.evaluate(&x, &[], &mut descent.trial);
-        step_off_kinks(objective, &descent.trial, &mut x, &mut self.random);
-        descent.start_at(objective, &x, &[], TARGET_DAMPING);
-        self.stay_finite();
-        self.record(&Iteration::nothing(), before);
+    fn when_rungs(&self) -> WhenRungs {
+        let asked = self.ladder.map(|ladder| ladder.when);
+        asked.map_or(WhenRungs::First, |asked| asked(self.objective))
     }
 
     /// A step off the kinks may overflow; x0 was seen not to.
@@ -222,15 +219,17 @@ where
     }
 
     /// Leaves the warm start for the objective that was asked for, from the lowest point so far; from
-    /// where the warm start has ended where that point is known to be on a plateau.
+    /// where the warm start has ended where that point is known to be on a plateau, and where a descent
+    /// has ended in it.
     /// Kinks that held it go on holding it: on which side of them rounding has put the point is
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
         self.stage = Stage::Target;
+        let has_descended = self.when_rungs() != WhenRungs::First;
         let (objective, descent) = (self.objective, &mut self.descent);
         let before = descent.seconds;
         let (start, pinned) = match &self.rung {
-            Some(rung) if self.best.is_flat => (rung.point(), rung.pinned()),
+            Some(rung) if self.best.is_flat || has_descended => (rung.point(), rung.pinned()),
             _ => (self.best.x.as_slice(), self.best.pinned.as_slice()),
         };
         if pinned.is_empty() {

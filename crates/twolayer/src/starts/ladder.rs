@@ -3,6 +3,7 @@
 use crate::inversion::{FAR_OFF, Inversion};
 use crate::loss::{ClosedForm, KullbackLeibler, LogRatio, Loss};
 use crate::network::{ForwardPass, TwoLayer};
+use crate::regularizer::Regularizer;
 use crate::starts::chained_starts::ChainedStarts;
 use crate::starts::continuation::Continuation;
 use crate::starts::deferred::Deferred;
@@ -15,7 +16,7 @@ use num_traits::Float;
 use std::borrow::Cow;
 use twolayer_core::{
     Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, TargetAt, WarmStart,
-    reduce,
+    WhenRungs, reduce,
 };
 
 /// The rungs of an inversion:
@@ -29,8 +30,8 @@ use twolayer_core::{
 ///    nothing, but the divergence has the gradient f − b; where every unit is off there are other starts.
 ///
 /// The first or the first two are passed over where they would not be much smaller than the third,
-/// and where a regulariser makes their minimiser another one; the third where it makes b cost more than it is
-/// worth. A second descent on the first rung of
+/// and where a regulariser makes their minimiser another one. With one the third comes after a descent from the
+/// start. A second descent on the first rung of
 /// those that are there begins where a continuation from smooth ReLUs leads; not where the first
 /// is for one of many targets, which has a splitting at hand.
 impl<B: LinearBackend> Ladder for Inversion<'_, B> {
@@ -38,9 +39,16 @@ impl<B: LinearBackend> Ladder for Inversion<'_, B> {
         warm_start(self, number).map(|easier| maker.make(easier))
     }
 
-    /// Where there is a regulariser.
-    fn has_another_minimum(&self) -> bool {
-        self.regularizer.is_some()
+    /// With a regulariser after a descent, and not where an x with the output b would cost more than logits of
+    /// zero do: its logarithms then lead astray.
+    fn when_rungs(&self) -> WhenRungs {
+        match self.regularizer {
+            None => WhenRungs::First,
+            Some(regularizer) if cost_of_meeting(self, regularizer) < value_of_nothing(self) => {
+                WhenRungs::AfterADescent
+            }
+            Some(_) => WhenRungs::Never,
+        }
     }
 
     /// Of ‖f − b‖² where that is at most half of what f = 0 would make it.
@@ -77,7 +85,6 @@ fn warm_start<'s, B: LinearBackend>(
         (number, Some(_)) => number - 1,
         (number, None) => number,
     };
-    let number = number + usize::from(!is_worth_meeting(problem));
     match (number, on_lifted_outcomes(problem)) {
         (0, Some(lifted)) => Some(easier(lifted, from(splitting(problem)))),
         (1, Some(_)) => Some(on_all_outcomes(problem, &LogRatio, Restarts::Random)),
@@ -93,25 +100,20 @@ fn warm_start<'s, B: LinearBackend>(
     }
 }
 
-/// Whether an x that has the output b may be the minimiser: not where the regulariser makes it cost more than
-/// logits of zero,
+/// What an x that has the output b costs at least where there is a regulariser,
 ///
 /// ```text
-/// ½ min over c of Σ wᵢ² (log bᵢ − c2ᵢ − c)²  ≥  loss(softmax(c2), b)
+/// ½ min over c of Σ wᵢ² (log bᵢ − c2ᵢ − c)²
 /// ```
 ///
-/// The left side is what the logits A2 φ(h) of b cost at least, those of outcomes with b = 0 not counted. Then
-/// the logarithms of b have another minimum than the problem, and a descent on them leads astray.
-fn is_worth_meeting<B: LinearBackend>(problem: &Inversion<'_, B>) -> bool {
-    let Some(regularizer) = problem.regularizer else {
-        return true;
-    };
-    let (network, target) = (problem.network, &*problem.target);
-    let (w, log_b, c2) = (
-        regularizer.weights(),
-        target.log_probabilities(),
-        network.bias2(),
-    );
+/// since these are its logits A2 φ(h); those of outcomes with b = 0 are not counted. The logarithms of b have their
+/// minimum there, or nearby.
+fn cost_of_meeting<B: LinearBackend>(
+    problem: &Inversion<'_, B>,
+    regularizer: &Regularizer<B::Scalar>,
+) -> f64 {
+    let (log_b, c2) = (problem.target.log_probabilities(), problem.network.bias2());
+    let w = regularizer.weights();
     let over_support = |term: &dyn Fn(usize) -> f64| {
         reduce::sum_of(w.len(), |i| match log_b[i].is_finite() {
             true => w[i].to_f64().powi(2) * term(i),
@@ -119,13 +121,21 @@ fn is_worth_meeting<B: LinearBackend>(problem: &Inversion<'_, B>) -> bool {
         })
     };
     let wanted = |i: usize| (log_b[i] - c2[i]).to_f64();
-    let mean = over_support(&wanted) / over_support(&|_| 1.0);
-    let cost = 0.5 * over_support(&|i| (wanted(i) - mean).powi(2));
+    let total = over_support(&|_| 1.0);
+    if total == 0.0 {
+        return 0.0;
+    }
+    let mean = over_support(&wanted) / total;
+    0.5 * over_support(&|i| (wanted(i) - mean).powi(2))
+}
+
+/// loss(softmax(c2), b): the value where the logits are zero.
+fn value_of_nothing<B: LinearBackend>(problem: &Inversion<'_, B>) -> f64 {
+    let network = problem.network;
     let mut pass = ForwardPass::new(network.hidden_units(), network.outcomes());
-    pass.logits.copy_from_slice(c2);
+    pass.logits.copy_from_slice(network.bias2());
     pass.normalize();
-    // A cost of NaN is that of no weight at all.
-    !(cost >= problem.loss.value(&pass, target).to_f64())
+    problem.loss.value(&pass, &problem.target).to_f64()
 }
 
 fn easier<'s, B: LinearBackend>(
