@@ -28,6 +28,8 @@ pub(crate) struct Shapes {
     pub(crate) targets_read: u64,
     /// Rows of x0; 1 where there is none.
     pub(crate) starts: u64,
+    /// Whether there is a w of a regulariser.
+    pub(crate) has_weights: bool,
 }
 
 /// The program itself, its threads and what depends on no shape. (faer's products also reserve
@@ -81,9 +83,11 @@ impl Shapes {
             ..
         } = *self;
         let number = size_of::<T>() as u64;
+        let is_regularised = self.has_weights || args.problem.regularizer.is_some();
         // Rows of C that the model holds: those that it draws, or all, kept and weighted.
         let drawn = match args.hessian {
-            Hessian::Auto if m >= product([8, d]) => Some(m / 2),
+            // With a regulariser, all.
+            Hessian::Auto if m >= product([8, d]) && !is_regularised => Some(m / 2),
             Hessian::Sampled
             | Hessian::Uniform
             | Hessian::ConjugateGradient
@@ -144,6 +148,11 @@ impl Shapes {
             product([5, n]),
             product([6, continued]),
         ]);
+        // In the row space of A1: its transpose and its square, and an A1 of that size.
+        let row_space = match n < d {
+            true => sum([product([2, n, d]), product([4, n, n])]),
+            false => 0,
+        };
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),
             product([n, d]),
@@ -177,7 +186,7 @@ impl Shapes {
         sum([
             self.problem_bytes::<T>(),
             shared_copy,
-            product([number, warm_start]),
+            product([number, sum([warm_start, row_space])]),
             product([
                 workers,
                 sum([worker, own_copy, self.progress_bytes::<T>(args)]),

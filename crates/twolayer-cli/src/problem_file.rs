@@ -191,6 +191,7 @@ fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) 
             _ => 0,
         },
         starts: rows(STARTS),
+        has_weights: contents.shape(WEIGHTS).is_some(),
     }
 }
 

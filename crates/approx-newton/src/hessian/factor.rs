@@ -21,6 +21,14 @@ impl<B: LinearBackend> Factor<B> {
         }
     }
 
+    /// The same where a regulariser keeps the rows well conditioned.
+    pub(super) fn with_gram(self) -> Self {
+        match self {
+            Self::Triangular(model) => Self::Triangular(model.with_gram()),
+            Self::Wide(model) => Self::Wide(model),
+        }
+    }
+
     /// Whether steps come from the side of the rows.
     pub(super) fn is_wide(&self) -> bool {
         matches!(self, Self::Wide(_))

@@ -112,9 +112,15 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
     }
 
     fn with_all_rows(objective: &O, kind: RowWeights) -> Self {
+        let rows = Self::with_rows(objective, kind, objective.rows());
+        let model = match objective.has_uncentered_rows() {
+            true => rows.model.with_gram(),
+            false => rows.model,
+        };
         Self {
             kept: Some(KeptJacobian::new(objective)),
-            ..Self::with_rows(objective, kind, objective.rows())
+            model,
+            ..rows
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Triangular<B: LinearBackend> {
     workspace: B::Workspace,
     /// R, e and the ridge, over the free coordinates: shaped where they are first factored.
     stack: B::Matrix,
+    /// JᵀJ, where R may come from it.
+    gram: Option<Gram<B>>,
     /// R (d×d, row after row), then e.
     factor: Vec<B::Scalar>,
     /// s and σ (d + 1).
@@ -31,12 +33,39 @@ pub(super) struct Triangular<B: LinearBackend> {
     free: usize,
 }
 
+/// Buffers for JᵀJ (d×d): shaped where it is first formed.
+struct Gram<B: LinearBackend> {
+    square: B::Matrix,
+    ones: Vec<B::Scalar>,
+}
+
+/// R comes from JᵀJ for this many times as many rows as unknowns,
+const TALL: usize = 4;
+/// and where the entries on R's diagonal differ by no more than this power of the unit roundoff: JᵀJ's
+/// relative error, the square of their ratio times a roundoff, is then below u^½.
+const MOST_SPREAD: f64 = 0.25;
+
 impl<B: LinearBackend> Triangular<B> {
+    /// The same for rows that a regulariser keeps well conditioned, as a rule: R is then the Cholesky factor of
+    /// JᵀJ, half the flops of a QR of many rows and at several times their speed. Where it turns out that they are
+    /// not, it is that of the QR all the same.
+    pub(super) fn with_gram(self) -> Self {
+        let gram = Gram {
+            square: self.backend.zeros(0, 0),
+            ones: Vec::new(),
+        };
+        Self {
+            gram: Some(gram),
+            ..self
+        }
+    }
+
     /// Buffers for d unknowns.
     pub(super) fn new(backend: B, d: usize) -> Self {
         let zeros = |length| vec![B::Scalar::zero(); length];
         Self {
             stack: backend.zeros(0, 0),
+            gram: None,
             workspace: Default::default(),
             backend,
             factor: zeros((d + 1) * d),
@@ -53,11 +82,51 @@ impl<B: LinearBackend> Triangular<B> {
     /// Takes R from `rows` (p×d), which are destroyed; s is the start of Qᵀ·`rhs` (p).
     pub(super) fn factor_rows(&mut self, rows: &mut B::Matrix, rhs: &mut [B::Scalar]) {
         let d = self.rest.len();
+        self.reduced.fill(B::Scalar::zero());
+        if rhs.len() >= TALL * d && self.factor_gram(rows, rhs) {
+            return;
+        }
         let (r, _) = self.factor.split_at_mut(d * d);
         self.backend.qr_reduce(rows, rhs, r, &mut self.workspace);
         let carried = rhs.len().min(d);
-        self.reduced.fill(B::Scalar::zero());
         self.reduced[..carried].copy_from_slice(&rhs[..carried]);
+    }
+
+    /// The same from JᵀJ = RᵀR, with s = R⁻ᵀJᵀ·`rhs`. Returns false where it may not, or is too
+    /// badly conditioned.
+    fn factor_gram(&mut self, rows: &B::Matrix, rhs: &[B::Scalar]) -> bool {
+        let d = self.rest.len();
+        let Some(Gram { square, ones }) = &mut self.gram else {
+            return false;
+        };
+        let (backend, workspace) = (&self.backend, &mut self.workspace);
+        if backend.nrows(square) != d {
+            *square = backend.zeros(d, d);
+        }
+        ones.resize(rhs.len(), B::Scalar::one());
+        backend.gram_lower(rows, ones, square, workspace);
+        let Ok(cholesky) = backend.cholesky(square, workspace) else {
+            return false;
+        };
+        backend.cholesky_lower(&cholesky, square);
+        let r = &mut self.factor[..d * d];
+        backend.copy_to_row_major(square, r);
+        let diagonal = || (0..d).map(|i| r[i * d + i]);
+        let largest = diagonal().fold(B::Scalar::zero(), B::Scalar::max);
+        let least = diagonal().fold(B::Scalar::infinity(), B::Scalar::min);
+        let spread = B::Scalar::UNIT_ROUNDOFF.powf(B::Scalar::of(MOST_SPREAD));
+        if least.is_nan() || least < spread * largest {
+            return false;
+        }
+        for i in 0..d {
+            for j in 0..i {
+                r.swap(i * d + j, j * d + i);
+            }
+        }
+        let s = &mut self.reduced[..d];
+        backend.mul_vec_transposed(rows, rhs, s);
+        solve_upper(r, s, true);
+        true
     }
 
     /// e = `length`·`direction`, and what of the gradient lies along `direction`.
@@ -231,3 +300,6 @@ impl<B: LinearBackend> Triangular<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
