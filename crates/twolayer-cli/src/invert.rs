@@ -182,6 +182,11 @@ impl Work for Inverting<'_> {
             .map_err(in_file(path, None))?
             .with_solver(solver(args))
             .with_crew(crew);
+        // The theorem is about x, and rounded problems are in x.
+        let campaign = match args.theory || rounded.is_some() {
+            true => campaign.in_all_unknowns(),
+            false => campaign,
+        };
         let host = Host::new(
             args,
             &problem.targets,
