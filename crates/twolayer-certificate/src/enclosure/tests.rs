@@ -253,7 +253,7 @@ fn inner_products_enclose_every_choice_of_their_values() {
                 size += (a * value.middle.hi).abs();
             }
             let needed = small(&(&ends[1] - &ends[0])) / 2.0;
-            let rounding = 2.0 * (terms + 4) as f64 * DoubleDouble::ROUNDOFF * size;
+            let rounding = 1.1 * (terms + 4) as f64 * DoubleDouble::ROUNDOFF * size;
             let most = needed * (1.0 + 1e-12) + rounding + 3.0 * up::TINY;
             assert_encloses(result, &ends[0], most);
             assert_encloses(result, &ends[1], most);
