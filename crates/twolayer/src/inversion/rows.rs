@@ -198,3 +198,6 @@ fn of_shape<'m, B: LinearBackend>(
     let kept = place.take().filter(fits);
     place.insert(kept.unwrap_or_else(|| backend.zeros(nrows, ncols)))
 }
+
+#[cfg(test)]
+mod tests;
