@@ -155,15 +155,7 @@ impl<R: Real> HessianRows<R> {
             }
         };
         let signs: Vec<f64> = (0..n).map(sign).collect();
-        let mut square = 0.0;
-        for j in 0..n {
-            for l in 0..=j {
-                let expected = if l == j { signs[j] } else { 0.0 };
-                let gap = (entries[j * n + l] - R::from_f64(expected)).to_f64();
-                square += if l == j { gap * gap } else { 2.0 * gap * gap };
-            }
-        }
-        let distance = up::sqrt(up::inflate(square, n * n));
+        let distance = distance(entries, &signs);
         Scaled {
             product: product.entries,
             signs,
@@ -322,6 +314,20 @@ impl<R: Real> HessianRows<R> {
         }
         up::norm(absolute.iter().map(|&sum| up::inflate(sum, n).max(FLOOR)))
     }
+}
+
+/// ‖S − D‖_F, from above, for the lower triangle of S and the diagonal of D.
+fn distance<R: Real>(triangle: &[R], diagonal: &[f64]) -> f64 {
+    let n = diagonal.len();
+    let mut square = 0.0;
+    for j in 0..n {
+        for l in 0..=j {
+            let expected = if l == j { diagonal[j] } else { 0.0 };
+            let gap = (triangle[j * n + l] - R::from_f64(expected)).to_f64();
+            square += if l == j { gap * gap } else { 2.0 * gap * gap };
+        }
+    }
+    up::sqrt(up::inflate(square, n * n))
 }
 
 /// A vector, and a bound on the length of its error.

@@ -451,6 +451,29 @@ fn the_defect_is_the_distance_to_the_signs() {
     assert!(negative > 5);
 }
 
+/// One entry of one, and thousands that are lost beside its square.
+#[test]
+fn the_distance_to_the_signs_covers_what_its_sum_loses() {
+    for n in [1, 2, 64] {
+        let mut triangle = vec![2.0_f64.powi(-27); n * n];
+        triangle[0] = 0.0;
+        (1..n).for_each(|j| triangle[j * n + j] = 1.0);
+        let mut signs = vec![1.0; n];
+        let off = n * (n - 1) / 2;
+        let exact = big(1.0) + big(2.0_f64.powi(-53)) * big(off as f64);
+        let bound = distance(&triangle, &signs);
+        assert!(big(bound) * big(bound) >= exact, "{n} {bound}");
+        assert!(
+            bound < 1.0 + 4.0 * (n * n + 16) as f64 * up::UNIT,
+            "{n} {bound}"
+        );
+        // The other sign is two away.
+        signs[n - 1] = -1.0;
+        let far = if n == 1 { 1.0 } else { 5.0_f64.sqrt() };
+        assert!((distance(&triangle, &signs) - far).abs() < 1e-11);
+    }
+}
+
 /// One unit on: ‖row of A2‖ ‖column of A1‖ is the size of the entry, and the bounds are reached.
 #[test]
 fn the_image_is_bounded_by_no_more_than_rows_and_columns_say() {
