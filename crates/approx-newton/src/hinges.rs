@@ -1,74 +1,79 @@
 //! ½ (x − c)ᵀ D (x − c) + Σ vᵢ max(aᵢᵀx + oᵢ, 0), D diagonal: what the tests of single rules minimise.
 
 use twolayer_core::{
-    Crossing, Evaluation, HessianApprox, Kinked, NotPositiveDefinite, Objective, Subspace, reduce,
+    Crossing, Evaluation, HessianApprox, Kinked, NotPositiveDefinite, Objective, Scalar, Subspace,
+    reduce,
 };
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hinges {
+pub(crate) struct Hinges<T> {
     /// c and D (d).
-    pub(crate) center: Vec<f64>,
-    pub(crate) curvatures: Vec<f64>,
+    pub(crate) center: Vec<T>,
+    pub(crate) curvatures: Vec<T>,
     /// aᵢ, oᵢ and vᵢ (n).
-    pub(crate) normals: Vec<Vec<f64>>,
-    pub(crate) offsets: Vec<f64>,
-    pub(crate) jumps: Vec<f64>,
+    pub(crate) normals: Vec<Vec<T>>,
+    pub(crate) offsets: Vec<T>,
+    pub(crate) jumps: Vec<T>,
     /// R.
-    pub(crate) radius: Option<f64>,
+    pub(crate) radius: Option<T>,
     /// Whether values along a ray cost next to nothing.
     pub(crate) tells_values: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct HingesPoint {
-    x: Vec<f64>,
-    distances: Vec<f64>,
+pub(crate) struct HingesPoint<T> {
+    x: Vec<T>,
+    distances: Vec<T>,
     sides: Vec<bool>,
-    value: f64,
-    gradient: Vec<f64>,
+    value: T,
+    gradient: Vec<T>,
 }
 
-impl Hinges {
+impl<T: Scalar> Hinges<T> {
     /// A kink across axis number i for each length, at the origin, with c = 0 and D = 1.
-    pub(crate) fn across_axes(lengths: &[f64], jumps: &[f64]) -> Self {
+    pub(crate) fn across_axes(lengths: &[T], jumps: &[T]) -> Self {
         let d = lengths.len();
-        let normal = |(i, &length): (usize, &f64)| {
-            let mut normal = vec![0.0; d];
+        let normal = |(i, &length): (usize, &T)| {
+            let mut normal = vec![T::zero(); d];
             normal[i] = length;
             normal
         };
         Self {
-            center: vec![0.0; d],
-            curvatures: vec![1.0; d],
+            center: vec![T::zero(); d],
+            curvatures: vec![T::one(); d],
             normals: lengths.iter().enumerate().map(normal).collect(),
-            offsets: vec![0.0; d],
+            offsets: vec![T::zero(); d],
             jumps: jumps.to_vec(),
             ..Self::default()
         }
     }
 
     /// The value at x, from its definition.
-    pub(crate) fn value(&self, x: &[f64]) -> f64 {
-        let bowl: f64 = (0..x.len())
-            .map(|j| 0.5 * self.curvatures[j] * (x[j] - self.center[j]).powi(2))
-            .sum();
-        let hinge = |i: usize| self.jumps[i] * self.distance(i, x).max(0.0);
-        bowl + (0..self.normals.len()).map(hinge).sum::<f64>()
+    pub(crate) fn value(&self, x: &[T]) -> T {
+        let half = T::of(0.5);
+        let mut value = T::zero();
+        for (j, &x) in x.iter().enumerate() {
+            value += half * self.curvatures[j] * (x - self.center[j]).powi(2);
+        }
+        for (kink, &jump) in self.jumps.iter().enumerate() {
+            value += jump * self.distance(kink, x).max(T::zero());
+        }
+        value
     }
 
-    fn distance(&self, kink: usize, x: &[f64]) -> f64 {
+    fn distance(&self, kink: usize, x: &[T]) -> T {
         reduce::dot(&self.normals[kink], x) + self.offsets[kink]
     }
 }
 
-impl Evaluation<f64> for HingesPoint {
-    fn point(&self) -> &[f64] {
+impl<T: Scalar> Evaluation<T> for HingesPoint<T> {
+    fn point(&self) -> &[T] {
         &self.x
     }
-    fn value(&self) -> f64 {
+    fn value(&self) -> T {
         self.value
     }
-    fn gradient(&self) -> &[f64] {
+    fn gradient(&self) -> &[T] {
         &self.gradient
     }
     fn flips_from(&self, other: &Self) -> usize {
@@ -77,38 +82,42 @@ impl Evaluation<f64> for HingesPoint {
     }
 }
 
-impl Objective for Hinges {
-    type Scalar = f64;
-    type Evaluation = HingesPoint;
+impl<T: Scalar> Objective for Hinges<T> {
+    type Scalar = T;
+    type Evaluation = HingesPoint<T>;
     fn dimension(&self) -> usize {
         self.center.len()
     }
-    fn radius(&self) -> Option<f64> {
+    fn radius(&self) -> Option<T> {
         self.radius
     }
-    fn lower_bound(&self) -> Option<f64> {
+    fn lower_bound(&self) -> Option<T> {
         let mut terms = self.curvatures.iter().chain(&self.jumps);
-        terms.all(|&term| term >= 0.0).then_some(0.0)
+        terms.all(|&term| term >= T::zero()).then_some(T::zero())
     }
-    fn new_evaluation(&self) -> HingesPoint {
+    fn new_evaluation(&self) -> HingesPoint<T> {
         HingesPoint {
-            x: vec![0.0; self.center.len()],
-            distances: vec![0.0; self.normals.len()],
+            x: vec![T::zero(); self.center.len()],
+            distances: vec![T::zero(); self.normals.len()],
             sides: vec![false; self.normals.len()],
-            value: 0.0,
-            gradient: vec![0.0; self.center.len()],
+            value: T::zero(),
+            gradient: vec![T::zero(); self.center.len()],
         }
     }
-    fn evaluate(&self, x: &[f64], pinned: &[usize], at: &mut HingesPoint) {
+    fn evaluate(&self, x: &[T], pinned: &[usize], at: &mut HingesPoint<T>) {
         at.x.copy_from_slice(x);
         at.value = self.value(x);
         for kink in 0..self.normals.len() {
             let on = pinned.contains(&kink);
-            at.distances[kink] = if on { 0.0 } else { self.distance(kink, x) };
-            at.sides[kink] = at.distances[kink] > 0.0;
+            at.distances[kink] = if on {
+                T::zero()
+            } else {
+                self.distance(kink, x)
+            };
+            at.sides[kink] = at.distances[kink] > T::zero();
         }
     }
-    fn differentiate(&self, at: &mut HingesPoint) {
+    fn differentiate(&self, at: &mut HingesPoint<T>) {
         for j in 0..self.center.len() {
             at.gradient[j] = self.curvatures[j] * (at.x[j] - self.center[j]);
         }
@@ -118,59 +127,59 @@ impl Objective for Hinges {
             }
         }
     }
-    fn rounding_error(&self, at: &HingesPoint) -> f64 {
-        f64::EPSILON * at.value.abs()
+    fn rounding_error(&self, at: &HingesPoint<T>) -> T {
+        T::UNIT_ROUNDOFF * at.value.abs()
     }
 }
 
-impl Kinked for Hinges {
+impl<T: Scalar> Kinked for Hinges<T> {
     fn kinks(&self) -> usize {
         self.normals.len()
     }
-    fn signed_distances<'a>(&self, at: &'a HingesPoint) -> &'a [f64] {
+    fn signed_distances<'a>(&self, at: &'a HingesPoint<T>) -> &'a [T] {
         &at.distances
     }
-    fn distance_slopes(&self, direction: &[f64], slopes: &mut [f64]) {
+    fn distance_slopes(&self, direction: &[T], slopes: &mut [T]) {
         for (slope, normal) in slopes.iter_mut().zip(&self.normals) {
             *slope = reduce::dot(normal, direction);
         }
     }
-    fn normal(&self, kink: usize, normal: &mut [f64]) {
+    fn normal(&self, kink: usize, normal: &mut [T]) {
         normal.copy_from_slice(&self.normals[kink]);
     }
-    fn combine_normals(&self, multiples: &[f64], sum: &mut [f64]) {
-        sum.fill(0.0);
+    fn combine_normals(&self, multiples: &[T], sum: &mut [T]) {
+        sum.fill(T::zero());
         for (&multiple, normal) in multiples.iter().zip(&self.normals) {
             reduce::axpy(multiple, normal, sum);
         }
     }
-    fn offset(&self, kink: usize) -> f64 {
+    fn offset(&self, kink: usize) -> T {
         self.offsets[kink]
     }
-    fn slope_jumps(&self, _: &HingesPoint, kinks: &[usize], jumps: &mut [f64]) {
+    fn slope_jumps(&self, _: &HingesPoint<T>, kinks: &[usize], jumps: &mut [T]) {
         for (jump, &kink) in jumps.iter_mut().zip(kinks) {
             *jump = self.jumps[kink];
         }
     }
-    fn choose_side(&self, at: &mut HingesPoint, kink: usize, positive: bool) {
+    fn choose_side(&self, at: &mut HingesPoint<T>, kink: usize, positive: bool) {
         at.sides[kink] = positive;
     }
-    fn sides<'a>(&self, at: &'a HingesPoint) -> &'a [bool] {
+    fn sides<'a>(&self, at: &'a HingesPoint<T>) -> &'a [bool] {
         &at.sides
     }
     /// In one dimension, where the slope of a kink tells the step.
     fn values_along(
         &self,
-        at: &HingesPoint,
-        slopes: &[f64],
-        _: &[Crossing<f64>],
-        fractions: &[f64],
-        values: &mut [f64],
-        _: &mut HingesPoint,
+        at: &HingesPoint<T>,
+        slopes: &[T],
+        _: &[Crossing<T>],
+        fractions: &[T],
+        values: &mut [T],
+        _: &mut HingesPoint<T>,
     ) -> bool {
         if self.tells_values {
             for (value, fraction) in values.iter_mut().zip(fractions) {
-                let x = at.x[0] + fraction * slopes[0] / self.normals[0][0];
+                let x = at.x[0] + *fraction * slopes[0] / self.normals[0][0];
                 *value = self.value(&[x]);
             }
         }
@@ -182,11 +191,11 @@ impl Kinked for Hinges {
 #[derive(Debug, Default)]
 pub(crate) struct Diagonal;
 
-impl HessianApprox<Hinges> for Diagonal {
+impl HessianApprox<Hinges<f64>> for Diagonal {
     fn name(&self) -> &'static str {
         "diagonal"
     }
-    fn build(&mut self, _: &Hinges, _: &HingesPoint) -> usize {
+    fn build(&mut self, _: &Hinges<f64>, _: &HingesPoint<f64>) -> usize {
         0
     }
     fn mean_eigenvalue(&self) -> f64 {
@@ -194,8 +203,8 @@ impl HessianApprox<Hinges> for Diagonal {
     }
     fn step(
         &mut self,
-        objective: &Hinges,
-        at: &HingesPoint,
+        objective: &Hinges<f64>,
+        at: &HingesPoint<f64>,
         damping: f64,
         pull: Option<(f64, &[f64])>,
         _: &Subspace<f64>,
@@ -211,7 +220,13 @@ impl HessianApprox<Hinges> for Diagonal {
         }
         Ok(())
     }
-    fn apply(&mut self, objective: &Hinges, _: &HingesPoint, p: &[f64], product: &mut [f64]) {
+    fn apply(
+        &mut self,
+        objective: &Hinges<f64>,
+        _: &HingesPoint<f64>,
+        p: &[f64],
+        product: &mut [f64],
+    ) {
         for (j, product) in product.iter_mut().enumerate() {
             *product = objective.curvatures[j] * p[j];
         }

@@ -239,12 +239,14 @@ impl<T: Scalar> Tolerances<T> {
 mod tests {
     use super::*;
 
-    const ALL: [Status; 11] = [
+    const ALL: [Status; 13] = [
         Status::PerfectFit,
+        Status::MetAtInfinity,
         Status::GradientSmall,
         Status::DecrementSmall,
         Status::StepSmall,
         Status::IterationLimit,
+        Status::TimeLimit,
         Status::Stalled,
         Status::Jammed,
         Status::Flat,
@@ -254,11 +256,12 @@ mod tests {
     ];
 
     /// Only a stationary point is called converged; every other end says what to do, but for one
-    /// that was asked for. Names are told apart.
+    /// that was asked for, and so does one at infinity, which may surprise. Names are told apart.
     #[test]
     fn what_is_not_converged_has_advice() {
         let converged = [
             Status::PerfectFit,
+            Status::MetAtInfinity,
             Status::GradientSmall,
             Status::DecrementSmall,
             Status::StepSmall,
@@ -269,7 +272,8 @@ mod tests {
                 converged.contains(&status),
                 "{status}"
             );
-            let silent = status.is_converged() || status == Status::Stopped;
+            let told = !status.is_converged() || status == Status::MetAtInfinity;
+            let silent = !told || status == Status::Stopped;
             assert_eq!(status.advice().is_empty(), silent, "{status}");
             assert_eq!(format!("{status:>20}").trim(), status.name());
         }
@@ -286,6 +290,16 @@ mod tests {
             limits.map(LimitPoint::name),
             ["smooth", "at-kinks", "undetermined"]
         );
+    }
+
+    #[test]
+    fn what_is_met_needs_no_other_start() {
+        assert_eq!(met_by(false, false), None);
+        assert_eq!(met_by(true, false), Some(Status::PerfectFit));
+        assert_eq!(met_by(false, true), Some(Status::MetAtInfinity));
+        assert_eq!(met_by(true, true), Some(Status::MetAtInfinity));
+        let met = ALL.iter().filter(|status| status.is_met());
+        assert!(met.eq(&[Status::PerfectFit, Status::MetAtInfinity]));
     }
 
     #[test]

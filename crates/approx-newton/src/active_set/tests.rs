@@ -2,8 +2,8 @@ use super::*;
 use crate::hinges::Hinges;
 use twolayer_core::Objective;
 
-impl Hinges {
-    fn all_pinned(&self) -> ActiveSet<f64> {
+impl<T: Scalar> Hinges<T> {
+    fn all_pinned(&self) -> ActiveSet<T> {
         let mut set = ActiveSet::new(self.dimension());
         let all: Vec<usize> = (0..self.kinks()).collect();
         set.pin_only(self, &all);
@@ -12,10 +12,10 @@ impl Hinges {
     }
 
     /// What is released where the multipliers are these.
-    fn release(&self, multipliers: &[f64]) -> Release {
-        let lengths = self.normals.iter().zip(multipliers).enumerate();
-        let gradient: Vec<f64> = lengths.map(|(i, (normal, mu))| -mu * normal[i]).collect();
-        let step = vec![0.0; self.dimension()];
+    fn release(&self, multipliers: &[T]) -> Release {
+        let terms = self.normals.iter().zip(multipliers).enumerate();
+        let gradient: Vec<T> = terms.map(|(i, (normal, &mu))| -mu * normal[i]).collect();
+        let step = vec![T::zero(); self.dimension()];
         self.all_pinned()
             .release(self, &mut self.new_evaluation(), &step, &gradient)
     }
@@ -66,6 +66,46 @@ fn a_violation_counts_as_soon_as_it_can_be_told_from_rounding() {
             assert_eq!(one(-scale * part, scale), expected, "{scale} {part}");
         }
     }
+}
+
+/// In single precision from 64 roundoffs on, which are more.
+#[test]
+fn in_single_precision_a_violation_counts_from_its_rounding_on() {
+    let one = |mu: f32| Hinges::across_axes(&[1.0_f32], &[1.0]).release(&[mu]);
+    // Of |μ| + |v| = 2, and of 1.
+    let roundoff = 2.0_f32.powi(-24);
+    assert_eq!(one(1.0 + 132.0 * roundoff), released(0, true));
+    assert_eq!(one(1.0 + 124.0 * roundoff), Release::AllHold);
+    assert_eq!(one(-66.0 * roundoff), released(0, false));
+    assert_eq!(one(-62.0 * roundoff), Release::AllHold);
+}
+
+/// Sixty-four roundings of ‖a‖‖x‖ + |c|, or exactly.
+#[test]
+fn a_point_lies_on_the_kinks_that_rounding_cannot_tell_it_from() {
+    let mut kinks = Hinges::across_axes(&[2.0, 1.0, 1.0], &[1.0; 3]);
+    kinks.offsets = vec![-8.0, -3.0, 1.0];
+    let through = |x: [f64; 3]| {
+        let mut at = kinks.new_evaluation();
+        kinks.evaluate(&x, &[], &mut at);
+        kinks_through(&kinks, &at)
+    };
+    let rounding = f64::EPSILON / 2.0 * (2.0 * 5.0 + 8.0);
+    for (part, on) in [(62.0, true), (-62.0, true), (66.0, false), (-66.0, false)] {
+        // h₀ is `part` roundings; h₁ is exactly zero; h₂ is 1.
+        let expected: &[usize] = if on { &[0, 1] } else { &[1] };
+        assert_eq!(
+            through([4.0 + part * rounding / 2.0, 3.0, 0.0]),
+            expected,
+            "{part}"
+        );
+    }
+    // A long normal has a long rounding.
+    assert_eq!(through([0.0, 0.0, 0.0]), Vec::<usize>::new());
+    kinks.offsets = vec![0.0; 3];
+    let mut at = kinks.new_evaluation();
+    kinks.evaluate(&[0.0; 3], &[], &mut at);
+    assert_eq!(kinks_through(&kinks, &at), [0, 1, 2]);
 }
 
 /// How fast the objective falls per unit of x: the violation, which is per unit of h, times the

@@ -205,6 +205,23 @@ fn a_start_is_taken_in_from_single_precision_and_no_further() {
     let mut inside = [0.1, 0.1];
     assert!(take_in(0.3, &mut inside).is_ok());
     assert_eq!(inside, [0.1, 0.1]);
-    let mut outside = direction.map(|v| 0.3 * (1.0 + 2e-6) * v);
-    assert!(take_in(0.3, &mut outside).is_err());
+    // Sixteen roundoffs of single precision.
+    for (roundoffs, inside) in [(15.9, true), (16.1, false)] {
+        let excess = roundoffs * 2.0_f64.powi(-24);
+        let mut x = direction.map(|v| 0.3 * (1.0 + excess) * v);
+        assert_eq!(take_in(0.3, &mut x).is_ok(), inside);
+    }
+}
+
+/// x and x + p are each sixteen roundoffs of R from the sphere at most.
+#[test]
+fn a_promise_below_the_slack_of_the_sphere_is_none() {
+    let (multiplier, radius) = (3.0_f64, 2.0);
+    let near = radius * (1.0 - 16.0 * ROUNDOFF);
+    let promised = 0.5 * multiplier * (radius * radius - near * near);
+    let slack = slack(multiplier, radius);
+    assert!(
+        slack >= promised && slack <= 2.1 * promised,
+        "{slack:e} {promised:e}"
+    );
 }

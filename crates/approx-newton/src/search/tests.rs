@@ -4,7 +4,7 @@ use crate::hinges::Hinges;
 use twolayer_core::Objective;
 
 /// A descent at x with a step to look along, kinks held.
-fn begin(problem: &Hinges, x: &[f64], step: &[f64], pinned: &[usize]) -> Descent<Hinges> {
+fn begin(problem: &Hinges<f64>, x: &[f64], step: &[f64], pinned: &[usize]) -> Descent<Hinges<f64>> {
     let mut descent = Descent::new(problem, Tolerances::default());
     descent.start_at(problem, x, pinned, 1.0);
     problem.differentiate(&mut descent.current);
@@ -23,7 +23,7 @@ fn predicting(predicted: f64, norm: f64) -> ModelStep<f64> {
 }
 
 /// ½x² without a kink on the way.
-fn bowl() -> Hinges {
+fn bowl() -> Hinges<f64> {
     Hinges {
         center: vec![0.0],
         curvatures: vec![1.0],
@@ -109,7 +109,7 @@ fn a_step_that_is_too_long_is_cut() {
 }
 
 /// ½(x − c)² + v max(x, 0).
-fn hinge(center: f64, jump: f64) -> Hinges {
+fn hinge(center: f64, jump: f64) -> Hinges<f64> {
     Hinges {
         center: vec![center],
         ..Hinges::across_axes(&[1.0], &[jump])

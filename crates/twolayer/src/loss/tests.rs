@@ -225,6 +225,22 @@ fn an_excluded_outcome_counts_where_rounding_does_not_hide_it() {
     assert!(!SquaredError.is_quadratic(&every) && !KullbackLeibler.is_quadratic(&every));
 }
 
+/// What is there because f > 0 where b = 0, and only that.
+#[test]
+fn the_part_of_the_excluded_outcomes_is_told() {
+    for (z, target) in cases() {
+        let at = pass(&z);
+        let pairs = at.probabilities.iter().zip(target.probabilities());
+        let excluded: Vec<f64> = pairs.filter(|(_, b)| **b == 0.0).map(|(f, _)| *f).collect();
+        let part = |loss: &dyn Loss<f64>| loss.value_of_excluded(&at, &target);
+        let squares: f64 = excluded.iter().map(|f| f * f).sum();
+        assert!((part(&SquaredError) - squares).abs() < 1e-16);
+        assert!((part(&KullbackLeibler) - excluded.iter().sum::<f64>()).abs() < 1e-16);
+        assert_eq!(part(&LogRatio), 0.0);
+        assert_eq!(target.excluded(), excluded.len());
+    }
+}
+
 #[test]
 fn losses_are_told_apart() {
     let names = LOSSES.map(|loss| loss.name());
