@@ -69,3 +69,44 @@ impl Spill {
         self.length
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_in_their_order_whatever_that_of_writing() {
+        // In memory, and beyond what stays there.
+        for length in [3, 1 << 20] {
+            let folder = tempfile::tempdir().unwrap();
+            let spill = Spill::new(folder.path(), length);
+            assert_eq!(spill.length(), length);
+            let row = |row: usize| (0..length).map(move |i| (10 * row + i) as f64);
+            spill.write(2, row(2)).unwrap();
+            spill.write(0, row(7)).unwrap();
+            spill.write(1, row(1)).unwrap();
+            spill.write(0, row(0)).unwrap();
+            let mut seen = 0;
+            spill
+                .read(3, |values| {
+                    assert!(row(seen).eq(values.iter().copied()), "{seen}");
+                    seen += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(seen, 3);
+            // A row that was never written, and one that is not wanted.
+            assert!(spill.read(4, |_| Ok(())).is_err());
+            assert!(spill.read(2, |_| Err(io::Error::other("enough"))).is_err());
+        }
+    }
+
+    /// docs/reliability.md counts 32 MiB for the two arrays.
+    #[test]
+    fn what_stays_in_memory_is_bounded() {
+        assert_eq!(Spill::bytes(3, 5), 2 * 3 * 5 * 8);
+        assert_eq!(Spill::bytes(1 << 20, 2), 2 * IN_MEMORY);
+        assert_eq!(Spill::bytes(u64::MAX, 2), 2 * IN_MEMORY);
+        assert_eq!(IN_MEMORY, 16 * 1024 * 1024);
+    }
+}

@@ -173,3 +173,6 @@ fn not_finite<T: Scalar>(place: &str, value: f64) -> Defect {
         format!("at most {largest:e} in magnitude"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,3 +164,6 @@ pub(crate) fn show_shape(shape: &[u64]) -> String {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
