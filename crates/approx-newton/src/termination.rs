@@ -32,8 +32,9 @@ pub enum Status {
     /// Held on a kink that the model would leave and that a step leads back to at once: not a
     /// minimum, as far as the model knows, and no way out.
     Jammed,
-    /// The gradient vanishes where the curvature does too: every unit that matters is off, or the
-    /// softmax is saturated. Nothing says that this is a minimum.
+    /// The gradient vanishes where the curvature does too: every unit that matters is off, the
+    /// softmax is saturated, or the squares of the weights underflow. Nothing says that this is a
+    /// minimum.
     Flat,
     /// Gradient or curvature overflow at the point, so that there is no step to take from it.
     NonFinite,
@@ -90,7 +91,8 @@ impl Status {
             Self::TimeLimit => "raise the time limit, or go on from this x",
             Self::Stalled | Self::Jammed => "start elsewhere, or use f64 where f32 was used",
             Self::Flat => {
-                "start elsewhere: here every unit that matters is off, or the softmax is saturated"
+                "start elsewhere: here every unit that matters is off, or the softmax is saturated; or scale up \
+                 weights whose squares underflow"
             }
             Self::NonFinite => {
                 "scale the network's weights or the start down, or use f64 where f32 was used"
