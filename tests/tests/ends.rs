@@ -308,6 +308,31 @@ fn targets_with_some_zeros_are_met_at_infinity() {
     assert!(zeros_are_met::<f32>(false) > 40);
 }
 
+/// In a ball where the outcome that b excludes keeps `left`: f = (1, e^−x) / (1 + e^−x), and x ends at R = −log(left).
+fn end_with_left<T: Scalar>(left: f64) -> Status
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let network = network::<T>(1, &[1.0], &[1.0, 0.0]);
+    let target = Target::new(rounded(&[1.0, 0.0])).unwrap();
+    let problem = Inversion::new(&network, &target).unwrap();
+    let problem = problem.with_loss(&KullbackLeibler);
+    let problem = problem.with_radius(T::of(-left.ln())).unwrap();
+    Solver::new().solve(&problem, &[T::one()]).unwrap().status
+}
+
+/// 1 + u rounds to 1: what the zeros of b still have is not seen.
+#[test]
+fn zeros_are_met_where_they_round_away() {
+    let (double, single) = (f64::UNIT_ROUNDOFF, Scalar::to_f64(f32::UNIT_ROUNDOFF));
+    for left in [0.6, 0.75, 0.95] {
+        assert_eq!(end_with_left::<f64>(left * double), Status::MetAtInfinity);
+        assert_eq!(end_with_left::<f32>(left * single), Status::MetAtInfinity);
+    }
+    assert_ne!(end_with_left::<f64>(double.sqrt()), Status::MetAtInfinity);
+    assert_ne!(end_with_left::<f32>(single.sqrt()), Status::MetAtInfinity);
+}
+
 /// An outcome that a bias has all but ruled out has f = 0 at any x: a target without it is met by a finite x.
 #[test]
 fn a_masked_outcome_is_not_met_at_infinity() {

@@ -267,8 +267,8 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         is_on && self.regularizer.is_none() && self.network.has_constant_output()
     }
 
-    /// Where b has zeros, the outcomes there have less together than a rounding of 1 takes or gives
-    /// (u/2), and the loss of the others is below its rounding error.
+    /// Where b has zeros, the outcomes there have no more than u together, which rounds away where it is
+    /// added to 1, and the loss of the others is below its rounding error.
     fn is_met_at_infinity(&self, at: &Self::Evaluation) -> bool {
         if self.target.excluded() == 0 || self.regularizer.is_some() {
             return false;
@@ -277,7 +277,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         let left = target.sum_over_excluded(|i| pass.probabilities[i].to_f64());
         let (value, error) = (self.value_at(at), self.rounding_error(at));
         // A mask may bring them to exactly zero: then x need not grow.
-        let is_hidden = left <= 0.5 * B::Scalar::UNIT_ROUNDOFF.to_f64() || value <= error;
+        let is_hidden = left <= B::Scalar::UNIT_ROUNDOFF.to_f64() || value <= error;
         left > 0.0 && is_hidden && value - self.loss.value_of_excluded(pass, target) <= error
     }
 }
