@@ -48,7 +48,7 @@ pub use hessian::{
     RowFactor, Scores, Sketched, Uniform, WeightedRows,
 };
 pub use observer::{Observer, Silent};
-pub use run::Run;
+pub use run::{Run, take_start};
 pub use snapshot::Snapshot;
 pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;

@@ -17,7 +17,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 use twolayer_core::{
-    Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured, WhenRungs,
+    Error, Evaluation, HessianApprox, Kinked, Ladder, Objective, RowStructured, Scalar, WhenRungs,
 };
 
 /// A solve that can be driven step by step, watched, and stopped.
@@ -89,6 +89,26 @@ const RENEW_AFTER: usize = 32;
 /// Damping of the first step on the target, which is met near its solution.
 const TARGET_DAMPING: f64 = 1e-6;
 
+/// What can be seen of a start without its objective: that it has d = `dimension` finite numbers and lies
+/// in the ball ‖x‖ ≤ `radius`. One that only rounding has put outside is moved onto the sphere.
+///
+/// # Errors
+/// One of the wrong length, with an entry that is NaN or infinite, or outside the ball by more than single
+/// precision tells apart.
+pub fn take_start<T: Scalar>(
+    x0: &[T],
+    dimension: usize,
+    radius: Option<T>,
+) -> Result<Vec<T>, Error> {
+    Error::check_length("x0", x0.len(), dimension)?;
+    Error::check_finite("x0", x0)?;
+    let mut x0 = x0.to_vec();
+    if let Some(radius) = radius {
+        ball::take_in(radius, &mut x0)?;
+    }
+    Ok(x0)
+}
+
 impl<'r, O, H> Run<'r, O, H>
 where
     O: RowStructured + Kinked + Ladder,
@@ -149,12 +169,7 @@ where
     ) -> Result<Self, Error> {
         let clock = Instant::now();
         hessian.begin_solve();
-        Error::check_length("x0", x0.len(), objective.dimension())?;
-        Error::check_finite("x0", x0)?;
-        let mut x0 = x0.to_vec();
-        if let Some(radius) = objective.radius() {
-            ball::take_in(radius, &mut x0)?;
-        }
+        let x0 = take_start(x0, objective.dimension(), objective.radius())?;
         let mut descent = Descent::new(objective, settings.tolerances);
         descent.start_at(objective, &x0, &[], TARGET_DAMPING);
         let loss = descent.current.value();

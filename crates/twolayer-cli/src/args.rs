@@ -27,7 +27,7 @@ pub(crate) enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
+Exit codes: 0 all targets converged, 1 some did not or were skipped (results are written all the same), \
 2 an error (no result is written), 130 interrupted by Ctrl-C (what is done so far is written).";
 
 const INVERT_HELP: &str = "\
@@ -48,7 +48,7 @@ begin from where these lead: where b can be attained, at the same answer to roun
 perhaps in another local minimum. --starts tries more starts where b was not met.
 
 RESULT.npz holds x (K, d), probabilities (K, m), loss (K), gradient_norm (K), iterations (K) and
-converged (K), which is 0 or 1. The loss includes the regulariser. With --certify also certified
+converged (K), which is 0 or 1; of a target that was skipped NaN and 0. The loss includes the regulariser. With --certify also certified
 (K), which is 0 or 1, and certificate_radius (K), NaN where there is no certificate.
 
 Examples:
@@ -67,7 +67,7 @@ may be the one that was stopped, and is not converged. So does a run whose --tim
 under way, to the same bits as an uninterrupted run; also with more targets behind those that were \
 there, with another --max-iterations or other --starts.
 
-Exit codes: 0 all targets converged, 1 some did not (results are written all the same), \
+Exit codes: 0 all targets converged, 1 some did not or were skipped (results are written all the same), \
 2 an error (no result is written), 130 interrupted (what is done so far is written).";
 
 /// Find x so that the network's output is b.
@@ -127,6 +127,11 @@ pub(crate) struct InvertArgs {
     /// How many threads to use [default: one for each core]. Results do not depend on it.
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
+
+    /// Solve the other targets where some are no good (no distribution, a start outside the ball):
+    /// their rows are NaN, the report says what is wrong. Else any is refused before the work.
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
 
     /// Write a table of every iteration of every target.
     #[arg(long, value_name = "TRACE.csv")]

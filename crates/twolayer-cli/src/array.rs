@@ -23,7 +23,8 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use twolayer::{LinearBackend, Scalar};
 
-/// An array in row-major order, whatever the file's order was; all its entries are finite.
+/// An array in row-major order, whatever the file's order was; all its entries are finite, unless that is
+/// [checked later](Expected::is_checked_later).
 #[derive(Debug)]
 pub(crate) struct Array<T> {
     pub(crate) shape: Vec<usize>,
@@ -50,6 +51,9 @@ pub(crate) struct Expected {
     pub(crate) is_matrix: bool,
     /// Whether it is a number of vectors that may be 0.
     pub(crate) may_be_none: bool,
+    /// Whether an entry that is NaN or infinite is left to whoever uses it: of many targets it spoils
+    /// one.
+    pub(crate) is_checked_later: bool,
 }
 
 /// What is wrong with an array.
@@ -168,11 +172,12 @@ pub(crate) fn open_npz(path: &Path) -> Result<BufReader<File>, Error> {
 }
 
 /// Reads points, (d) or (K, d), that are called `name`: the array of an `.npy` file, or x of a
-/// RESULT.npz.
+/// RESULT.npz. Whether their entries are finite may be left to be checked later.
 pub(crate) fn read_points<T: Scalar>(
     path: &Path,
     name: &'static str,
     types: Types,
+    is_checked_later: bool,
 ) -> Result<Array<T>, Error> {
     let expected = Expected {
         name,
@@ -181,6 +186,7 @@ pub(crate) fn read_points<T: Scalar>(
         required: true,
         is_matrix: false,
         may_be_none: true,
+        is_checked_later,
     };
     let mut reading = Reading {
         name,

@@ -19,7 +19,7 @@ pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {
     let verdicts = dispatch(&args.problem, Certifying { args })?;
     let all = verdicts.iter().all(|v| v.certificate().is_some());
     let report = match args.report {
-        ReportFormat::Text => text(&verdicts),
+        ReportFormat::Text => text(verdicts.iter().enumerate()),
         ReportFormat::Json => report::json(&Report {
             version: report::VERSION,
             targets: verdicts.iter().map(CertificateReport::new).collect(),
@@ -52,6 +52,7 @@ impl Work for Certifying<'_> {
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
         let request = Request {
             needs_target: true,
+            needs_all_good: true,
             admit: &admit,
             tell: &report::tell,
         };
@@ -161,8 +162,8 @@ impl CertificateReport {
     }
 }
 
-/// A table of the verdicts, and how many there are of each kind.
-pub(crate) fn text<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> String {
+/// A table of the verdicts by the numbers of their targets, and how many there are of each kind.
+pub(crate) fn text<'a>(verdicts: impl IntoIterator<Item = (usize, &'a Verdict)>) -> String {
     let mut table = report::table(&[
         "target",
         "verdict",
@@ -175,7 +176,7 @@ pub(crate) fn text<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Strin
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons = String::new();
     let (mut count, mut certified) = (0, 0);
-    for (index, verdict) in verdicts.into_iter().enumerate() {
+    for (index, verdict) in verdicts {
         count += 1;
         *kinds.entry(verdict.name()).or_default() += 1;
         match verdict {

@@ -23,6 +23,7 @@ use crate::output::OutputFile;
 use crate::report::tell;
 use book::Book;
 use entry::Left;
+use fingerprint::Written;
 use log::encode;
 use rules::{Rules, unpack};
 use serde::Serialize;
@@ -36,24 +37,28 @@ use twolayer::{Scalar, TOGETHER};
 const MAGIC: &[u8] = b"twolayer checkpoint 4\n";
 const DIGEST: usize = 32;
 
-/// Bytes of a solve under way with d `inputs` and n `units`, whose table of iterations has `way` bytes:
-/// it is kept as a state and, twice, as bytes; and again what came of another start.
-pub(crate) fn state_bytes<T: Scalar>(inputs: u64, units: u64, way: u64, starts: usize) -> u64 {
+/// Bytes of a state with d `inputs` and n `units`, whose table of iterations has `way` bytes.
+pub(crate) fn state_bytes<T: Scalar>(inputs: u64, units: u64, way: u64) -> u64 {
     let lengths = [(8, inputs), (2 * TOGETHER as u64, units), (210, 1)];
     let lengths = lengths.map(|(count, length)| count.saturating_mul(length));
     let stand = lengths.into_iter().fold(0, u64::saturating_add);
-    let stand = stand.saturating_mul(size_of::<T>() as u64);
-    let of_others = if starts > 1 { 2 } else { 1 };
-    let each = way.saturating_add(stand);
-    each.saturating_mul(4 * of_others).saturating_sub(way)
+    way.saturating_add(stand.saturating_mul(size_of::<T>() as u64))
+}
+
+/// Bytes for a solve under way beside itself, whose state has so many: that is there as a state and,
+/// twice, as bytes; and again what came of another start.
+pub(crate) fn under_way_bytes(state: u64, starts: usize) -> u64 {
+    state.saturating_mul(if starts > 1 { 7 } else { 3 })
 }
 
 /// Bytes of finished targets whose answers have so many: they are there as bytes that grow, and those
-/// that are read from a file once more. Beside them states that are kept of finished solves, in the
-/// file as it is read, as bytes and as states.
-pub(crate) fn finished_bytes(answers: u64) -> u64 {
-    let states = 3 * book::OF_LIMITED as u64;
-    answers.saturating_mul(3).saturating_add(states)
+/// that are read from a file once more. Beside them the states that are kept of those which met the
+/// limit of iterations, in the file as it is read, as bytes and as states.
+pub(crate) fn finished_bytes(answers: u64, targets: u64, state: u64) -> u64 {
+    let states = targets.saturating_mul(state).min(book::OF_LIMITED as u64);
+    [answers, states]
+        .into_iter()
+        .fold(0, |sum, bytes| sum.saturating_add(bytes.saturating_mul(3)))
 }
 
 /// The place of a checkpoint, which can be written.
@@ -83,6 +88,7 @@ impl<'a> Checkpoint<'a> {
                 source,
             })?),
         };
+        let now = fingerprint.now()?;
         let (left, book) = match content {
             None => {
                 if args.resume && !args.quiet {
@@ -98,7 +104,7 @@ impl<'a> Checkpoint<'a> {
                 return Err(Error::content(path, "a file is there already", expected));
             }
             Some(content) => {
-                let (left, book) = decode(path, &content, args, fingerprint)?;
+                let (left, book) = decode(path, &content, args, fingerprint, &now)?;
                 if !args.quiet {
                     tell(&format!(
                         "{}: goes on from {}\n",
@@ -110,7 +116,7 @@ impl<'a> Checkpoint<'a> {
             }
         };
         let mut head = MAGIC.to_vec();
-        head.extend(encode(&file, &fingerprint.now()?)?);
+        head.extend(encode(&file, &now)?);
         Ok(Log::new(file, head, args.checkpoint_seconds, left, book))
     }
 }
@@ -121,6 +127,7 @@ fn decode<T: Scalar + DeserializeOwned>(
     content: &[u8],
     args: &InvertArgs,
     fingerprint: &Fingerprint<'_>,
+    now: &Written,
 ) -> Result<(Left<T>, Book), Error> {
     let damaged = |found: &str| Error::content(path, found, "a checkpoint of twolayer invert");
     let undecodable = |_| damaged("a checkpoint that cannot be decoded");
@@ -133,12 +140,12 @@ fn decode<T: Scalar + DeserializeOwned>(
         return Err(damaged("a damaged checkpoint"));
     }
     let (written, rest) = postcard::take_from_bytes(&body[..length]).map_err(undecodable)?;
-    let differences = fingerprint.differences(&written)?;
+    let differences = fingerprint.differences(&written, now)?;
     if !differences.is_empty() {
         let found = format!("the checkpoint of another run: {}", differences.join("; "));
         let expected = "the problem and the options of that run, or another FILE";
         return Err(Error::content(path, found, expected));
     }
-    let rules = Rules::new(args, &written, &fingerprint.now()?);
+    let rules = Rules::new(args, &written, now);
     unpack(rest, &rules).map_err(undecodable)
 }

@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 use std::io;
 use std::path::{Path, PathBuf};
+use twolayer::Bad;
 
 /// Every one of these ends the command with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,15 @@ pub(crate) enum Error {
         path: PathBuf,
         index: usize,
         source: twolayer_core::Error,
+    },
+
+    /// Targets, or their starts, are no good, so many of them.
+    #[error("{}: {}", path.display(), told(bad, *of, *can_be_skipped))]
+    Bad {
+        path: PathBuf,
+        bad: Vec<Bad>,
+        of: usize,
+        can_be_skipped: bool,
     },
 
     /// A model in less precision than the problem, which has no more to lose.
@@ -104,6 +114,24 @@ impl Error {
             .collect()
     }
 
+    /// An error where some of so many targets are no good.
+    pub(crate) fn of_bad(
+        path: &Path,
+        bad: Vec<Bad>,
+        of: usize,
+        can_be_skipped: bool,
+    ) -> Result<(), Self> {
+        match bad.is_empty() {
+            true => Ok(()),
+            false => Err(Self::Bad {
+                path: path.into(),
+                bad,
+                of,
+                can_be_skipped,
+            }),
+        }
+    }
+
     /// What a failed read or a wrong content is, once the file is known.
     pub(crate) fn content(path: &Path, found: impl Into<String>, expected: &str) -> Self {
         Self::Content {
@@ -112,6 +140,29 @@ impl Error {
             expected: expected.into(),
         }
     }
+}
+
+/// So many targets that are no good are named.
+const NAMED: usize = 10;
+
+/// All that is no good, the first by name.
+fn told(bad: &[Bad], of: usize, can_be_skipped: bool) -> String {
+    let name = |bad: &Bad| match bad.index {
+        Some(index) => format!("target {index}: {}", bad.error),
+        None => bad.error.to_string(),
+    };
+    let named: Vec<_> = bad.iter().take(NAMED).map(name).collect();
+    let mut words = named.join("; ");
+    if bad.len() > 1 {
+        words = format!("{} of {of} targets are no good: {words}", bad.len());
+    }
+    if bad.len() > NAMED {
+        words += &format!("; and {} more", bad.len() - NAMED);
+    }
+    if can_be_skipped && bad.iter().all(|bad| bad.index.is_some()) {
+        words += "; --skip-bad solves the others";
+    }
+    words
 }
 
 /// Says which file, and which of its targets where it holds several, an error of the core is about.

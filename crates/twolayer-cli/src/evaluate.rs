@@ -81,6 +81,7 @@ impl Work for Evaluating<'_> {
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
         let request = Request {
             needs_target: false,
+            needs_all_good: true,
             admit: &admit,
             tell: &report::tell,
         };

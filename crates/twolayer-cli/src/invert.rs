@@ -146,6 +146,7 @@ impl Work for Inverting<'_> {
         };
         let request = Request {
             needs_target: true,
+            needs_all_good: false,
             admit: &admit,
             tell: &tell,
         };
@@ -190,6 +191,7 @@ impl Work for Inverting<'_> {
         let host = Host::new(
             args,
             &problem.targets,
+            count,
             rounded
                 .as_ref()
                 .map(Rounded::problems)
@@ -198,6 +200,7 @@ impl Work for Inverting<'_> {
             Spill::new(&aside, problem.network.outcomes()),
             log,
         );
+        host.check(&campaign)?;
         Ok((problem.network.inputs(), host.run(&campaign)?))
     }
 }

@@ -78,6 +78,7 @@ pub fn check_problem(
     };
     let request = problem_file::Request {
         needs_target: true,
+        needs_all_good: true,
         admit: &within,
         tell: &|_| {},
     };

@@ -217,18 +217,24 @@ impl Shapes {
     /// What a solve keeps of its way: the table of its iterations, and the iterates where the theorem
     /// is checked. What a checkpoint has of it comes to that.
     fn progress_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
-        let number = size_of::<T>() as u64;
+        let kept = match args.checkpoint {
+            Some(_) => checkpoint::under_way_bytes(self.state_bytes::<T>(args), args.starts),
+            None => 0,
+        };
+        sum([self.way_bytes::<T>(args), kept])
+    }
+
+    fn way_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
         let iterate = match args.theory {
-            true => sum([product([number, self.inputs]), 40]),
+            true => sum([product([size_of::<T>() as u64, self.inputs]), 40]),
             false => 0,
         };
         let entry = sum([size_of::<twolayer::TraceEntry<T>>() as u64, iterate]);
-        let way = product([iterations(args), entry]);
-        let kept = match args.checkpoint {
-            Some(_) => checkpoint::state_bytes::<T>(self.inputs, self.hidden, way, args.starts),
-            None => 0,
-        };
-        sum([way, kept])
+        product([iterations(args), entry])
+    }
+
+    fn state_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
+        checkpoint::state_bytes::<T>(self.inputs, self.hidden, self.way_bytes::<T>(args))
     }
 
     /// The most outcomes that the warm start's splitting may take (see the core's `lift.rs`).
@@ -260,7 +266,7 @@ impl Shapes {
             product([traced, iterations(args), entry]),
         ]);
         let kept = match args.checkpoint {
-            Some(_) => checkpoint::finished_bytes(answers),
+            Some(_) => checkpoint::finished_bytes(answers, problems, self.state_bytes::<T>(args)),
             None => 0,
         };
         sum([

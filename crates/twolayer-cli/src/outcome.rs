@@ -1,9 +1,9 @@
 //! What comes out of a call for each target.
 
 use crate::spill::Spill;
-use twolayer::Scalar;
+use std::fmt;
 use twolayer::theory::Theory;
-use twolayer::{LimitPoint, Solved, Status, TraceEntry};
+use twolayer::{Error as CoreError, LimitPoint, Scalar, Solved, Status, TraceEntry};
 use twolayer_certificate::Verdict;
 
 /// What came out for one target. In double precision whatever the precision of the solve, so that
@@ -16,7 +16,9 @@ pub(crate) struct Outcome {
     pub(crate) loss: f64,
     pub(crate) gradient_norm: f64,
     pub(crate) iterations: usize,
-    pub(crate) status: Status,
+    pub(crate) status: Ended,
+    /// What is wrong with a target that was skipped.
+    pub(crate) error: Option<String>,
     pub(crate) limit: LimitPoint,
     /// How many starts were tried.
     pub(crate) starts: usize,
@@ -28,6 +30,48 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Option<Verdict>,
     /// Where the theorem was to be checked.
     pub(crate) theory: Option<Theory>,
+}
+
+/// How a target ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As its solve did.
+    Solve(Status),
+    /// It was no good, and was skipped.
+    Bad,
+}
+
+impl Ended {
+    pub(crate) fn is_converged(self) -> bool {
+        matches!(self, Self::Solve(status) if status.is_converged())
+    }
+
+    /// Whether no other start would do better.
+    pub(crate) fn is_met(self) -> bool {
+        matches!(self, Self::Solve(status) if status.is_met())
+    }
+
+    /// A word for tables and files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Solve(status) => status.name(),
+            Self::Bad => "bad",
+        }
+    }
+
+    /// What a user can do about it; empty where nothing needs doing.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Solve(status) => status.advice(),
+            Self::Bad => "mend these targets or their starts; they were skipped",
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// What is found out about an answer where it is asked for.
@@ -98,7 +142,8 @@ impl Outcome {
             loss: solution.loss.to_f64(),
             gradient_norm: solution.gradient_norm.to_f64(),
             iterations: solution.iterations,
-            status: solution.status,
+            status: Ended::Solve(solution.status),
+            error: None,
             limit: solution.limit,
             starts,
             seconds: solution.seconds,
@@ -110,9 +155,31 @@ impl Outcome {
 }
 
 impl Outcome {
+    /// That of a target with d `inputs` that is no good and was skipped.
+    pub(crate) fn bad(error: &CoreError, inputs: usize) -> Self {
+        Self {
+            x: vec![f64::NAN; inputs],
+            pinned: Vec::new(),
+            loss: f64::NAN,
+            gradient_norm: f64::NAN,
+            iterations: 0,
+            status: Ended::Bad,
+            error: Some(error.to_string()),
+            limit: LimitPoint::Undetermined,
+            starts: 0,
+            seconds: 0.0,
+            trace: Vec::new(),
+            verdict: None,
+            theory: None,
+        }
+    }
+
     /// Whether the solve might have gone on.
     pub(crate) fn is_cut_short(&self) -> bool {
-        matches!(self.status, Status::Stopped | Status::TimeLimit)
+        matches!(
+            self.status,
+            Ended::Solve(Status::Stopped | Status::TimeLimit)
+        )
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Problem<B: LinearBackend> {
 pub(crate) struct Request<'a> {
     /// Whether there must be a b.
     pub(crate) needs_target: bool,
+    /// Whether every b must be a distribution; else whoever solves for it sees.
+    pub(crate) needs_all_good: bool,
     /// Asked whether to go on once the sizes are known, before anything of such a size is allocated.
     pub(crate) admit: &'a dyn Fn(&Shapes) -> Result<(), Error>,
     /// Told in a line what is read as what, where that is not plain from the names.
@@ -167,6 +169,9 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     if let Some(starts) = &problem.starts {
         problem.check_points(path, "x0", inputs, starts)?;
     }
+    if request.needs_all_good {
+        problem.targets.check()?;
+    }
     Ok(problem)
 }
 
@@ -203,7 +208,7 @@ impl<B: LinearBackend> Problem<B> {
     ) -> Result<Vectors<B::Scalar>, Error> {
         match start {
             Some(Start::Zero) => Ok(Vectors::zero(self.network.inputs())),
-            Some(Start::File(path)) => self.read_points(path, "x0"),
+            Some(Start::File(path)) => self.read_vectors(path, "x0", true),
             None => Ok(self
                 .starts
                 .take()
@@ -218,7 +223,16 @@ impl<B: LinearBackend> Problem<B> {
         path: &Path,
         name: &'static str,
     ) -> Result<Vectors<P>, Error> {
-        let points = Vectors::new(read_points(path, name, self.types)?);
+        self.read_vectors(path, name, false)
+    }
+
+    fn read_vectors<P: Scalar>(
+        &self,
+        path: &Path,
+        name: &'static str,
+        is_checked_later: bool,
+    ) -> Result<Vectors<P>, Error> {
+        let points = Vectors::new(read_points(path, name, self.types, is_checked_later)?);
         self.check_points(path, name, self.network.inputs(), &points)?;
         Ok(points)
     }

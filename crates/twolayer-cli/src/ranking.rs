@@ -1,6 +1,6 @@
 //! The panel of PLOT.svg that compares targets: their losses, the hardest first.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Ended, Outcome};
 use crate::plot::{Area, Drawn, FONT, GRID, INK, power_of_ten};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -18,6 +18,8 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
     let width = area.dim_in_pixel().0;
     let (panel, legend) = area.split_horizontally(width.saturating_sub(LEGEND));
     let mut hardest: Vec<(usize, &Outcome)> = outcomes.iter().enumerate().collect();
+    // Those that were skipped have no loss.
+    hardest.retain(|(_, outcome)| outcome.status != Ended::Bad);
     hardest.sort_by(|a, b| b.1.loss.total_cmp(&a.1.loss));
     let logs = || hardest.iter().map(|(_, o)| o.loss.log10());
     let finite = || logs().filter(|log| log.is_finite());
@@ -28,7 +30,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
     } else {
         (-1.0, 0.0)
     };
-    let last = outcomes.len() as f64;
+    let last = hardest.len().max(1) as f64;
     let mut chart = ChartBuilder::on(&panel)
         .margin(14)
         .caption(
@@ -50,7 +52,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
         .label_style((FONT, 14).into_font().color(&INK))
         .axis_desc_style((FONT, 15).into_font().color(&INK))
         .draw()?;
-    let step = outcomes.len().div_ceil(MOST_MARKS).max(1);
+    let step = hardest.len().div_ceil(MOST_MARKS).max(1);
     let name = (FONT, 13).into_font().color(&INK);
     let name = name.pos(Pos::new(HPos::Left, VPos::Bottom));
     for (rank, &(target, outcome)) in hardest.iter().enumerate() {
@@ -75,7 +77,7 @@ pub(crate) fn draw(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
 }
 
 fn draw_legend(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
-    let mut counts: Vec<(Status, usize)> = Vec::new();
+    let mut counts: Vec<(Ended, usize)> = Vec::new();
     for outcome in outcomes {
         match counts
             .iter_mut()
@@ -105,13 +107,16 @@ fn draw_legend(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
 }
 
 /// Blues and greens where the solve converged (M. Okabe and K. Ito's colours, for all eyes).
-fn color(status: Status) -> RGBColor {
+fn color(ended: Ended) -> RGBColor {
+    let Ended::Solve(status) = ended else {
+        return INK;
+    };
     match status {
         Status::PerfectFit | Status::MetAtInfinity => RGBColor(24, 95, 165),
         Status::GradientSmall => RGBColor(86, 180, 233),
         Status::DecrementSmall => RGBColor(0, 158, 115),
         Status::StepSmall => RGBColor(100, 180, 160),
-        Status::IterationLimit => RGBColor(230, 159, 0),
+        Status::IterationLimit | Status::TimeLimit => RGBColor(230, 159, 0),
         Status::Stalled | Status::Jammed => RGBColor(214, 84, 10),
         Status::Flat => RGBColor(204, 121, 167),
         _ => RGBColor(90, 90, 90),

@@ -3,7 +3,7 @@
 use crate::args::ReportFormat;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
-use crate::outcome::{Outcome, Outcomes};
+use crate::outcome::{Ended, Outcome, Outcomes};
 use crate::theory::{self, TheoryReport};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -22,6 +22,7 @@ const LEVELS: [f64; 2] = [1e-12, 1e-20];
 /// A table longer than this is not read: the hardest targets are shown instead.
 const LONGEST_TABLE: usize = 60;
 const HARDEST_SHOWN: usize = 20;
+const MOST_SKIPPED_TOLD: usize = 10;
 
 /// The report of an inversion.
 pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, Error> {
@@ -38,10 +39,12 @@ pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, 
     }
 }
 
-/// What was asked for beyond the table: certificates, and the theorem.
+/// What goes beyond the table: targets that were skipped, certificates, and the theorem.
 fn more(outcomes: &[Outcome]) -> String {
-    let mut text = String::new();
-    let verdicts: Vec<_> = outcomes.iter().filter_map(|o| o.verdict.as_ref()).collect();
+    let mut text = skipped(outcomes);
+    let verdicts = outcomes.iter().enumerate();
+    let verdicts = verdicts.filter_map(|(index, o)| Some((index, o.verdict.as_ref()?)));
+    let verdicts: Vec<_> = verdicts.collect();
     if !verdicts.is_empty() {
         text += "\n";
         text += &certify::text(verdicts);
@@ -51,6 +54,21 @@ fn more(outcomes: &[Outcome]) -> String {
             text += "\n";
             text += &theory::text(index, theory);
         }
+    }
+    text
+}
+
+/// What is wrong with targets that were skipped, a line for each of the first.
+fn skipped(outcomes: &[Outcome]) -> String {
+    let bad = outcomes.iter().enumerate();
+    let bad = bad.filter_map(|(index, outcome)| Some((index, outcome.error.as_ref()?)));
+    let mut text = String::new();
+    for (index, error) in bad.clone().take(MOST_SKIPPED_TOLD) {
+        let _ = writeln!(text, "target {index} was skipped: {error}");
+    }
+    let others = bad.count().saturating_sub(MOST_SKIPPED_TOLD);
+    if others > 0 {
+        let _ = writeln!(text, "and {others} more were skipped");
     }
     text
 }
@@ -109,7 +127,7 @@ pub(crate) fn advice(outcomes: &[Outcome]) -> String {
             continue;
         }
         let _ = write!(lines, "{count} × {status}: {}", status.advice());
-        if status == Status::MetAtInfinity {
+        if status == Ended::Solve(Status::MetAtInfinity) {
             let of_kind = outcomes.iter().filter(|o| o.status == status);
             let longest = of_kind.map(|o| reduce::norm(&o.x)).fold(0.0, f64::max);
             let _ = write!(lines, "; here ‖x‖ is up to {longest:.3e}");
@@ -146,6 +164,9 @@ struct TargetReport {
     starts: usize,
     status: &'static str,
     converged: bool,
+    /// What is wrong with a target that was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// `smooth`, `at-kinks` or `undetermined`.
     limit: &'static str,
     /// The units on whose kinks x lies.
@@ -166,6 +187,7 @@ impl TargetReport {
             starts: outcome.starts,
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
+            error: outcome.error.clone(),
             limit: outcome.limit.name(),
             at_kinks_of: outcome.pinned.clone(),
             solve_seconds: outcome.seconds,
@@ -223,7 +245,8 @@ impl Totals {
 impl Quantiles {
     /// Quantiles that are losses of targets, not averages of two.
     fn new(outcomes: &[Outcome]) -> Self {
-        let mut losses: Vec<f64> = outcomes.iter().map(|o| o.loss).collect();
+        let solved = outcomes.iter().filter(|o| o.status != Ended::Bad);
+        let mut losses: Vec<f64> = solved.map(|o| o.loss).collect();
         losses.sort_by(f64::total_cmp);
         let at = |part: f64| {
             let last = losses.len().saturating_sub(1);
@@ -242,8 +265,8 @@ impl Quantiles {
 }
 
 /// How many targets ended in which way, in the order in which the ways first occur.
-fn statuses(outcomes: &[Outcome]) -> Vec<(Status, usize)> {
-    let mut counts: Vec<(Status, usize)> = Vec::new();
+fn statuses(outcomes: &[Outcome]) -> Vec<(Ended, usize)> {
+    let mut counts: Vec<(Ended, usize)> = Vec::new();
     for outcome in outcomes {
         match counts
             .iter_mut()
@@ -261,6 +284,7 @@ fn text(all: &Outcomes) -> String {
     let mut shown: Vec<usize> = (0..outcomes.len()).collect();
     let mut heading = String::new();
     if outcomes.len() > LONGEST_TABLE {
+        shown.retain(|&index| outcomes[index].status != Ended::Bad);
         shown.sort_by(|&a, &b| outcomes[b].loss.total_cmp(&outcomes[a].loss));
         shown.truncate(HARDEST_SHOWN);
         heading = format!("The {HARDEST_SHOWN} targets of the largest loss:\n");

@@ -2,7 +2,7 @@
 
 mod model;
 
-use crate::args::InvertArgs;
+use crate::args::{InvertArgs, Start};
 use crate::checkpoint::{Finished, Log, State};
 use crate::dispatch::Library;
 use crate::error::{Error, in_file};
@@ -19,8 +19,8 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use twolayer::theory::{Recorder, examine};
 use twolayer::{
-    Answer, Campaign, Earlier, Further, Model, Observer, Origin, Owner, Progress, Round, Snapshot,
-    Solved, Solver, TraceEntry, UnderWay,
+    Answer, Bad, Campaign, Earlier, Further, Model, Observer, Origin, Owner, Progress, Round,
+    Snapshot, Solved, Solver, TraceEntry, UnderWay,
 };
 use twolayer::{Error as CoreError, Inversion, InversionPoint, Objective, Problems, Scalar};
 use twolayer_certificate::Certifier;
@@ -66,6 +66,7 @@ impl<'c, B: Library> Host<'c, B> {
     pub(crate) fn new(
         args: &'c InvertArgs,
         targets: &'c Targets<B::Scalar>,
+        count: usize,
         rounded: Option<Problems<'c, B::Single>>,
         probabilities: Spill,
         log: Option<Log<'c, B::Scalar>>,
@@ -75,7 +76,7 @@ impl<'c, B: Library> Host<'c, B> {
             solver: solver(args),
             rounded,
             targets,
-            count: 0,
+            count,
             probabilities,
             log,
             found: Mutex::default(),
@@ -83,10 +84,26 @@ impl<'c, B: Library> Host<'c, B> {
         }
     }
 
+    /// Refuses targets and starts that are no good, unless they are to be skipped: one that all share
+    /// leaves nothing to solve.
+    pub(crate) fn check(&self, campaign: &Campaign<'_, B>) -> Result<(), Error> {
+        let bad = campaign.find_bad(self)?;
+        let is_shared = bad.iter().any(|bad| bad.index.is_none());
+        if self.args.skip_bad && !is_shared {
+            return Ok(());
+        }
+        let is_of_start = |bad: &Bad| bad.is_start;
+        let path = match (&self.args.start, bad.iter().all(is_of_start)) {
+            (Some(Start::File(path)), true) => path,
+            (_, true) => &self.args.problem.path,
+            (_, false) => self.targets.path(),
+        };
+        Error::of_bad(path, bad, self.count, true)
+    }
+
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
-    pub(crate) fn run(mut self, campaign: &Campaign<'_, B>) -> Result<Outcomes, Error> {
-        self.count = campaign.count();
+    pub(crate) fn run(self, campaign: &Campaign<'_, B>) -> Result<Outcomes, Error> {
         let done = campaign.run(&self);
         if let Some(log) = &self.log {
             // What is done so far is kept, whatever has ended it.
@@ -98,12 +115,13 @@ impl<'c, B: Library> Host<'c, B> {
         let done = done?;
         let mut found = lock(&self.found);
         let results = done.results.into_iter().enumerate();
-        let solved = results.map(|(index, result)| {
-            let solved = result.map_err(in_file(&self.args.problem.path, Some(index)))?;
-            let found = found.remove(&index).unwrap_or_default();
-            Ok(Outcome::new(solved, found))
-        });
-        let solved = solved.collect::<Result<Vec<_>, Error>>()?;
+        let inputs = campaign.inputs();
+        let solved: Vec<Outcome> = results
+            .map(|(index, result)| match result {
+                Ok(solved) => Outcome::new(solved, found.remove(&index).unwrap_or_default()),
+                Err(error) => Outcome::bad(&error, inputs),
+            })
+            .collect();
         drop(found);
         let is_whole = solved.len() == self.count
             && done.untried == 0
@@ -191,11 +209,19 @@ impl<B: Library> Owner<B> for Host<'_, B> {
     }
 
     fn refuse(&self, index: usize, error: &CoreError) -> Result<(), Error> {
-        let path = match (error, &self.args.checkpoint) {
-            (CoreError::State { .. }, Some(checkpoint)) => checkpoint,
-            _ => &self.args.problem.path,
+        if let (CoreError::State { .. }, Some(checkpoint)) = (error, &self.args.checkpoint) {
+            return Err(in_file(checkpoint, Some(index))(error.clone()));
+        }
+        if self.args.skip_bad {
+            let missing = std::iter::repeat_n(f64::NAN, self.probabilities.length());
+            return self.put_aside(index, missing);
+        }
+        let bad = Bad {
+            index: Some(index),
+            is_start: true,
+            error: error.clone(),
         };
-        Err(in_file(path, Some(index))(error.clone()))
+        Error::of_bad(self.targets.path(), vec![bad], self.count, true)
     }
 
     fn earlier(&self, index: usize, round: Round) -> Option<Earlier<B::Scalar, Watch<B::Scalar>>> {

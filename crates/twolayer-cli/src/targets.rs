@@ -9,9 +9,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use twolayer::{Scalar, Target};
+use twolayer::{Bad, Scalar, Target};
 
-/// K targets, or one for all problems, that were checked.
+/// K targets, or one for all problems.
 #[derive(Debug)]
 pub(crate) struct Targets<T> {
     path: PathBuf,
@@ -29,8 +29,8 @@ enum Source<T> {
 }
 
 impl<T: Scalar> Targets<T> {
-    /// Takes the targets of the file, else b of the problem at `path`, and checks every one. Where
-    /// there is neither, asking for a target is an error.
+    /// Takes the targets of the file, else b of the problem at `path`. Where there is neither, asking for a
+    /// target is an error.
     pub(crate) fn new(
         path: &Path,
         b: Option<Array<T>>,
@@ -65,12 +65,31 @@ impl<T: Scalar> Targets<T> {
             let expected = format!("({outcomes},) or (K, {outcomes}), an entry for each row of A2");
             return Err(Error::content(&path, found, &expected));
         }
-        let targets = Self { path, source };
-        // Before anything is solved: the last target's mistake should not cost the others' time.
-        for index in 0..targets.len() {
-            targets.get(index)?;
+        Ok(Self { path, source })
+    }
+
+    /// Checks every target, before anything is done: the last one's mistake should not cost the others'
+    /// time.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_absent() {
+            return Ok(());
         }
-        Ok(targets)
+        let mut bad = Vec::new();
+        for row in 0..self.len() {
+            let (_, index) = self.place(row);
+            let target = Target::new(self.row(row)?.into_owned());
+            bad.extend(target.err().map(|error| Bad {
+                index,
+                is_start: false,
+                error,
+            }));
+        }
+        Error::of_bad(&self.path, bad, self.len(), false)
+    }
+
+    /// The file that they are from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// K, or 1.
@@ -138,6 +157,7 @@ impl RowsFile {
             required: true,
             is_matrix: false,
             may_be_none: true,
+            is_checked_later: true,
         };
         let (file, header) = open_npy(path, &expected, types)?;
         // A dimension is at most the length of the file, or there are no entries.

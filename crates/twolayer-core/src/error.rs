@@ -27,7 +27,9 @@ pub enum Error {
         found: String,
     },
     /// An entry is NaN or infinite.
-    #[error("{name}[{index}] is {}; every entry must be finite", Short(*value))]
+    #[error(
+        "{name}[{index}] is {}{}; every entry must be finite", Short(*value), precision(*value)
+    )]
     NotFinite {
         /// The argument.
         name: &'static str,
@@ -118,6 +120,14 @@ impl Error {
                 value: values[index].to_f64(),
             }),
         }
+    }
+}
+
+/// A number that overflows in single precision is none in double precision.
+fn precision(value: f64) -> &'static str {
+    match value.is_infinite() {
+        true => " in this precision",
+        false => "",
     }
 }
 

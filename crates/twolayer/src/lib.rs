@@ -110,7 +110,7 @@ pub use approx_newton::{
 pub use inversion::{Inversion, InversionPoint};
 pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
 pub use many::{
-    Answer, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, Model, Origin,
+    Answer, Bad, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, Model, Origin,
     Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
 };
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};

@@ -6,6 +6,7 @@
 
 mod batch;
 mod campaign;
+mod check;
 mod cloud;
 mod crew;
 mod first_starts;
@@ -20,6 +21,7 @@ mod solved;
 mod work;
 
 pub use campaign::Campaign;
+pub use check::Bad;
 pub use crew::{Crew, Seat};
 pub use further::Further;
 pub use memory::CampaignSizes;

@@ -87,7 +87,8 @@ fn decode<T: Scalar, D>(
     }
     let shape: Vec<usize> = header.shape.iter().map(|&length| length as usize).collect();
     let mut decoded = zeros(&shape);
-    collect(reader, &header, name, &shape, |block| {
+    let is_checked_later = reading.expected.is_checked_later;
+    collect(reader, &header, name, &shape, is_checked_later, |block| {
         put(&mut decoded, block);
     })?;
     // The checksum of an archive's member is verified where its data end.
@@ -107,6 +108,7 @@ fn collect<T: Scalar>(
     header: &Header,
     name: &str,
     shape: &[usize],
+    is_checked_later: bool,
     mut put: impl FnMut(Block<'_, T>),
 ) -> Result<(), Defect> {
     if shape.contains(&0) {
@@ -130,7 +132,7 @@ fn collect<T: Scalar>(
             Order::Fortran => (place, line, place * count + line - first),
         };
         let converted = T::of(value);
-        if !converted.is_finite() {
+        if !converted.is_finite() && !is_checked_later {
             let place = match shape.len() {
                 2 => format!("{name}[{row}, {column}]"),
                 _ => format!("{name}[{position}]"),

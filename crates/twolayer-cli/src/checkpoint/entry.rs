@@ -48,6 +48,8 @@ pub(super) type Place = (Round, usize);
 pub(super) struct Left<T> {
     pub(super) finished: BTreeMap<Place, Finished<Solved<T>>>,
     pub(super) under_way: BTreeMap<Place, State<T>>,
+    /// How many entries are of no use to this run.
+    pub(super) unused: usize,
 }
 
 impl<T: Scalar> Left<T> {
@@ -55,6 +57,7 @@ impl<T: Scalar> Left<T> {
         Self {
             finished: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            unused: 0,
         }
     }
 
@@ -73,6 +76,9 @@ impl<T: Scalar> Left<T> {
         if let Some(most) = iterations.map(|state| state.snapshot.iterations()).max() {
             let count = self.under_way.len();
             summary += &format!(" and {count} under way, after at most {most} iterations");
+        }
+        if self.unused > 0 {
+            summary += &format!("; {} results do not fit what is asked for now", self.unused);
         }
         summary
     }

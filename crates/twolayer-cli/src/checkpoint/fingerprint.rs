@@ -94,32 +94,38 @@ impl<'p> Fingerprint<'p> {
 
     /// How the run that has written a file differs where nothing of it is of use: in words, one for
     /// each difference. Another limit of iterations, other `--starts` and more targets are none.
-    pub(super) fn differences(&self, written: &Written) -> Result<Vec<String>, Error> {
+    pub(super) fn differences(
+        &self,
+        written: &Written,
+        now: &Written,
+    ) -> Result<Vec<String>, Error> {
         let mut differences = Vec::new();
-        for (name, here) in &self.settings {
+        for (name, here) in &now.settings {
             let there = written.settings.iter().find(|(other, _)| other == name);
             let there = there.map_or("not recorded", |(_, value)| value);
             if here != there {
                 differences.push(format!("{name} was {}, is {}", brief(there), brief(here)));
             }
         }
-        let (before, now) = (written.targets.count, self.count);
-        if before > now {
-            differences.push(format!("the number of targets was {before}, is {now}"));
-        } else {
-            let here = (self.rows)(before)?;
-            let first = match before < now {
-                true => format!(" of the first {before} targets"),
-                false => String::new(),
-            };
-            for (name, here, there) in [
-                ("b", &here.b, &written.targets.b),
-                ("the start", &here.x0, &written.targets.x0),
-            ] {
-                if here != there {
-                    let (there, here) = (brief(there), brief(here));
-                    differences.push(format!("{name}{first} was {there}, is {here}"));
-                }
+        let (before, count) = (written.targets.count, now.targets.count);
+        if before > count {
+            differences.push(format!("the number of targets was {before}, is {count}"));
+            return Ok(differences);
+        }
+        let (here, first) = match before < count {
+            true => (
+                (self.rows)(before)?,
+                format!(" of the first {before} targets"),
+            ),
+            false => (now.targets.clone(), String::new()),
+        };
+        for (name, here, there) in [
+            ("b", &here.b, &written.targets.b),
+            ("the start", &here.x0, &written.targets.x0),
+        ] {
+            if here != there {
+                let (there, here) = (brief(there), brief(here));
+                differences.push(format!("{name}{first} was {there}, is {here}"));
             }
         }
         Ok(differences)

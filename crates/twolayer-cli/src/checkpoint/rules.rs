@@ -72,7 +72,8 @@ pub(super) fn unpack<T: Scalar + DeserializeOwned>(
                 book.keep((state.round(), index), bytes.to_vec());
                 states.insert((state.round(), index), state);
             }
-            _ => {}
+            Entry::Finished(_) => left.unused += 1,
+            Entry::UnderWay(_) => {}
         }
     }
     // A solve that has met the limit of iterations is there twice: it could go on, and need not.

@@ -25,6 +25,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         required: true,
         is_matrix: true,
         may_be_none: false,
+        is_checked_later: false,
     },
     Expected {
         name: "A2",
@@ -33,6 +34,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         required: true,
         is_matrix: true,
         may_be_none: false,
+        is_checked_later: false,
     },
     Expected {
         name: "b",
@@ -41,6 +43,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         required: true,
         is_matrix: false,
         may_be_none: true,
+        is_checked_later: true,
     },
     optional_vector("c1", "(n,)"),
     optional_vector("c2", "(m,)"),
@@ -52,6 +55,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         required: false,
         is_matrix: false,
         may_be_none: true,
+        is_checked_later: true,
     },
 ];
 
@@ -63,5 +67,6 @@ const fn optional_vector(name: &'static str, shape: &'static str) -> Expected {
         required: false,
         is_matrix: false,
         may_be_none: false,
+        is_checked_later: false,
     }
 }

@@ -88,6 +88,11 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
         Self { crew, ..self }
     }
 
+    /// d.
+    pub fn inputs(&self) -> usize {
+        self.problems.network().inputs()
+    }
+
     /// K.
     pub fn count(&self) -> usize {
         self.count

@@ -1,6 +1,6 @@
 //! What other starts come to.
 
-use crate::many::solved::{Solved, is_cut_short, is_met};
+use crate::many::solved::{Solved, is_cut_short};
 use approx_newton::{Solution, retract};
 use twolayer_core::{Error, Scalar};
 
@@ -64,7 +64,7 @@ impl<T: Scalar> Further<T> {
             }
             self.starts += 1;
             let Ok(solution) = solved else { continue };
-            let is_met = is_met(solution.status);
+            let is_met = solution.status.is_met();
             let lowest = self.lower.as_ref().map_or(self.loss, |lower| lower.loss);
             if solution.loss < lowest {
                 self.lower = Some(solution);

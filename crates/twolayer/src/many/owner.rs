@@ -13,7 +13,7 @@ pub type Model<'w, B> = Box<dyn HessianApprox<Inversion<'w, B>> + 'w>;
 /// Who runs a [`Campaign`](crate::Campaign): where its targets come from, how they are solved, what is
 /// kept of it all, and when to stop. All workers share it.
 ///
-/// Two methods have to be there; the others are for owners who keep more than the results.
+/// Three methods have to be there; the others are for owners who keep more than the results.
 pub trait Owner<B: LinearBackend>: Sync {
     /// What ends the campaign: a file that cannot be read or written.
     type Failure: Send;

@@ -19,17 +19,13 @@ pub struct Solved<T> {
 impl<T> Solved<T> {
     /// Whether no other start can do better.
     pub fn is_met(&self) -> bool {
-        is_met(self.solution.status)
+        self.solution.status.is_met()
     }
 
     /// Whether the solve was ended from outside, and might have gone on.
     pub fn is_cut_short(&self) -> bool {
         is_cut_short(self.solution.status)
     }
-}
-
-pub(in crate::many) fn is_met(status: Status) -> bool {
-    status.is_met()
 }
 
 pub(in crate::many) fn is_cut_short(status: Status) -> bool {

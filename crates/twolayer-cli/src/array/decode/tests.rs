@@ -138,6 +138,29 @@ fn an_entry_that_is_no_number_is_named_by_its_place() {
     }
 }
 
+/// Of many targets one that is no good spoils itself alone.
+#[test]
+fn entries_may_be_left_to_who_uses_them() {
+    let data = [f64::NAN, 1.0, f64::INFINITY, -4e38].map(f64::to_le_bytes);
+    let bytes = npy(
+        1,
+        &dictionary("<f8", false, "(2, 2)"),
+        0,
+        data.as_flattened(),
+    );
+    let size = bytes.len() as u64;
+    let expected = Expected {
+        is_checked_later: true,
+        ..expected(&[2])
+    };
+    let reading = || reading(&expected, View::AsStored);
+    let single = read_values::<f32>(&mut &bytes[..], size, reading()).unwrap();
+    assert!(single.values[0].is_nan());
+    assert_eq!(single.values[1..], [1.0, f32::INFINITY, f32::NEG_INFINITY]);
+    let double = read_values::<f64>(&mut &bytes[..], size, reading()).unwrap();
+    assert_eq!(double.values[1..], [1.0, f64::INFINITY, -4e38]);
+}
+
 #[test]
 fn data_that_end_early_or_go_on_are_refused() {
     let bytes = counting(false, &[2, 3]);

@@ -29,6 +29,7 @@ pub(in crate::array) fn expected(dimensions: &'static [usize]) -> Expected {
         required: true,
         is_matrix: false,
         may_be_none: false,
+        is_checked_later: false,
     }
 }
 
