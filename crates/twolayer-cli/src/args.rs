@@ -38,7 +38,8 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0)
 Files of other programs (W1, b1, W2, b2; 0.weight, 0.bias, …; coefs_0, intercepts_0, …) are read with
---names auto, transposed where their shapes say so, and what is read as what is told.
+--names auto, transposed where their shapes say so, and what is read as what is told. A folder of the
+archive that all are in is no part of their names.
 One b serves K starts, and one start serves K targets; K may be 0. --targets takes b from a file of its own, which
 may be larger than memory: targets are read, solved and their outputs put aside one by one.
 

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 /// For each array of a problem its place in the file.
 pub(super) type Places = [Option<usize>; COUNT];
 
-/// Arrays under this project's own names, and no others.
+/// Arrays under this project's own names, and no others, in whichever folder of the archive.
 pub(super) fn own(names: &[String]) -> Result<Places, Defect> {
     let mut places = [None; COUNT];
-    for (place, name) in names.iter().enumerate() {
-        let Some(slot) = ARRAYS.iter().position(|array| array.name == name) else {
+    for (place, name) in arrays(names) {
+        let (_, last) = name.rsplit_once('/').unwrap_or(("", name));
+        let Some(slot) = ARRAYS.iter().position(|array| array.name == last) else {
             return Err(unknown(name));
         };
         take(&mut places, slot, place, names)?;
@@ -23,17 +24,28 @@ pub(super) fn own(names: &[String]) -> Result<Places, Defect> {
 
 fn unknown(name: &str) -> Defect {
     let own: Vec<_> = ARRAYS.iter().map(|array| array.name).collect();
-    let folder = match name.contains('/') {
-        true => ", in no folder of the archive",
-        false => "",
-    };
     Defect::new(
         format!("unknown array {name:?}"),
-        format!(
-            "only {}{folder} (--names auto knows others)",
-            own.join(", ")
-        ),
+        format!("only {} (--names auto knows others)", own.join(", ")),
     )
+}
+
+/// All members but folders, which some archives list.
+fn arrays(names: &[String]) -> impl Iterator<Item = (usize, &String)> {
+    let members = names.iter().enumerate();
+    members.filter(|(_, name)| !name.ends_with('/'))
+}
+
+/// The folder that all arrays are in, with its slash. One that only some are in says something of
+/// these: `dense_1/kernel`.
+fn folder(names: &[String]) -> &str {
+    let Some((_, first)) = arrays(names).next() else {
+        return "";
+    };
+    let ends = first.rmatch_indices('/').map(|(slash, _)| slash + 1);
+    let folders = ends.map(|end| &first[..end]);
+    let is_shared = |folder: &&str| arrays(names).all(|(_, name)| name.starts_with(*folder));
+    folders.into_iter().find(is_shared).unwrap_or("")
 }
 
 /// Puts an array in its place, which must be free.
@@ -59,10 +71,13 @@ fn take(places: &mut Places, slot: usize, place: usize, names: &[String]) -> Res
 pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
     let mut parts = Vec::new();
     let mut places = [None; COUNT];
-    for (place, name) in names.iter().enumerate() {
-        let as_it_is = [TARGETS, WEIGHTS, STARTS];
-        let slot = as_it_is.into_iter().find(|&slot| ARRAYS[slot].name == name);
-        match (slot, Part::of(name)) {
+    let folder = folder(names).len();
+    for (place, name) in arrays(names) {
+        let (as_it_is, within) = ([TARGETS, WEIGHTS, STARTS], &name[folder..]);
+        let slot = as_it_is
+            .into_iter()
+            .find(|&slot| ARRAYS[slot].name == within);
+        match (slot, Part::of(within)) {
             (Some(slot), _) => take(&mut places, slot, place, names)?,
             (None, Some(part)) => parts.push((place, part)),
             (None, None) => {
@@ -221,6 +236,28 @@ mod tests {
         let places = auto(&names).unwrap();
         let slots = [TARGETS, FIRST_BIAS, SECOND_BIAS, WEIGHTS, STARTS];
         assert_eq!(slots.map(|slot| places[slot]), [3, 1, 4, 5, 6].map(Some));
+    }
+
+    #[test]
+    fn folders_are_no_part_of_names() {
+        let places = own(&owned(&["net/", "net/A1", "net/A2", "b"])).unwrap();
+        let slots = [FIRST, SECOND, TARGETS];
+        assert_eq!(slots.map(|slot| places[slot]), [1, 2, 3].map(Some));
+        let defect = own(&owned(&["1/A1", "2/A1"])).unwrap_err();
+        let words = format!("{defect:?}").replace('\\', "");
+        assert!(words.contains("\"1/A1\" and \"2/A1\" can both be read as A1"));
+        assert!(own(&owned(&["A1/x"])).is_err() && own(&owned(&["netA1"])).is_err());
+        // The folder of all says nothing, not even by its number; that of some is part of the name.
+        let names = owned(&["run 3/", "run 3/W1", "run 3/W2", "run 3/b1", "run 3/b"]);
+        let places = auto(&names).unwrap();
+        let slots = [FIRST, SECOND, FIRST_BIAS, TARGETS];
+        assert_eq!(slots.map(|slot| places[slot]), [1, 2, 3, 4].map(Some));
+        let names = owned(&["x/1/w", "x/2/w", "x/2/b", "x/b"]);
+        let places = auto(&names).unwrap();
+        let slots = [FIRST, SECOND, SECOND_BIAS, TARGETS];
+        assert_eq!(slots.map(|slot| places[slot]), [0, 1, 2, 3].map(Some));
+        let defect = auto(&owned(&["W1", "W2", "x/b"])).unwrap_err();
+        assert!(format!("{defect:?}").contains("unknown array"));
     }
 
     #[test]
