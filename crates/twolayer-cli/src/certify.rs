@@ -3,7 +3,7 @@
 use crate::args::{CertifyArgs, ReportFormat};
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
-use crate::invert::{loss, regularizer};
+use crate::invert::{loss, radius, regularizer};
 use crate::memory::{self, Shapes};
 use crate::problem_file::{Request, Vectors, read_problem};
 use crate::report;
@@ -11,7 +11,7 @@ use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use twolayer::{Inversion, LinearBackend, Scalar};
+use twolayer::{Inversion, LinearBackend};
 use twolayer_certificate::{Certificate, Certifier, Refusal, Verdict};
 
 /// The whole command.
@@ -47,6 +47,7 @@ impl Work for Certifying<'_> {
     fn on<B: LinearBackend>(self, backend: B) -> Result<Vec<Verdict>, Error> {
         let args = self.args;
         let path = &args.problem.path;
+        let radius = radius(args.radius)?;
         let limit = args.problem.max_memory.map(|limit| limit.as_u64());
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
@@ -71,8 +72,7 @@ impl Work for Certifying<'_> {
             if let Some(regularizer) = &regularizer {
                 objective = objective.with_regularizer(regularizer).map_err(in_file())?;
             }
-            if let Some(radius) = args.radius {
-                let radius = B::Scalar::of(radius);
+            if let Some(radius) = radius {
                 objective = objective.with_radius(radius).map_err(in_file())?;
             }
             let verdict = certifier.certify(&objective, points.get(index));

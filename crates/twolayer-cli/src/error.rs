@@ -44,6 +44,13 @@ pub(crate) enum Error {
         can_be_skipped: bool,
     },
 
+    /// A radius that the precision of the solve does not have.
+    #[error(
+        "--radius {radius:e} is {} in single precision; expected one from {:e} to {:e}, or \
+         --precision f64", if *radius < 1.0 { "zero" } else { "infinite" }, f32::from_bits(1), f32::MAX
+    )]
+    Radius { radius: f64 },
+
     /// A model in less precision than the problem, which has no more to lose.
     #[error(
         "--hessian mixed-precision cannot be had with --precision f32, where all is in single \

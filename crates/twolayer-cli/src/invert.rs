@@ -94,6 +94,17 @@ pub(crate) fn loss<T: Scalar>(name: LossName) -> &'static dyn Loss<T> {
     }
 }
 
+/// The radius in the precision of the solve.
+pub(crate) fn radius<T: Scalar>(radius: Option<f64>) -> Result<Option<T>, Error> {
+    let taken = radius.map(|radius| (radius, T::of(radius)));
+    match taken {
+        Some((radius, taken)) if taken == T::zero() || taken.is_infinite() => {
+            Err(Error::Radius { radius })
+        }
+        _ => Ok(taken.map(|(_, taken)| taken)),
+    }
+}
+
 /// The regulariser that was asked for: the option, else the problem's w, else none. A weight of 0 is
 /// none too: the solver's warm start can do more without.
 pub(crate) fn regularizer<B: LinearBackend>(
@@ -132,6 +143,7 @@ impl Work for Inverting<'_> {
             aside,
         } = self;
         let path = &args.problem.path;
+        let radius = radius(args.radius)?;
         let threads = args.threads();
         let workers = Cell::new(1);
         let admit = |shapes: &Shapes| {
@@ -177,7 +189,7 @@ impl Work for Inverting<'_> {
         let rounded = rounded
             .as_ref()
             .map(|rounded| rounded.with_threads(crew.threads_each()));
-        let problems = problems(args, &problem.network, regularizer.as_ref(), count)
+        let problems = problems(args, &problem.network, regularizer.as_ref(), radius, count)
             .map_err(in_file(path, None))?;
         let campaign = Campaign::new(problems, problem.targets.len(), starts.all())
             .map_err(in_file(path, None))?
@@ -213,14 +225,15 @@ fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
     network: &'a TwoLayer<B>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
+    radius: Option<B::Scalar>,
     count: usize,
 ) -> Result<Problems<'a, B>, CoreError> {
     let mut problems = Problems::new(network).with_loss(loss(args.problem.loss));
     if let Some(regularizer) = regularizer {
         problems = problems.with_regularizer(regularizer)?;
     }
-    if let Some(radius) = args.radius {
-        problems = problems.with_radius(B::Scalar::of(radius))?;
+    if let Some(radius) = radius {
+        problems = problems.with_radius(radius)?;
     }
     if count >= MANY {
         problems = problems.for_many();

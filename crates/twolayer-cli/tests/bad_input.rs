@@ -273,7 +273,13 @@ fn members_of_archives_are_told_apart() {
     let desk = Desk::new(&problem());
     let in_folder = members(&|name| format!("net/{name}.npy"));
     desk.write("problem.npz", &common::archive(&in_folder, stored));
-    assert_refused(&desk, &[], &["\"net/A1\"", "in no folder of the archive"]);
+    assert_code(&desk.invert(&[]), 0);
+    let mut two = in_folder;
+    two.push(("other/A1.npy".into(), two[0].1.clone()));
+    desk.write("problem.npz", &common::archive(&two, stored));
+    let words = ["\"net/A1\" and \"other/A1\" can both be read as A1"];
+    assert_refused(&desk, &[], &words);
+    std::fs::remove_file(desk.path("result.npz")).unwrap();
     let mut twice = members(&|name| format!("{name}.npy"));
     twice.push(("A1".into(), twice[0].1.clone()));
     desk.write("problem.npz", &common::archive(&twice, stored));
@@ -322,6 +328,24 @@ fn starts_that_do_not_fit_are_refused() {
     let outside = ["--start", "start.npy", "--radius", "4.5"];
     assert_refused(&desk, &outside, &["x0", "5", "4.5"]);
     assert_refused(&desk, &["--start", "none.npy"], &["none.npy", "read"]);
+}
+
+#[test]
+fn a_radius_that_single_precision_does_not_have_is_refused() {
+    let desk = Desk::new(&problem());
+    desk.write("x.npy", &Storage::PLAIN.array(&[D], &[0.0; 3]));
+    let single = ["--precision", "f32", "--radius"];
+    for (radius, words) in [
+        ("1e-300", "--radius 1e-300 is zero in single precision"),
+        ("1e39", "--radius 1e39 is infinite in single precision"),
+    ] {
+        assert_refused(&desk, &[&single[..], &[radius]].concat(), &[words, "f64"]);
+        let certify = ["certify", "problem.npz", "x.npy"];
+        let output = desk.run(&[&certify[..], &single, &[radius]].concat());
+        assert_code(&output, 2);
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    assert_code(&desk.invert(&["--radius", "1e39"]), 0);
 }
 
 #[test]
