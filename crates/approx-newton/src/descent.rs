@@ -203,7 +203,7 @@ impl<O: Kinked> Descent<O> {
             return iteration;
         }
         let Some(step) = self.damped_step(problem, hessian) else {
-            return iteration.ending(self.status_without_step(hessian));
+            return iteration.ending(self.status_without_step(problem, hessian));
         };
         iteration.damping = self.progress.damping.value();
         if let Some(moved) = self.step_over_kinks(problem, hessian, noise, &step) {

@@ -181,12 +181,18 @@ impl<O: Kinked> Descent<O> {
         }
     }
 
-    /// Why no damping gave a step.
-    pub(super) fn status_without_step<H: HessianApprox<O>>(&self, hessian: &H) -> Status {
-        if hessian.mean_eigenvalue().is_finite() {
-            Status::Indefinite
-        } else {
+    /// Why no damping gave a step: where the model's numbers underflow none can be factored.
+    pub(super) fn status_without_step<H: HessianApprox<O>>(
+        &mut self,
+        problem: &O,
+        hessian: &H,
+    ) -> Status {
+        if !hessian.mean_eigenvalue().is_finite() {
             Status::NonFinite
+        } else if self.is_flat(problem, hessian) {
+            Status::Flat
+        } else {
+            Status::Indefinite
         }
     }
 }
