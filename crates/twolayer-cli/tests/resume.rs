@@ -60,7 +60,7 @@ fn a_single_solve_goes_on_with_a_higher_limit() {
     assert!((64..=100).contains(&kept), "{kept}");
     // A limit so low that no state was kept: from the beginning, to the same bits.
     let told = goes_on(&desk, &limit("5"), &limit("70"));
-    assert!(told.contains("; 1 results do not fit"), "{told}");
+    assert!(told.contains("; 1 result does not fit"), "{told}");
 }
 
 #[test]

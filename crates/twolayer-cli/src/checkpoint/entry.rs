@@ -77,8 +77,10 @@ impl<T: Scalar> Left<T> {
             let count = self.under_way.len();
             summary += &format!(" and {count} under way, after at most {most} iterations");
         }
-        if self.unused > 0 {
-            summary += &format!("; {} results do not fit what is asked for now", self.unused);
+        match self.unused {
+            0 => {}
+            1 => summary += "; 1 result does not fit what is asked for now",
+            count => summary += &format!("; {count} results do not fit what is asked for now"),
         }
         summary
     }
