@@ -37,6 +37,7 @@ pub fn check<B: LinearBackend>(
     assert!(!backend.name().is_empty());
     suite.copies();
     suite.finds_what_is_not_finite();
+    suite.norms_of_rows();
     suite.products_with_a_vector();
     suite.products_with_several_vectors();
     suite.products_over_chosen_columns();

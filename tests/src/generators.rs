@@ -211,6 +211,40 @@ impl Case {
         }
     }
 
+    /// The same with the first `features` features about `size` beside their spread of about 1: x and the
+    /// kinks are moved alike, but for the rounding of c1, and b is left as it is.
+    pub fn uncentred(mut self, size: f64, features: usize) -> Self {
+        for (j, x) in self.x.iter_mut().enumerate().take(features) {
+            let mean = single(size * (1.0 + 0.1 * j as f64));
+            *x = single(*x + mean);
+            for (row, c) in self.a1.chunks(self.d).zip(&mut self.bias1) {
+                *c = single(*c - row[j] * mean);
+            }
+        }
+        self
+    }
+
+    /// The same with the bias of the first `outcomes` so low that they never come, and with none of b.
+    pub fn masked(mut self, bias: f64, outcomes: usize) -> Self {
+        self.bias2[..outcomes].fill(bias);
+        self.target[..outcomes].fill(0.0);
+        let total: f64 = self.target.iter().sum();
+        let rest = self.target[outcomes..].iter_mut();
+        for b in rest {
+            *b = match total > 0.0 {
+                true => single(*b / total),
+                false => single(1.0 / (self.m - outcomes) as f64),
+            };
+        }
+        self
+    }
+
+    /// The same with A2 so many times as large.
+    pub fn with_logits_times(mut self, factor: f64) -> Self {
+        self.a2.iter_mut().for_each(|a| *a = single(*a * factor));
+        self
+    }
+
     /// The network on a backend.
     ///
     /// # Errors

@@ -7,8 +7,8 @@
 
 use twolayer::DenseHessian;
 use twolayer::{
-    Evaluation, ForwardPass, HessianApprox, Inversion, KullbackLeibler, LinearBackend, Loss,
-    Objective, Regularizer, RowWeights, Scalar, SquaredError, Target,
+    Evaluation, ForwardPass, HessianApprox, Inversion, KullbackLeibler, LinearBackend, LogitErrors,
+    Loss, Objective, Regularizer, RowWeights, Scalar, SquaredError, Target,
 };
 use twolayer_tests::for_each_backend;
 use twolayer_tests::golden::{Expected, Golden};
@@ -43,8 +43,18 @@ impl<T: Scalar> Loss<T> for Nothing {
         row_weights.fill(T::zero());
     }
 
-    fn rounding_error(&self, _: &ForwardPass<T>, _: &Target<T>, _: T) -> T {
+    fn rounding_error(&self, _: &ForwardPass<T>, _: &Target<T>, _: &LogitErrors<'_, T>) -> T {
         T::zero()
+    }
+
+    fn logit_gradient_errors(
+        &self,
+        _: &ForwardPass<T>,
+        _: &Target<T>,
+        _: &LogitErrors<'_, T>,
+        bounds: &mut [T],
+    ) {
+        bounds.fill(T::zero());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::kink_model::KinkModel;
 use crate::kinked_step::Caution;
 use crate::search::{MOST_PLACES, Place};
 use crate::solution::PhaseSeconds;
-use crate::termination::{Status, Tolerances, met};
+use crate::termination::{Status, Tolerances};
 use num_traits::{Float, One, Zero};
 use std::mem;
 use twolayer_core::{Crossing, Evaluation, HessianApprox, Kinked, Scalar, reduce};
@@ -178,8 +178,8 @@ impl<O: Kinked> Descent<O> {
         let mut iteration = Iteration::nothing();
         let value = self.current.value();
         let noise = problem.rounding_error(&self.current);
-        if let Some(status) = met(problem, &self.current) {
-            return iteration.ending(status);
+        if let Some(met) = problem.met(&self.current, value, noise) {
+            return iteration.ending(met.into());
         }
         // Not before: a target that its warm start meets is never iterated on.
         if problem.kinks() > 0 {

@@ -1,7 +1,7 @@
 //! When a solve is over, and what that says about its answer.
 
 use std::fmt;
-use twolayer_core::{Error, Objective, Scalar};
+use twolayer_core::{Error, Met, Scalar};
 
 /// How a solve ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +89,9 @@ impl Status {
             }
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
             Self::TimeLimit => "raise the time limit, or go on from this x",
-            Self::Stalled | Self::Jammed => "start elsewhere, or use f64 where f32 was used",
+            Self::Stalled | Self::Jammed => {
+                "start elsewhere, centre the features, or use f64 where f32 was used"
+            }
             Self::Flat => {
                 "start elsewhere: here every unit that matters is off, or the softmax is saturated; or scale up \
                  weights whose squares underflow"
@@ -103,21 +105,12 @@ impl Status {
     }
 }
 
-/// How an objective that is as low as it can be at a point, as far as the precision tells, is met there;
-/// `None` where it is not.
-pub(crate) fn met<O: Objective>(objective: &O, at: &O::Evaluation) -> Option<Status> {
-    met_by(
-        objective.is_at_its_bound(at),
-        objective.is_met_at_infinity(at),
-    )
-}
-
-/// The same of what was told of a point.
-pub(crate) fn met_by(is_at_its_bound: bool, is_met_at_infinity: bool) -> Option<Status> {
-    match (is_met_at_infinity, is_at_its_bound) {
-        (true, _) => Some(Status::MetAtInfinity),
-        (false, true) => Some(Status::PerfectFit),
-        (false, false) => None,
+impl From<Met> for Status {
+    fn from(met: Met) -> Self {
+        match met {
+            Met::AtItsBound => Self::PerfectFit,
+            Met::AtInfinity => Self::MetAtInfinity,
+        }
     }
 }
 

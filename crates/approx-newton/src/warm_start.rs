@@ -6,7 +6,7 @@ use crate::hessian::Adaptive;
 use crate::snapshot::RungState;
 use crate::solution::PhaseSeconds;
 use crate::solver::Solver;
-use crate::termination::{Status, met_by};
+use crate::termination::Status;
 use num_traits::Zero;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -355,7 +355,7 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     fn target_met(&self) -> Option<Status> {
         let target = self.warm.target.as_ref()?;
         let told = target(&self.descent.current);
-        met_by(told.is_at_its_bound, told.is_met_at_infinity)
+        told.met.map(Status::from)
     }
 
     fn seconds(&self) -> PhaseSeconds {

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
 use sysinfo::System;
-use twolayer::{CampaignSizes, Scalar, TOGETHER};
+use twolayer::{CampaignSizes, RowNorms, Scalar, TOGETHER};
 
 /// The sizes that a problem file declares.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,8 @@ impl Shapes {
             product([2, n]),
             product([7, m]),
         ]);
-        sum([PROGRAM, product([numbers, size_of::<T>() as u64])])
+        let number = size_of::<T>() as u64;
+        sum([PROGRAM, product([numbers, number]), norms_bytes(n, m)])
     }
 
     /// What `twolayer invert` needs in all: the problem, buffers of the solver and of the backend
@@ -202,7 +203,8 @@ impl Shapes {
         let network = sum([product([n, d]), product([m, n]), n, product([2, m])]);
         let point = sum([product([4, d]), product([4, n]), product([12, m])]);
         let single = size_of::<f32>() as u64;
-        (product([single, network]), product([single, point]))
+        let network = sum([product([single, network]), norms_bytes(n, m)]);
+        (network, product([single, point]))
     }
 
     fn campaign(&self, args: &InvertArgs) -> CampaignSizes {
@@ -281,6 +283,11 @@ impl Shapes {
 /// Entries of a table of iterations: each start of a descent has one of its own.
 fn iterations(args: &InvertArgs) -> u64 {
     solver::<f64>(args).max_iterations() as u64 + 10
+}
+
+/// What a network keeps of the rows of A1 and A2.
+fn norms_bytes(hidden: u64, outcomes: u64) -> u64 {
+    sum([RowNorms::bytes(hidden), RowNorms::bytes(outcomes)])
 }
 
 fn product<const N: usize>(factors: [u64; N]) -> u64 {

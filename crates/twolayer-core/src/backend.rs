@@ -1,5 +1,6 @@
 //! What the algorithms ask of a linear algebra library.
 
+use crate::norms::RowNorms;
 use crate::scalar::Scalar;
 use std::fmt::Debug;
 
@@ -83,6 +84,10 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// Position `(row, column)` of the first entry, in the order of memory, that is NaN or
     /// infinite; `None` where all are finite.
     fn find_non_finite(&self, a: &Self::Matrix) -> Option<(usize, usize)>;
+
+    /// The norms of the rows of A, NaN or infinite where an entry is. They bound rounding errors, and
+    /// need few digits.
+    fn row_norms(&self, a: &Self::Matrix) -> RowNorms;
 
     /// y = A x.
     fn mul_vec(&self, a: &Self::Matrix, x: &[Self::Scalar], y: &mut [Self::Scalar]);

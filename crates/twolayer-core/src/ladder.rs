@@ -1,6 +1,6 @@
 //! Easier objectives to begin with, and where descents on them begin.
 
-use crate::objective::{Kinked, Objective, RowStructured};
+use crate::objective::{Kinked, Met, Objective, RowStructured};
 use crate::scalar::Scalar;
 
 /// An objective that may bring easier ones to begin with, of any type: the rungs of a ladder. One without
@@ -84,10 +84,8 @@ pub type TellTarget<'s, O> =
 pub struct TargetAt<T> {
     /// Its value.
     pub value: T,
-    /// [`Objective::is_at_its_bound`].
-    pub is_at_its_bound: bool,
-    /// [`Objective::is_met_at_infinity`].
-    pub is_met_at_infinity: bool,
+    /// [`Objective::met`].
+    pub met: Option<Met>,
 }
 
 /// Where further descents of a [`WarmStart`] begin.

@@ -20,6 +20,7 @@ mod hessian;
 mod ladder;
 mod loss;
 mod map;
+mod norms;
 mod objective;
 pub mod reduce;
 mod scalar;
@@ -35,8 +36,9 @@ pub use hessian::HessianApprox;
 pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetAt, TellTarget, WarmStart, WhenRungs};
 pub use loss::{LeastSquares, RowLoss};
 pub use map::{Entry, RowMap};
+pub use norms::{Norms, RowNorms};
 pub use objective::{
-    Crossing, Evaluation, Kinked, Objective, RayMinimum, RowCombination, RowStructured,
+    Crossing, Evaluation, Kinked, Met, Objective, RayMinimum, RowCombination, RowStructured,
 };
 pub use scalar::Scalar;
 pub use subspace::Subspace;

@@ -47,10 +47,19 @@ pub trait Objective {
         }
     }
 
-    /// Whether a point that was evaluated is as low as the objective can be, to rounding.
-    fn is_at_its_bound(&self, at: &Self::Evaluation) -> bool {
-        self.lower_bound()
-            .is_some_and(|bound| at.value() - bound <= self.rounding_error(at))
+    /// How the objective is as low as it can be at a point with this `value` and this
+    /// [`rounding_error`](Objective::rounding_error), as far as the precision tells; `None` where it is not.
+    fn met(
+        &self,
+        at: &Self::Evaluation,
+        value: Self::Scalar,
+        rounding_error: Self::Scalar,
+    ) -> Option<Met> {
+        if self.is_met_at_infinity(at, value, rounding_error) {
+            return Some(Met::AtInfinity);
+        }
+        let bound = self.lower_bound()?;
+        (value - bound <= rounding_error).then_some(Met::AtItsBound)
     }
 
     /// Buffers for one point.
@@ -69,6 +78,12 @@ pub trait Objective {
     /// decrease below it cannot be told from noise.
     fn rounding_error(&self, at: &Self::Evaluation) -> Self::Scalar;
 
+    /// The same for the norm of the gradient's error, at a point that was differentiated; it may cost as
+    /// much as the gradient. Zero where it is not known.
+    fn gradient_rounding_error(&self, _at: &mut Self::Evaluation) -> Self::Scalar {
+        num_traits::Zero::zero()
+    }
+
     /// By how much the value changes, to first order, where everything that it is computed from changes
     /// by 1 (the logits, for a softmax): where that is below the rounding error, the point looks
     /// stationary and may be far from it. Asked at a point that was differentiated. Infinite where the
@@ -85,9 +100,23 @@ pub trait Objective {
 
     /// Whether the value is zero in the limit only, on a way to infinity, and at this point so small
     /// that rounding hides the rest of the way: nothing is to be gained by going on.
-    fn is_met_at_infinity(&self, _at: &Self::Evaluation) -> bool {
+    fn is_met_at_infinity(
+        &self,
+        _at: &Self::Evaluation,
+        _value: Self::Scalar,
+        _rounding_error: Self::Scalar,
+    ) -> bool {
         false
     }
+}
+
+/// How an objective is as low as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// Its value is its [`lower_bound`](Objective::lower_bound) to rounding.
+    AtItsBound,
+    /// See [`Objective::is_met_at_infinity`].
+    AtInfinity,
 }
 
 /// The state of an [`Objective`] at one point.

@@ -23,6 +23,26 @@ pub fn sum_of(length: usize, term: impl Fn(usize) -> f64) -> f64 {
     lanes.iter().sum::<f64>() + tail
 }
 
+/// What [`sum_of`] of terms of one sign is off by, as a part of the sum: at most u for each term, and
+/// hardly more than 3u √(length/192 + 4), for the u of double precision (docs/rounding.md).
+pub fn relative_error(length: usize) -> f64 {
+    let (length, lanes) = (length as f64, LANES as f64);
+    let likely = 3.0 * (length / (3.0 * lanes * lanes) + 4.0).sqrt();
+    f64::UNIT_ROUNDOFF * f64::min(length, likely)
+}
+
+/// Several sums at once, of terms that share their work.
+#[inline]
+pub fn sums_of<const N: usize>(length: usize, terms: impl Fn(usize) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; N]; LANES];
+    for i in 0..length {
+        for (total, term) in lanes[i % LANES].iter_mut().zip(terms(i)) {
+            *total += term;
+        }
+    }
+    std::array::from_fn(|which| lanes.iter().map(|lane| lane[which]).sum())
+}
+
 /// Σ vᵢ.
 #[inline]
 pub fn sum<T: Scalar>(v: &[T]) -> T {
@@ -102,6 +122,9 @@ mod tests {
             let ones = vec![1.0_f64; length];
             assert_eq!(sum(&ones), length as f64);
             assert_eq!(dot(&ones, &ones), length as f64);
+            let both = sums_of(length, |i| [1.0, i as f64]);
+            let expected = length * length.saturating_sub(1) / 2;
+            assert_eq!(both, [length as f64, expected as f64]);
         }
     }
 }

@@ -61,7 +61,7 @@ use faer::{Accum, ColMut, ColRef, Mat, MatMut, MatRef, Par};
 use std::marker::PhantomData;
 use std::num::NonZero;
 use std::sync::Once;
-use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
+use twolayer_core::{LinearBackend, NotPositiveDefinite, RowNorms, Scalar, columns};
 
 /// What faer and the core together ask of a number: `f32` and `f64` have it.
 pub trait FaerScalar: Scalar + RealField {}
@@ -295,6 +295,10 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
                 .position(|v| !num_traits::Float::is_finite(*v))?;
             Some((row, j))
         })
+    }
+
+    fn row_norms(&self, a: &Mat<T>) -> RowNorms {
+        RowNorms::of_columns(a.nrows(), a.ncols(), |j| a.col_as_slice(j))
     }
 
     fn mul_vec(&self, a: &Mat<T>, x: &[T], y: &mut [T]) {

@@ -33,7 +33,7 @@ pub use twolayer_core;
 
 use nalgebra::{Cholesky, DMatrix, DMatrixView, DMatrixViewMut, Dyn, RealField};
 use std::marker::PhantomData;
-use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
+use twolayer_core::{LinearBackend, NotPositiveDefinite, RowNorms, Scalar, columns};
 
 /// What nalgebra and the core together ask of a number: `f32` and `f64` have it.
 pub trait NalgebraScalar: Scalar + RealField {}
@@ -143,6 +143,10 @@ impl<T: NalgebraScalar> LinearBackend for Nalgebra<T> {
             .iter()
             .position(|v| !num_traits::Float::is_finite(*v))?;
         Some((position % a.nrows(), position / a.nrows()))
+    }
+
+    fn row_norms(&self, a: &DMatrix<T>) -> RowNorms {
+        RowNorms::of_columns(a.nrows(), a.ncols(), |j| column(a, j))
     }
 
     // nalgebra's own `gemv` adds one column at a time, and so reads and writes y once for each.

@@ -52,7 +52,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, Axis, LinalgScalar};
 use std::marker::PhantomData;
 use std::ops::Range;
-use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, columns};
+use twolayer_core::{LinearBackend, NotPositiveDefinite, RowNorms, Scalar, columns};
 use twolayer_faer::factor::{Factor, Householder};
 use twolayer_faer::{FaerScalar, look_up_caches};
 
@@ -172,6 +172,14 @@ impl<T: NdarrayScalar> LinearBackend for Ndarray<T> {
             Order::RowMajor => (line, place),
             Order::ColumnMajor => (place, line),
         })
+    }
+
+    fn row_norms(&self, a: &Array2<T>) -> RowNorms {
+        let lines = Lines::of(a);
+        match lines.order {
+            Order::RowMajor => RowNorms::of_rows(a.nrows(), |i| lines.get(i)),
+            Order::ColumnMajor => RowNorms::of_columns(a.nrows(), a.ncols(), |j| lines.get(j)),
+        }
     }
 
     // ndarray's own product of a matrix and a vector is fast for one of four cases: a row-major

@@ -7,10 +7,11 @@ mod rows;
 use crate::loss::{Loss, SquaredError};
 use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
 use crate::regularizer::Regularizer;
+use crate::rounding::{self, LogitErrors};
 use crate::starts::reached::Reached;
 use crate::starts::shared::Shared;
 use crate::target::Target;
-use num_traits::{Float, One, Zero};
+use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
 use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar, reduce};
@@ -169,6 +170,38 @@ impl<B: LinearBackend> Inversion<'_, B> {
         })
     }
 
+    /// What rounding makes of the penalty, with the `errors` of u.
+    fn penalty_error(&self, errors: &LogitErrors<'_, B::Scalar>, u: &[B::Scalar]) -> B::Scalar {
+        let Some(regularizer) = self.regularizer else {
+            return B::Scalar::zero();
+        };
+        let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
+        let change = |i: usize| {
+            let (w, u, error) = (regularizer.weights()[i], u[i], errors.of_product(i));
+            let of_u = w.to_f64().powi(2) * error * (u.to_f64().abs() + 0.5 * error);
+            of_u + roundoff * (w * u).to_f64().powi(2)
+        };
+        B::Scalar::of(reduce::sum_of(u.len(), change))
+    }
+
+    fn add_penalty_gradient_errors(
+        &self,
+        errors: &LogitErrors<'_, B::Scalar>,
+        u: &[B::Scalar],
+        bounds: &mut [B::Scalar],
+    ) {
+        let Some(regularizer) = self.regularizer else {
+            return;
+        };
+        let terms = bounds.iter_mut().zip(regularizer.weights()).zip(u);
+        for (i, ((bound, &w), &u)) in terms.enumerate() {
+            let error = B::Scalar::of(errors.of_product(i));
+            // Two products and the sum with the loss.
+            let rounded = B::Scalar::of(3.0) * B::Scalar::UNIT_ROUNDOFF * u.abs();
+            *bound += w * w * (error + rounded);
+        }
+    }
+
     /// The value at a point that this or another loss of the same network evaluated.
     pub(crate) fn value_at(&self, at: &InversionPoint<B::Scalar>) -> B::Scalar {
         self.loss.value(&at.pass, &self.target) + at.penalty
@@ -232,24 +265,27 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
     }
 
     fn rounding_error(&self, at: &Self::Evaluation) -> B::Scalar {
-        // A logit is a sum of n products, whose roundings are as good as independent.
-        let largest = at
-            .pass
-            .logits
-            .iter()
-            .fold(B::Scalar::one(), |most, z| most.max(z.abs()));
-        let terms = B::Scalar::of(self.network.hidden_units() as f64).sqrt();
-        let roundoff = B::Scalar::UNIT_ROUNDOFF;
-        // Logits with fewer than half of their digits left would call anything a perfect fit.
-        let of_a_logit = (terms * roundoff * largest).min(roundoff.sqrt());
-        let of_the_penalty = self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
-            let (w, u) = (regularizer.weights(), &at.pass.products);
-            let slope = |i: usize| (w[i] * w[i] * u[i]).abs().to_f64();
-            of_a_logit * B::Scalar::of(reduce::sum_of(u.len(), slope))
-        });
-        self.loss.rounding_error(&at.pass, &self.target, of_a_logit)
-            + of_the_penalty
-            + roundoff * self.value_at(at)
+        let errors = LogitErrors::new(self.network, &at.x, &at.pass);
+        let of_sums = B::Scalar::of(reduce::relative_error(at.pass.logits.len()));
+        self.loss.rounding_error(&at.pass, &self.target, &errors)
+            + self.penalty_error(&errors, &at.pass.products)
+            + (B::Scalar::UNIT_ROUNDOFF + of_sums) * self.value_at(at)
+    }
+
+    fn gradient_rounding_error(&self, at: &mut Self::Evaluation) -> B::Scalar {
+        let errors = LogitErrors::new(self.network, &at.x, &at.pass);
+        let [bounds, _] = &mut at.outcome_scratch;
+        self.loss
+            .logit_gradient_errors(&at.pass, &self.target, &errors, bounds);
+        self.add_penalty_gradient_errors(&errors, &at.pass.products, bounds);
+        rounding::of_gradient(
+            self.network,
+            &at.pass,
+            &at.row_gradient,
+            bounds,
+            &mut at.hidden_scratch,
+            &at.gradient,
+        )
     }
 
     /// Σ |uᵢ|, u the gradient in the logits, without regulariser: that has a scale of its own.
@@ -269,13 +305,17 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
 
     /// Where b has zeros, the outcomes there have no more than u together, which rounds away where it is
     /// added to 1, and the loss of the others is below its rounding error.
-    fn is_met_at_infinity(&self, at: &Self::Evaluation) -> bool {
+    fn is_met_at_infinity(
+        &self,
+        at: &Self::Evaluation,
+        value: B::Scalar,
+        error: B::Scalar,
+    ) -> bool {
         if self.target.excluded() == 0 || self.regularizer.is_some() {
             return false;
         }
         let (pass, target) = (&at.pass, &*self.target);
         let left = target.sum_over_excluded(|i| pass.probabilities[i].to_f64());
-        let (value, error) = (self.value_at(at), self.rounding_error(at));
         // A mask may bring them to exactly zero: then x need not grow.
         let is_hidden = left <= B::Scalar::UNIT_ROUNDOFF.to_f64() || value <= error;
         left > 0.0 && is_hidden && value - self.loss.value_of_excluded(pass, target) <= error

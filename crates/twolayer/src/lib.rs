@@ -97,6 +97,7 @@ mod many;
 mod network;
 pub mod paper;
 mod regularizer;
+mod rounding;
 mod row_space;
 mod starts;
 mod target;
@@ -115,9 +116,10 @@ pub use many::{
 };
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use regularizer::Regularizer;
+pub use rounding::LogitErrors;
 pub use starts::TOGETHER;
 pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{
     self, Activation, Curvature, Error, Evaluation, HessianApprox, Kinked, Ladder, LinearBackend,
-    Objective, Relu, RowStructured, RowWeights, Scalar, Softmax, reduce,
+    Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar, Softmax, reduce,
 };

@@ -2,7 +2,7 @@
 
 use num_traits::{Float, Zero};
 use std::sync::Arc;
-use twolayer_core::{Error, LinearBackend, Scalar, Softmax, reduce};
+use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax, reduce};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
 ///
@@ -16,6 +16,9 @@ pub struct TwoLayer<B: LinearBackend> {
     bias1: Vec<B::Scalar>,
     a2: Arc<B::Matrix>,
     bias2: Vec<B::Scalar>,
+    /// Of the rows of A1 and of A2.
+    a1_norms: Arc<RowNorms>,
+    a2_norms: Arc<RowNorms>,
 }
 
 impl<B: LinearBackend> TwoLayer<B> {
@@ -41,8 +44,12 @@ impl<B: LinearBackend> TwoLayer<B> {
                 expected: format!("(m, {hidden}): a column for each row of A1"),
             });
         }
-        for (name, a) in [("A1", &a1), ("A2", &a2)] {
-            if let Some((row, column)) = backend.find_non_finite(a) {
+        let (a1_norms, a2_norms) = (backend.row_norms(&a1), backend.row_norms(&a2));
+        for (name, a, norms) in [("A1", &a1, &a1_norms), ("A2", &a2, &a2_norms)] {
+            // Squares may overflow where the entries do not.
+            if !norms.are_finite()
+                && let Some((row, column)) = backend.find_non_finite(a)
+            {
                 let mut entries =
                     vec![num_traits::Zero::zero(); backend.nrows(a) * backend.ncols(a)];
                 backend.copy_to_row_major(a, &mut entries);
@@ -50,7 +57,7 @@ impl<B: LinearBackend> TwoLayer<B> {
                 return Err(Error::NotFinite {
                     name,
                     index: format!("{row}, {column}"),
-                    value: twolayer_core::Scalar::to_f64(value),
+                    value: value.to_f64(),
                 });
             }
         }
@@ -62,6 +69,8 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1,
             a2: Arc::new(a2),
             bias2,
+            a1_norms: Arc::new(a1_norms),
+            a2_norms: Arc::new(a2_norms),
         })
     }
 
@@ -107,12 +116,15 @@ impl<B: LinearBackend> TwoLayer<B> {
             bias1: self.bias1.clone(),
             a2: Arc::new(a2),
             bias2: outcomes.iter().map(|&i| self.bias2[i]).collect(),
+            a1_norms: Arc::clone(&self.a1_norms),
+            a2_norms: Arc::new(self.a2_norms.select(outcomes)),
         }
     }
 
     /// The same second layer, its matrix shared, behind another A1 (n×d, any d).
     pub(crate) fn with_first_layer(&self, a1: B::Matrix) -> Self {
         Self {
+            a1_norms: Arc::new(self.backend.row_norms(&a1)),
             a1: Arc::new(a1),
             ..self.clone()
         }
@@ -156,6 +168,16 @@ impl<B: LinearBackend> TwoLayer<B> {
     /// c2 (m).
     pub fn bias2(&self) -> &[B::Scalar] {
         &self.bias2
+    }
+
+    /// The norms of the rows of A1.
+    pub(crate) fn a1_norms(&self) -> &RowNorms {
+        &self.a1_norms
+    }
+
+    /// The norms of the rows of A2.
+    pub(crate) fn a2_norms(&self) -> &RowNorms {
+        &self.a2_norms
     }
 
     /// Gives A1 and A2 back, without a copy where no clone of the network is left.
@@ -268,10 +290,21 @@ impl<B: LinearBackend> TwoLayer<B> {
         scratch: &mut HiddenScratch<B::Scalar>,
         product: &mut [B::Scalar],
     ) {
+        self.pull_back(active, y, scratch);
+        self.pull_back_selected(active, scratch, product);
+    }
+
+    /// A2ᵀ y of the `active` units, in `scratch`.
+    pub(crate) fn pull_back<'s>(
+        &self,
+        active: &[usize],
+        y: &[B::Scalar],
+        scratch: &'s mut HiddenScratch<B::Scalar>,
+    ) -> &'s [B::Scalar] {
         scratch.select(self.hidden_units(), active.len());
         self.backend
             .mul_vec_transposed_columns(&self.a2, active, y, &mut scratch.selected);
-        self.pull_back_selected(active, scratch, product);
+        &scratch.selected
     }
 
     /// Cᵀ y for each of two `y` (m), written to its `product` (d), as by

@@ -2,7 +2,7 @@
 
 use super::dense::Dense;
 use super::{SHAPES, Suite, narrow};
-use twolayer::LinearBackend;
+use twolayer::{LinearBackend, Norms};
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn copies(&mut self) {
@@ -58,6 +58,26 @@ impl<B: LinearBackend> Suite<'_, B> {
             let mut copy = self.matrix(&nans);
             self.backend.copy_rows(&a, &rows, &mut copy);
             assert_eq!(self.entries(&copy).values, chosen.values, "rows of {m}x{n}");
+        }
+    }
+
+    pub(super) fn norms_of_rows(&mut self) {
+        for (m, n) in SHAPES {
+            let dense = self.dense(m, n);
+            let found = self.backend.row_norms(&self.matrix(&dense));
+            for i in 0..m {
+                let row = || (0..n).map(|j| dense.at(i, j));
+                let expected = [
+                    row().map(|v| v * v).sum::<f64>().sqrt(),
+                    row().map(|v| v.powi(4)).sum::<f64>().powf(0.25),
+                    row().fold(0.0, |most: f64, v| most.max(v.abs())),
+                ];
+                let Norms { two, four, largest } = found.get(i);
+                for (found, expected) in [two, four, largest].into_iter().zip(expected) {
+                    let error = (found - expected).abs();
+                    assert!(error <= 1e-12 * expected, "norms of row {i} of {m}x{n}");
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::model_step::Model;
 use super::{Buffers, Descent, Iteration, MOST_ESCAPES, ModelStep, norm_or_infinity};
 use crate::active_set::{Release, kinks_through};
 use crate::ball;
-use crate::termination::{Status, met};
+use crate::termination::Status;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
 
@@ -154,8 +154,9 @@ impl<O: Kinked> Descent<O> {
             Some(Status::Flat) => return self.leave(problem, hessian, iteration),
             _ => return,
         };
-        if let Some(status) = met(problem, &self.current) {
-            iteration.end = Some(status);
+        let noise = problem.rounding_error(&self.current);
+        if let Some(met) = problem.met(&self.current, self.current.value(), noise) {
+            iteration.end = Some(met.into());
             return;
         }
         let is_flat = self.is_flat(problem, hessian);

@@ -7,7 +7,7 @@ use crate::descent::{Descent, Iteration, norm_or_infinity};
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Stage};
 use crate::subgradient::least_norm;
-use crate::termination::{Status, met};
+use crate::termination::Status;
 use crate::warm_start::step_off_kinks;
 use num_traits::Float;
 use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, WhenRungs};
@@ -289,7 +289,9 @@ where
     }
 
     fn target_met(&self) -> Option<Status> {
-        met(self.objective, &self.descent.current)
+        let (objective, at) = (self.objective, &self.descent.current);
+        let met = objective.met(at, at.value(), objective.rounding_error(at));
+        met.map(Status::from)
     }
 }
 

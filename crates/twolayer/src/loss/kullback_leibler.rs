@@ -1,7 +1,8 @@
 //! The Kullback–Leibler divergence D(b ‖ f).
 
-use super::{ClosedForm, Loss};
+use super::{ClosedForm, Loss, output_error};
 use crate::network::ForwardPass;
+use crate::rounding::LogitErrors;
 use crate::target::Target;
 use twolayer_core::RowWeights;
 use twolayer_core::{Scalar, reduce};
@@ -73,14 +74,69 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         T::of(target.sum_over_excluded(|i| pass.probabilities[i].to_f64()))
     }
 
-    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
-        // The slope in a logit is f − b, the curvature f.
-        let (f, b) = (&pass.probabilities, target.probabilities());
-        let error = (logit_error + T::of(2.0) * T::UNIT_ROUNDOFF).to_f64();
-        T::of(reduce::sum_of(f.len(), |i| {
-            error * ((f[i] - b[i]).to_f64().abs() + 0.5 * f[i].to_f64() * error)
-        }))
+    fn rounding_error(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+    ) -> T {
+        let (f, log_f) = (&pass.probabilities, &pass.log_probabilities);
+        let (b, log_b) = (target.probabilities(), target.log_probabilities());
+        let (own, total) = (output_error::<T>(target.outcomes()), target.sum().to_f64());
+        // The slope in a logit is fΣb − b, the curvature f; log fᵢ moves by |(1 − 2fᵢ)εᵢ + ε̄|.
+        let [mean, of_logits, of_own, squares, crosses] = reduce::sums_of(f.len(), |i| {
+            let (f, error) = (f[i].to_f64(), errors.of(i));
+            let b_i = b[i].to_f64();
+            let apart = (1.0 - 2.0 * f) * error;
+            [
+                f * error,
+                (f * total - b_i).abs() * error,
+                own * (f - b_i).abs() + rounded(b[i], log_b[i], pass.probabilities[i], log_f[i]),
+                f * apart * apart,
+                f * apart,
+            ]
+        });
+        let common = mean + own;
+        T::of(of_logits + of_own + 0.5 * (squares + 2.0 * common * crosses + common * common))
     }
+
+    fn logit_gradient_errors(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+        bounds: &mut [T],
+    ) {
+        let (f, b) = (&pass.probabilities, target.probabilities());
+        let (total, roundoff) = (target.sum().to_f64(), T::UNIT_ROUNDOFF.to_f64());
+        let (common, own) = (errors.common(), output_error::<T>(f.len()));
+        for (i, bound) in bounds.iter_mut().enumerate() {
+            let (f, b) = (f[i].to_f64(), b[i].to_f64());
+            let moved = f * total * (errors.of_log_output(i, common) + own);
+            *bound = T::of(moved + roundoff * (f * total + (f * total - b).abs()));
+        }
+    }
+}
+
+/// What is rounded in a [`term`].
+fn rounded<T: Scalar>(b: T, log_b: T, f: T, log_f: T) -> f64 {
+    let roundoff = T::UNIT_ROUNDOFF.to_f64();
+    if b == T::zero() {
+        return 0.0;
+    }
+    let (wide_b, wide_f) = (b.to_f64(), f.to_f64());
+    if is_near(b, f) {
+        return 3.0 * roundoff * (wide_f - wide_b).powi(2) / wide_b;
+    }
+    // Each logarithm is off by 2u of it, and log f by its difference from that of the sum.
+    let (log_b, log_f) = (log_b.to_f64(), log_f.to_f64());
+    let logarithms = 2.0 * log_b.abs() + 3.0 * log_f.abs() + 3.0 * (log_b - log_f).abs();
+    roundoff * (wide_b * (2.0 + logarithms) + 2.0 * wide_f)
+}
+
+/// Whether a [`term`] is computed by its series.
+fn is_near<T: Scalar>(b: T, f: T) -> bool {
+    ((f - b) / b).abs() <= T::of(0.01)
 }
 
 /// (f − b)/(log f − log b), between f and b; f where b is 0.
@@ -101,10 +157,10 @@ fn term<T: Scalar>(b: T, log_b: T, f: T, log_f: T) -> T {
     if b == T::zero() {
         return f;
     }
-    let delta = (f - b) / b;
-    if delta.abs() > T::of(0.01) {
+    if !is_near(b, f) {
         return b * (log_b - log_f) - b + f;
     }
+    let delta = (f - b) / b;
     // δ − log(1 + δ) = δ² (1/2 − δ/3 + δ²/4 − …): nine terms leave 1e-18 of it.
     let series = (2..=10).rev().fold(T::zero(), |sum, k| {
         T::one() / T::of(f64::from(k)) - delta * sum

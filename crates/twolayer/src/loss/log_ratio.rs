@@ -2,6 +2,7 @@
 
 use super::Loss;
 use crate::network::ForwardPass;
+use crate::rounding::LogitErrors;
 use crate::target::Target;
 use twolayer_core::RowWeights;
 use twolayer_core::{Scalar, reduce};
@@ -54,6 +55,24 @@ impl<'a, T: Scalar> Ratios<'a, T> {
 
     fn counts(&self, i: usize) -> bool {
         self.log_b[i].is_finite() || self.log_f[i] - self.floor > self.mean
+    }
+
+    /// The error of tᵢ − t̄, less what all outcomes share, which moves no sum of residuals; 0 where the
+    /// outcome does not count.
+    fn error(&self, i: usize, errors: &LogitErrors<'_, T>) -> f64 {
+        if !self.counts(i) {
+            return 0.0;
+        }
+        let size = |v: T| v.abs().to_f64();
+        let log_b = match self.log_b[i].is_finite() {
+            true => self.log_b[i],
+            false => self.floor,
+        };
+        let rounded = 4.0 * size(self.log_f[i])
+            + 3.0 * size(log_b)
+            + 2.0 * size(self.mean)
+            + size(self.residual(i));
+        errors.of(i) + T::UNIT_ROUNDOFF.to_f64() * rounded
     }
 
     /// tᵢ − t̄, 0 where the outcome does not count.
@@ -119,11 +138,34 @@ impl<T: Scalar> Loss<T> for LogRatio {
         target.support() == target.outcomes()
     }
 
-    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
+    fn rounding_error(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+    ) -> T {
         let ratios = Ratios::new(pass, target);
         T::of(reduce::sum_of(target.outcomes(), |i| {
-            let error = (logit_error + T::UNIT_ROUNDOFF * pass.log_probabilities[i].abs()).to_f64();
+            let error = ratios.error(i, errors);
             error * (ratios.residual(i).abs().to_f64() + 0.5 * error)
         }))
+    }
+
+    fn logit_gradient_errors(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+        bounds: &mut [T],
+    ) {
+        let ratios = Ratios::new(pass, target);
+        let squares = reduce::sum_of(target.outcomes(), |i| ratios.error(i, errors).powi(2));
+        let of_mean = squares.sqrt() / ratios.positive as f64;
+        for (i, bound) in bounds.iter_mut().enumerate() {
+            *bound = match ratios.counts(i) {
+                true => T::of(ratios.error(i, errors).hypot(of_mean)),
+                false => T::zero(),
+            };
+        }
     }
 }

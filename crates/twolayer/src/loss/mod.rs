@@ -14,10 +14,10 @@ pub use log_ratio::LogRatio;
 pub use squared_error::SquaredError;
 
 use crate::network::ForwardPass;
+use crate::rounding::LogitErrors;
 use crate::target::Target;
 use std::fmt::Debug;
-use twolayer_core::RowWeights;
-use twolayer_core::Scalar;
+use twolayer_core::{RowWeights, Scalar, reduce};
 
 /// A loss that is one of the closed forms of this crate, for a proof that must know its
 /// derivatives of every order.
@@ -52,9 +52,23 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
         row_weights: &mut [T],
     );
 
-    /// An estimate of the error of the value where each logit carries an error of `logit_error`
-    /// and everything computed from it one of a few roundoffs.
-    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T;
+    /// A bound on the error of the value where each logit carries its error of `errors` and everything
+    /// computed from it one of a few roundoffs.
+    fn rounding_error(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+    ) -> T;
+
+    /// The same for each entry of [`logit_gradient`](Loss::logit_gradient).
+    fn logit_gradient_errors(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+        bounds: &mut [T],
+    );
 
     /// The part of the value that is there because f > 0 where b = 0: a softmax brings it to zero in
     /// the limit only.
@@ -71,6 +85,11 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
     fn closed_form(&self) -> Option<ClosedForm> {
         None
     }
+}
+
+/// What the sum over the outcomes and the division by it make of an output f, as a part of it.
+fn output_error<T: Scalar>(outcomes: usize) -> f64 {
+    2.0 * T::UNIT_ROUNDOFF.to_f64() + reduce::relative_error(outcomes)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! ‖f − b‖², the loss of the paper.
 
-use super::{ClosedForm, Loss};
+use super::{ClosedForm, Loss, output_error};
 use crate::network::ForwardPass;
+use crate::rounding::LogitErrors;
 use crate::target::Target;
 use twolayer_core::RowWeights;
 use twolayer_core::{Scalar, reduce};
@@ -65,14 +66,65 @@ impl<T: Scalar> Loss<T> for SquaredError {
         T::of(target.sum_over_excluded(square))
     }
 
-    fn rounding_error(&self, pass: &ForwardPass<T>, target: &Target<T>, logit_error: T) -> T {
-        // f moves by f·error, and r² by 2|r| times that plus its square.
+    fn rounding_error(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+    ) -> T {
         let (f, b) = (&pass.probabilities, target.probabilities());
-        let relative = (logit_error + T::of(2.0) * T::UNIT_ROUNDOFF).to_f64();
-        T::of(reduce::sum_of(f.len(), |i| {
-            let error = f[i].to_f64() * relative;
-            error * (2.0 * (f[i] - b[i]).to_f64().abs() + error)
-        }))
+        let own = output_error::<T>(f.len());
+        let sigma = mean_residual(pass, target).to_f64();
+        // fᵢ moves by fᵢ|(1 − 2fᵢ)εᵢ + ε̄| and its own rounding, and the value to first order by Σ|uᵢ|εᵢ,
+        // with u the logit gradient.
+        let [mean, of_logits, of_own, squares, crosses, weights] = reduce::sums_of(f.len(), |i| {
+            let (f, r) = (f[i].to_f64(), (f[i] - b[i]).to_f64());
+            let error = errors.of(i);
+            let apart = (1.0 - 2.0 * f) * error;
+            [
+                f * error,
+                2.0 * f * (r - sigma).abs() * error,
+                own * r.abs() * (f + r.abs()),
+                (f * apart).powi(2),
+                f * f * apart,
+                f * f,
+            ]
+        });
+        let common = mean + own;
+        T::of(
+            of_logits
+                + 2.0 * of_own
+                + (squares + 2.0 * common * crosses + common * common * weights),
+        )
+    }
+
+    fn logit_gradient_errors(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        errors: &LogitErrors<'_, T>,
+        bounds: &mut [T],
+    ) {
+        // u moves by (I − 1fᵀ)ᵀ diag(β) of what log f moves by.
+        let (f, b) = (&pass.probabilities, target.probabilities());
+        let (m, roundoff) = (f.len(), T::UNIT_ROUNDOFF.to_f64());
+        let sigma = mean_residual(pass, target).to_f64();
+        let (common, own) = (errors.common(), output_error::<T>(m));
+        let parts = |i: usize| (f[i].to_f64(), (f[i] - b[i]).to_f64());
+        let curved = |i: usize| {
+            let (f, r) = parts(i);
+            2.0 * f * (f + r - sigma) * (errors.of_log_output(i, common) + own)
+        };
+        let [squares, sizes] = reduce::sums_of(m, |i| {
+            let (f, r) = parts(i);
+            [curved(i).powi(2), f * r.abs()]
+        });
+        let of_sigma = (2.0 * roundoff + reduce::relative_error(m)) * sizes;
+        for (i, bound) in bounds.iter_mut().enumerate() {
+            let (f, r) = parts(i);
+            let rounded = roundoff * (r.abs() + 3.0 * (r - sigma).abs()) + of_sigma;
+            *bound = T::of(curved(i).hypot(f * squares.sqrt()) + 2.0 * f * rounded);
+        }
     }
 }
 

@@ -161,10 +161,10 @@ fn on_all_outcomes<'s, B: LinearBackend>(
 ) -> WarmStart<'s, Inversion<'s, B>> {
     WarmStart {
         begins_at_the_source: false,
-        target: Some(Box::new(|at| TargetAt {
-            value: problem.value_at(at),
-            is_at_its_bound: problem.value_at(at) <= problem.rounding_error(at),
-            is_met_at_infinity: problem.is_met_at_infinity(at),
+        target: Some(Box::new(|at| {
+            let value = problem.value_at(at);
+            let met = problem.met(at, value, problem.rounding_error(at));
+            TargetAt { value, met }
         })),
         ..easier(problem.clone().with_loss(loss), restarts)
     }
