@@ -31,13 +31,16 @@ pub(crate) fn wide<T: Scalar>(values: &[T]) -> Vec<f64> {
 
 impl Instance {
     /// # Errors
-    /// A loss whose derivatives are not known here.
+    /// A loss whose derivatives are not known here, an outcome that is masked.
     pub(crate) fn new<B: LinearBackend>(problem: &Inversion<'_, B>) -> Result<Self, Refusal> {
         let loss = problem.loss();
         let Some(closed_form) = loss.closed_form() else {
             return Err(Refusal::UnknownLoss { name: loss.name() });
         };
         let network = problem.network();
+        if let Some(outcome) = (0..network.outcomes()).find(|&i| network.is_masked(i)) {
+            return Err(Refusal::Masked { outcome });
+        }
         let (d, n, m) = (network.inputs(), network.hidden_units(), network.outcomes());
         let row_major = |matrix: &B::Matrix, entries: usize| {
             let mut values = vec![B::Scalar::of(0.0); entries];

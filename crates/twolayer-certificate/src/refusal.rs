@@ -11,6 +11,14 @@ pub enum Refusal {
         /// The loss.
         name: &'static str,
     },
+    /// An outcome never comes, and the interval arithmetic has no −∞.
+    #[error(
+        "outcome {outcome} is masked (c2 is -inf): leave it out of the network, and its 0 out of b"
+    )]
+    Masked {
+        /// The first of them.
+        outcome: usize,
+    },
     /// A ReLU is too near to its kink.
     #[error(
         "unit {unit} is too near to its kink: |h| = {distance:.2e}, and h may differ by {reach:.2e} \
@@ -98,6 +106,7 @@ impl Refusal {
     pub fn name(&self) -> &'static str {
         match self {
             Self::UnknownLoss { .. } => "unknown-loss",
+            Self::Masked { .. } => "masked",
             Self::AtKink { .. } => "at-kink",
             Self::NotHeld { .. } => "not-held",
             Self::Rough { .. } => "rough",

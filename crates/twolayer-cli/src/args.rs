@@ -34,7 +34,7 @@ const INVERT_HELP: &str = "\
 PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, and nothing else:
   A1 (n, d), A2 (m, n)    the two layers
   b (m) or (K, m)         the output to reach; K targets are K problems
-  c1 (n), c2 (m)          biases (optional, else 0)
+  c1 (n), c2 (m)          biases (optional, else 0); an outcome with -inf in c2 is masked, its b is 0
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0)
 Files of other programs (W1, b1, W2, b2; 0.weight, 0.bias, …; coefs_0, intercepts_0, …) are read with

@@ -54,6 +54,8 @@ pub(crate) struct Expected {
     /// Whether an entry that is NaN or infinite is left to whoever uses it: of many targets it spoils
     /// one.
     pub(crate) is_checked_later: bool,
+    /// Whether an entry may be −∞; one below all numbers of the precision is that.
+    pub(crate) may_be_minus_infinity: bool,
 }
 
 /// What is wrong with an array.
@@ -187,6 +189,7 @@ pub(crate) fn read_points<T: Scalar>(
         is_matrix: false,
         may_be_none: true,
         is_checked_later,
+        may_be_minus_infinity: false,
     };
     let mut reading = Reading {
         name,

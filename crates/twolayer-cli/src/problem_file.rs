@@ -170,7 +170,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         problem.check_points(path, "x0", inputs, starts)?;
     }
     if request.needs_all_good {
-        problem.targets.check()?;
+        problem.targets.check(&problem.network)?;
     }
     Ok(problem)
 }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use twolayer::{Bad, Scalar, Target};
+use twolayer::{Bad, LinearBackend, Scalar, Target, TwoLayer};
 
 /// K targets, or one for all problems.
 #[derive(Debug)]
@@ -69,8 +69,11 @@ impl<T: Scalar> Targets<T> {
     }
 
     /// Checks every target, before anything is done: the last one's mistake should not cost the others'
-    /// time.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// time. None may give a probability to an outcome that the network masks.
+    pub(crate) fn check<B>(&self, network: &TwoLayer<B>) -> Result<(), Error>
+    where
+        B: LinearBackend<Scalar = T>,
+    {
         if self.is_absent() {
             return Ok(());
         }
@@ -78,7 +81,8 @@ impl<T: Scalar> Targets<T> {
         for row in 0..self.len() {
             let (_, index) = self.place(row);
             let target = Target::new(self.row(row)?.into_owned());
-            bad.extend(target.err().map(|error| Bad {
+            let fits = target.and_then(|target| network.check_target(&target));
+            bad.extend(fits.err().map(|error| Bad {
                 index,
                 is_start: false,
                 error,
@@ -158,6 +162,7 @@ impl RowsFile {
             is_matrix: false,
             may_be_none: true,
             is_checked_later: true,
+            may_be_minus_infinity: false,
         };
         let (file, header) = open_npy(path, &expected, types)?;
         // A dimension is at most the length of the file, or there are no entries.

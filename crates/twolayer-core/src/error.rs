@@ -38,6 +38,34 @@ pub enum Error {
         /// The entry.
         value: f64,
     },
+    /// A bias of an outcome is NaN or plus infinity.
+    #[error(
+        "{name}[{index}] is {value}; every entry must be a number, or -inf for an outcome that never comes"
+    )]
+    Bias {
+        /// The argument.
+        name: &'static str,
+        /// Position of the first such entry.
+        index: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// The biases leave no outcome.
+    #[error("{name} is -inf everywhere; at least one outcome must be able to come")]
+    NoOutcome {
+        /// The argument.
+        name: &'static str,
+    },
+    /// A target gives a probability to an outcome that never comes.
+    #[error(
+        "b[{index}] is {value} where c2[{index}] is -inf; an outcome that never comes has the probability 0"
+    )]
+    Impossible {
+        /// Position of the first such entry.
+        index: usize,
+        /// The entry of b.
+        value: f64,
+    },
     /// An entry of a target distribution is negative.
     #[error("{name}[{index}] is {}; a probability must be at least 0", Short(*value))]
     NegativeProbability {

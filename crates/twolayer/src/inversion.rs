@@ -66,9 +66,9 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The squared loss, without regulariser or radius.
     ///
     /// # Errors
-    /// A target with other than m outcomes.
+    /// A target with other than m outcomes, or with a probability of one that is masked.
     pub fn new(network: &'a TwoLayer<B>, target: &'a Target<B::Scalar>) -> Result<Self, Error> {
-        Error::check_length("b", target.outcomes(), network.outcomes())?;
+        network.check_target(target)?;
         Ok(Self {
             network,
             target: Cow::Borrowed(target),

@@ -1,5 +1,7 @@
 //! The frozen network: validated once, then trusted.
 
+mod masks;
+
 use num_traits::{Float, Zero};
 use std::sync::Arc;
 use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax, reduce};
@@ -7,7 +9,8 @@ use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax, reduce};
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
 ///
 /// The matrices are moved in, in the library's own type and layout, and are never copied.
-/// Everything in a `TwoLayer` is finite and fits together, which is why no later call checks it.
+/// Everything in a `TwoLayer` is finite, but for −∞ in c2, and fits together, which is why no later call
+/// checks it.
 /// A clone shares the matrices.
 #[derive(Debug, Clone)]
 pub struct TwoLayer<B: LinearBackend> {
@@ -74,10 +77,11 @@ impl<B: LinearBackend> TwoLayer<B> {
         })
     }
 
-    /// The same network with biases c1 (n) and c2 (m).
+    /// The same network with biases c1 (n) and c2 (m). An outcome whose entry of c2 is −∞ never comes: it
+    /// is masked.
     ///
     /// # Errors
-    /// A wrong length, or an entry that is NaN or infinite.
+    /// A wrong length, an entry that is NaN or infinite, but for −∞ in c2, or a c2 of nothing else.
     pub fn with_biases(
         mut self,
         bias1: Vec<B::Scalar>,
@@ -86,7 +90,7 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_length("c1", bias1.len(), self.hidden_units())?;
         Error::check_length("c2", bias2.len(), self.outcomes())?;
         Error::check_finite("c1", &bias1)?;
-        Error::check_finite("c2", &bias2)?;
+        masks::check(&bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
         Ok(self)

@@ -34,7 +34,7 @@ enum Kind {
     Met,
 }
 
-const KINDS: [Kind; 24] = [
+const KINDS: [Kind; 25] = [
     Kind::Of(Blemish::None),
     Kind::Of(Blemish::Duplicates),
     Kind::Of(Blemish::ZeroRows),
@@ -55,6 +55,7 @@ const KINDS: [Kind; 24] = [
     Kind::Masked(-1e9, 2),
     Kind::Masked(-1e30, 1),
     Kind::Masked(f32::MIN as f64, 2),
+    Kind::Masked(f64::NEG_INFINITY, 1),
     Kind::Saturated(10.0),
     Kind::Saturated(100.0),
     Kind::Wide,

@@ -87,8 +87,7 @@ fn decode<T: Scalar, D>(
     }
     let shape: Vec<usize> = header.shape.iter().map(|&length| length as usize).collect();
     let mut decoded = zeros(&shape);
-    let is_checked_later = reading.expected.is_checked_later;
-    collect(reader, &header, name, &shape, is_checked_later, |block| {
+    collect(reader, &header, reading, &shape, |block| {
         put(&mut decoded, block);
     })?;
     // The checksum of an archive's member is verified where its data end.
@@ -106,14 +105,14 @@ fn decode<T: Scalar, D>(
 fn collect<T: Scalar>(
     reader: &mut dyn Read,
     header: &Header,
-    name: &str,
+    reading: Reading<'_>,
     shape: &[usize],
-    is_checked_later: bool,
     mut put: impl FnMut(Block<'_, T>),
 ) -> Result<(), Defect> {
     if shape.contains(&0) {
         return Ok(());
     }
+    let Reading { name, expected, .. } = reading;
     let (rows, columns) = (shape[0], shape.get(1).copied().unwrap_or(1));
     // Rows of the file, or its columns.
     let (lines, length) = match header.order {
@@ -132,7 +131,8 @@ fn collect<T: Scalar>(
             Order::Fortran => (place, line, place * count + line - first),
         };
         let converted = T::of(value);
-        if !converted.is_finite() && !is_checked_later {
+        let is_mask = expected.may_be_minus_infinity && converted == T::neg_infinity();
+        if !converted.is_finite() && !is_mask && !expected.is_checked_later {
             let place = match shape.len() {
                 2 => format!("{name}[{row}, {column}]"),
                 _ => format!("{name}[{position}]"),

@@ -26,6 +26,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_matrix: true,
         may_be_none: false,
         is_checked_later: false,
+        may_be_minus_infinity: false,
     },
     Expected {
         name: "A2",
@@ -35,6 +36,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_matrix: true,
         may_be_none: false,
         is_checked_later: false,
+        may_be_minus_infinity: false,
     },
     Expected {
         name: "b",
@@ -44,9 +46,13 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_matrix: false,
         may_be_none: true,
         is_checked_later: true,
+        may_be_minus_infinity: false,
     },
     optional_vector("c1", "(n,)"),
-    optional_vector("c2", "(m,)"),
+    Expected {
+        may_be_minus_infinity: true,
+        ..optional_vector("c2", "(m,)")
+    },
     optional_vector("w", "(m,)"),
     Expected {
         name: "x0",
@@ -56,6 +62,7 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_matrix: false,
         may_be_none: true,
         is_checked_later: true,
+        may_be_minus_infinity: false,
     },
 ];
 
@@ -68,5 +75,6 @@ const fn optional_vector(name: &'static str, shape: &'static str) -> Expected {
         is_matrix: false,
         may_be_none: false,
         is_checked_later: false,
+        may_be_minus_infinity: false,
     }
 }

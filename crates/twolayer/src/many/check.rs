@@ -2,9 +2,10 @@
 
 use crate::many::campaign::Campaign;
 use crate::many::owner::Owner;
+use crate::network::TwoLayer;
 use crate::target::Target;
 use approx_newton::take_start;
-use twolayer_core::{Error, LinearBackend, Scalar};
+use twolayer_core::{Error, LinearBackend};
 
 /// A target, or a start, that is no good.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,11 +27,11 @@ impl<B: LinearBackend> Campaign<'_, B> {
     /// A row that cannot be read.
     pub fn find_bad<O: Owner<B>>(&self, owner: &O) -> Result<Vec<Bad>, O::Failure> {
         let network = self.problems.network();
-        let (m, d, radius) = (network.outcomes(), network.inputs(), self.problems.radius());
+        let (d, radius) = (network.inputs(), self.problems.radius());
         let check_start = |index: usize| take_start(self.start(index), d, radius);
         let check_row = |index: usize| {
             let row = owner.row(self.row(index))?;
-            Ok(check_target(row.into_owned(), m).err())
+            Ok(check_target(network, row.into_owned()).err())
         };
         let (shares_target, shares_start) = (self.targets == 1, self.starts.len() == d);
         let mut bad = Vec::new();
@@ -62,7 +63,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
     }
 }
 
-fn check_target<T: Scalar>(b: Vec<T>, outcomes: usize) -> Result<(), Error> {
-    Error::check_length("b", b.len(), outcomes)?;
-    Target::new(b).map(|_| ())
+fn check_target<B: LinearBackend>(network: &TwoLayer<B>, b: Vec<B::Scalar>) -> Result<(), Error> {
+    Error::check_length("b", b.len(), network.outcomes())?;
+    network.check_target(&Target::new(b)?)
 }

@@ -144,9 +144,9 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// The problem of one target.
     ///
     /// # Errors
-    /// A target with other than m outcomes.
+    /// A target with other than m outcomes, or with a probability of one that is masked.
     pub fn inversion(&self, target: Target<B::Scalar>) -> Result<Inversion<'a, B>, Error> {
-        Error::check_length("b", target.outcomes(), self.network.outcomes())?;
+        self.network.check_target(&target)?;
         Ok(Inversion {
             network: self.network,
             target: Cow::Owned(target),

@@ -1,7 +1,7 @@
 //! Outcomes whose logits determine those of all others.
 
 use crate::network::TwoLayer;
-use crate::starts::few::spread;
+use crate::starts::few::{live, spread_over};
 use crate::starts::projection::transposed;
 use crate::target::Target;
 use num_traits::{Float, One, Zero};
@@ -64,7 +64,7 @@ const BEYOND_THE_RIDGE: f64 = 10.0;
 pub(crate) fn enough_for_all<B: LinearBackend>(network: &TwoLayer<B>) -> usize {
     // Centring costs one row of the rank.
     let n = network.hidden_units();
-    network.outcomes().min(n + n / 8 + PROBES)
+    live(network).len().min(n + n / 8 + PROBES)
 }
 
 impl<B: LinearBackend> Determining<B> {
@@ -72,7 +72,7 @@ impl<B: LinearBackend> Determining<B> {
     /// layer of zeros.
     pub(crate) fn new(network: &TwoLayer<B>, count: usize) -> Option<Self> {
         let backend = network.backend();
-        let outcomes = spread(count, network.outcomes());
+        let outcomes = spread_over(network, count);
         let rows = centered_rows(network, &outcomes);
         let (gram, ridge) = ridged_gram(backend, &rows, &mut B::Workspace::default())?;
         Some(Self {

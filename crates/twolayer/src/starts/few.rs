@@ -2,7 +2,7 @@
 
 use crate::network::TwoLayer;
 use num_traits::ToPrimitive;
-use twolayer_core::LinearBackend;
+use twolayer_core::{LinearBackend, Scalar, reduce};
 
 /// Some outcomes S of a network, and the network that has them alone.
 ///
@@ -21,9 +21,9 @@ pub(crate) struct Few<B: LinearBackend> {
 impl<B: LinearBackend> Few<B> {
     /// `None` where there are hardly more outcomes than these.
     pub(crate) fn new(network: &TwoLayer<B>) -> Option<Self> {
-        let (m, count) = (network.outcomes(), enough_for(network.inputs()));
-        (2 * count <= m).then(|| {
-            let outcomes = spread(count, m);
+        let count = enough_for(network.inputs());
+        (2 * count <= live(network).len()).then(|| {
+            let outcomes = spread_over(network, count);
             let network = network.with_outcomes(&outcomes);
             Self { outcomes, network }
         })
@@ -43,9 +43,28 @@ pub(crate) fn enough_for(d: usize) -> usize {
     d + d / 4 + 16
 }
 
+/// The outcomes that are not masked, by −∞ in c2 or by an entry so far below the others that it is meant
+/// so: they say nothing about x.
+pub(crate) fn live<B: LinearBackend>(network: &TwoLayer<B>) -> Vec<usize> {
+    /// −10⁴ and the least number of half precision are the smallest masks in use.
+    const FAR_BELOW: f64 = 5e3;
+    let bias = network.bias2();
+    let largest = reduce::max(bias).to_f64();
+    (0..bias.len())
+        .filter(|&i| largest - bias[i].to_f64() < FAR_BELOW)
+        .collect()
+}
+
+/// `count` of the outcomes that are not masked, as [`spread`] does.
+pub(crate) fn spread_over<B: LinearBackend>(network: &TwoLayer<B>, count: usize) -> Vec<usize> {
+    let live = live(network);
+    let chosen = spread(count, live.len()).into_iter();
+    chosen.map(|index| live[index]).collect()
+}
+
 /// `count` different outcomes of m, increasing, spread evenly and without a period: fractional
 /// parts of multiples of the golden ratio. More of them contain fewer of them.
-pub(crate) fn spread(count: usize, m: usize) -> Vec<usize> {
+fn spread(count: usize, m: usize) -> Vec<usize> {
     if count == m {
         return (0..m).collect();
     }

@@ -93,7 +93,7 @@ impl<B: LinearBackend> Lift<B> {
                 false => Some(Projection::new(backend, &rows, &gram, ridge)),
             };
             return Some(Self {
-                network: (count < m).then(|| network.with_outcomes(&outcomes)),
+                network: (outcomes.len() < m).then(|| network.with_outcomes(&outcomes)),
                 outcomes,
                 rows,
                 row_gram: gram,
