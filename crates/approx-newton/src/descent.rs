@@ -206,6 +206,9 @@ impl<O: Kinked> Descent<O> {
             return iteration.ending(self.status_without_step(problem, hessian));
         };
         iteration.damping = self.progress.damping.value();
+        if self.is_led_by_rounding(problem, &step, gradient_norm) {
+            return iteration.ending(Status::Flat);
+        }
         if let Some(moved) = self.step_over_kinks(problem, hessian, noise, &step) {
             iteration.step_norm = moved;
             iteration.flips = self.flips;
@@ -254,8 +257,17 @@ impl<O: Kinked> Descent<O> {
                     _ => Status::DecrementSmall,
                 });
             }
+            None if self.is_at_rounding(problem, &step, iteration.gradient_norm) => {
+                iteration.end = Some(match release {
+                    Release::Barred => Status::Jammed,
+                    _ => Status::GradientSmall,
+                });
+            }
             None if step.norm <= tiny.max(O::Scalar::min_positive_value()) => {
-                iteration.end = Some(Status::Stalled);
+                iteration.end = Some(match release {
+                    Release::AllHold if step.is_newton => Status::StepSmall,
+                    _ => Status::Stalled,
+                });
             }
             None => self.progress.damping.punish(),
         }

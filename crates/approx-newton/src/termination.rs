@@ -16,7 +16,8 @@ pub enum Status {
     /// would be no nearer.
     MetAtInfinity,
     /// The gradient (in the subspace that pinned kinks leave, and along the sphere where ‖x‖ = R)
-    /// fell below its tolerance relative to its start.
+    /// fell below its tolerance relative to its start, or is no more than its own rounding error where
+    /// no step lowers the loss.
     GradientSmall,
     /// The decrease that the quadratic model still promises is negligible against the loss, or
     /// below its rounding error: a local minimum.

@@ -3,6 +3,7 @@
 //!
 //! One error may be small by chance: of several points, a few roundoffs apart, the largest is taken.
 
+mod ends;
 mod exact;
 
 use exact::{Exact, Misfit};

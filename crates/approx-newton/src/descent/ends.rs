@@ -6,11 +6,13 @@ use crate::active_set::{Release, kinks_through};
 use crate::ball;
 use crate::termination::Status;
 use num_traits::{Float, One, Zero};
-use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar};
+use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
 
 /// A gradient counts as small only where the model, too, promises at most this part of the value:
 /// in a flat valley the gradient is small long before the minimum.
 const LITTLE_PROMISED: f64 = 1e-3;
+/// A step is long from so many times the size of x on.
+const LONG: f64 = 1e3;
 /// A ridge is light up to this part of the model's mean eigenvalue.
 pub(crate) const LIGHT_DAMPING: f64 = 1e-4;
 
@@ -83,6 +85,32 @@ impl<O: Kinked> Descent<O> {
         let is_flat =
             self.is_saturated(problem, noise) || has_faded && !self.is_strict_vertex(problem);
         is_flat && !problem.is_constant(&self.current)
+    }
+
+    /// Whether nothing is left of the gradient, which the pinned kinks and the sphere leave so long, but
+    /// rounding errors. Costs a product with A2, and is asked where no step lowers the objective.
+    pub(super) fn is_at_rounding(
+        &mut self,
+        problem: &O,
+        step: &ModelStep<O::Scalar>,
+        gradient_norm: O::Scalar,
+    ) -> bool {
+        let excess = problem.excess(self.current.value());
+        step.predicted <= O::Scalar::of(LITTLE_PROMISED) * excess
+            && gradient_norm <= problem.gradient_rounding_error(&mut self.current)
+    }
+
+    /// Whether a step leads far away, along a gradient of nothing but rounding errors: where there is no
+    /// curvature either, they would lead to where the objective itself is nothing but rounding errors.
+    pub(super) fn is_led_by_rounding(
+        &mut self,
+        problem: &O,
+        step: &ModelStep<O::Scalar>,
+        gradient_norm: O::Scalar,
+    ) -> bool {
+        let size = reduce::norm(self.current.point()).max(O::Scalar::one());
+        step.norm > O::Scalar::of(LONG) * size
+            && gradient_norm <= problem.gradient_rounding_error(&mut self.current)
     }
 
     /// Whether the ridge is too weak for the step to be small by its doing.
