@@ -290,10 +290,8 @@ mod tests {
 
     #[test]
     fn what_is_met_needs_no_other_start() {
-        assert_eq!(met_by(false, false), None);
-        assert_eq!(met_by(true, false), Some(Status::PerfectFit));
-        assert_eq!(met_by(false, true), Some(Status::MetAtInfinity));
-        assert_eq!(met_by(true, true), Some(Status::MetAtInfinity));
+        assert_eq!(Status::from(Met::AtItsBound), Status::PerfectFit);
+        assert_eq!(Status::from(Met::AtInfinity), Status::MetAtInfinity);
         let met = ALL.iter().filter(|status| status.is_met());
         assert!(met.eq(&[Status::PerfectFit, Status::MetAtInfinity]));
     }
