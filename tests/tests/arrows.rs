@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate of the library may depend on, beside what is no crate of this workspace.
-const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("twolayer-core", &[]),
     ("twolayer-faer", &["twolayer-core"]),
     ("twolayer-nalgebra", &["twolayer-core"]),
@@ -22,6 +22,16 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
             "twolayer",
             "twolayer-certificate",
             "twolayer-core",
+            "twolayer-faer",
+            "twolayer-nalgebra",
+            "twolayer-ndarray",
+        ],
+    ),
+    (
+        "twolayer-python",
+        &[
+            "twolayer",
+            "twolayer-certificate",
             "twolayer-faer",
             "twolayer-nalgebra",
             "twolayer-ndarray",

@@ -1,0 +1,247 @@
+//! A network as Python holds it.
+
+use crate::answer::mapping;
+use crate::arrays::{copied, matrix, numbers, vector};
+use crate::attend::{Line, Next, attend};
+use crate::backend::{Networks, Number, row_major};
+use crate::forked::is_child;
+use crate::host::{Call, Event};
+use crate::input_error::{of_call, of_target};
+use crate::outputs::{Kind, Outputs};
+use crate::settings::{Options, Stated, Statement};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::sync::Arc;
+use twolayer::{Target, TwoLayer};
+use twolayer_faer::Faer;
+
+/// The networks of one precision.
+#[derive(Debug, Clone)]
+pub(crate) enum Precision {
+    Single(Arc<Networks<f32>>),
+    Double(Arc<Networks<f64>>),
+}
+
+/// softmax(A2 relu(A1 x + c1) + c2), in the precision of A1, which all arrays have.
+#[pyclass(frozen, module = "twolayer._twolayer")]
+pub(crate) struct Network {
+    pub(crate) networks: Precision,
+}
+
+#[pymethods]
+impl Network {
+    /// Copies the arrays, of any layout, and checks them.
+    #[new]
+    fn new(
+        a1: &Bound<'_, PyAny>,
+        c1: &Bound<'_, PyAny>,
+        a2: &Bound<'_, PyAny>,
+        c2: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let networks = match a1.extract::<PyReadonlyArray2<'_, f32>>() {
+            Ok(a1) => Precision::Single(new(&a1, c1, a2, c2)?),
+            Err(_) => Precision::Double(new::<f64>(&a1.extract()?, c1, a2, c2)?),
+        };
+        Ok(Self { networks })
+    }
+
+    /// (d, n, m).
+    fn shape(&self) -> (usize, usize, usize) {
+        match &self.networks {
+            Precision::Single(networks) => shape(networks),
+            Precision::Double(networks) => shape(networks),
+        }
+    }
+
+    /// Copies of A1, c1, A2 and c2.
+    fn weights<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        match &self.networks {
+            Precision::Single(networks) => weights(py, networks),
+            Precision::Double(networks) => weights(py, networks),
+        }
+    }
+
+    /// Logits or probabilities at the rows of contiguous `points` (K, d), on so many threads.
+    fn outputs<'py>(
+        &self,
+        py: Python<'py>,
+        points: &Bound<'py, PyAny>,
+        logits: bool,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let kind = match logits {
+            true => Kind::Logits,
+            false => Kind::Probabilities,
+        };
+        match &self.networks {
+            Precision::Single(networks) => outputs(py, networks, points, kind, threads),
+            Precision::Double(networks) => outputs(py, networks, points, kind, threads),
+        }
+    }
+
+    /// Solves the problems of contiguous `targets` (K, m) from contiguous `starts` (1, d) or (K, d).
+    ///
+    /// `callback(row, x)` is called after every iteration and ends the call where it returns true; `bar` has
+    /// `begin(what, count)`, `advance()` and `end()`.
+    #[expect(clippy::too_many_arguments, reason = "what a call is made of")]
+    fn invert<'py>(
+        &self,
+        py: Python<'py>,
+        targets: &Bound<'py, PyAny>,
+        starts: &Bound<'py, PyAny>,
+        statement: Statement<'py>,
+        options: Options,
+        callback: Option<Py<PyAny>>,
+        bar: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let hearer = Hearer { callback, bar };
+        match &self.networks {
+            Precision::Single(networks) => {
+                invert(py, networks, targets, starts, &statement, &options, &hearer)
+            }
+            Precision::Double(networks) => {
+                invert(py, networks, targets, starts, &statement, &options, &hearer)
+            }
+        }
+    }
+}
+
+fn new<T: Number>(
+    a1: &PyReadonlyArray2<'_, T>,
+    c1: &Bound<'_, PyAny>,
+    a2: &Bound<'_, PyAny>,
+    c2: &Bound<'_, PyAny>,
+) -> PyResult<Arc<Networks<T>>> {
+    let backend = match is_child() {
+        true => Faer::<T>::sequential(),
+        false => Faer::default(),
+    };
+    let a2: PyReadonlyArray2<'_, T> = a2.extract()?;
+    let (c1, c2): (PyReadonlyArray1<'_, T>, PyReadonlyArray1<'_, T>) =
+        (c1.extract()?, c2.extract()?);
+    let (a1, a2) = (copied(&backend, a1), copied(&backend, &a2));
+    let network = TwoLayer::new(backend, a1, a2).map_err(of_call)?;
+    let network = network.with_biases(vector(&c1), vector(&c2));
+    Ok(Arc::new(Networks::new(network.map_err(of_call)?)))
+}
+
+fn shape<T: Number>(networks: &Networks<T>) -> (usize, usize, usize) {
+    let network = networks.original();
+    (network.inputs(), network.hidden_units(), network.outcomes())
+}
+
+fn weights<'py, T: Number>(
+    py: Python<'py>,
+    networks: &Networks<T>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let network = networks.original();
+    let (d, n, m) = shape(networks);
+    let a1 = matrix(py, row_major(network.backend(), network.a1()), n, d)?;
+    let a2 = matrix(py, row_major(network.backend(), network.a2()), m, n)?;
+    let vector = |values: &[T]| crate::arrays::array(py, values);
+    (a1, vector(network.bias1()), a2, vector(network.bias2())).into_pyobject(py)
+}
+
+fn outputs<'py, T: Number>(
+    py: Python<'py>,
+    networks: &Networks<T>,
+    points: &Bound<'py, PyAny>,
+    kind: Kind,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let points: PyReadonlyArrayDyn<'py, T> = points.extract()?;
+    let points = numbers("X", &points)?;
+    let network = networks.original();
+    let work = |line: &Line<'_, ()>| {
+        let outputs = Outputs {
+            points,
+            kind,
+            line,
+            threads,
+        };
+        outputs.of(network)
+    };
+    let values = attend(py, work, |_, ()| Ok(Next::GoOn))??;
+    let rows = points.len() / network.inputs();
+    Ok(matrix(py, values, rows, network.outcomes())?.into_any())
+}
+
+/// What the calling thread does with the events of a call.
+struct Hearer {
+    callback: Option<Py<PyAny>>,
+    bar: Option<Py<PyAny>>,
+}
+
+impl Hearer {
+    fn hear<T: Number>(&self, py: Python<'_>, event: Event<T>) -> PyResult<Next> {
+        let bar = self.bar.as_ref();
+        match event {
+            Event::Begins(round, count) => {
+                let what = match round {
+                    twolayer::Round::First => "targets",
+                    twolayer::Round::Others => "targets tried again",
+                };
+                bar.map(|bar| bar.call_method1(py, "begin", (what, count)))
+                    .transpose()?;
+            }
+            Event::Through => {
+                bar.map(|bar| bar.call_method0(py, "advance")).transpose()?;
+            }
+            Event::Ends => {
+                bar.map(|bar| bar.call_method0(py, "end")).transpose()?;
+            }
+            Event::Iteration { row, x, goes_on } => {
+                let Some(callback) = &self.callback else {
+                    return Ok(Next::GoOn);
+                };
+                let (row, x) = (crate::arrays::array(py, &row), crate::arrays::array(py, &x));
+                if callback.call1(py, (row, x))?.is_truthy(py)? {
+                    return Ok(Next::End);
+                }
+                // A solve that does not wait any more was ended.
+                let _ = goes_on.send(true);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+}
+
+fn invert<'py, T: Number>(
+    py: Python<'py>,
+    networks: &Networks<T>,
+    targets: &Bound<'py, PyAny>,
+    starts: &Bound<'py, PyAny>,
+    statement: &Statement<'py>,
+    options: &Options,
+    hearer: &Hearer,
+) -> PyResult<Bound<'py, PyDict>> {
+    let targets: PyReadonlyArrayDyn<'py, T> = targets.extract()?;
+    let starts: PyReadonlyArrayDyn<'py, T> = starts.extract()?;
+    let (targets, starts) = (numbers("b", &targets)?, numbers("x0", &starts)?);
+    let (d, _, m) = shape(networks);
+    // Before anything is solved: the last target's mistake should not cost the others' time.
+    let several = targets.len() > m;
+    for (index, row) in targets.chunks_exact(m).enumerate() {
+        Target::new(row.to_vec()).map_err(of_target(several.then_some(index)))?;
+    }
+    let stated = Stated::new(statement)?;
+    let (solver, hessian, backend) = (options.solver()?, options.hessian()?, options.backend()?);
+    let work = |line: &Line<'_, Event<T>>| {
+        let call = Call {
+            stated: &stated,
+            solver,
+            threads: options.threads,
+            hessian,
+            certify: options.certify,
+            targets,
+            starts,
+            shows_iterations: hearer.callback.is_some(),
+            shows_progress: hearer.bar.is_some(),
+            line,
+        };
+        networks.on(backend, call)
+    };
+    let answers = attend(py, work, |py, event| hearer.hear(py, event))??;
+    mapping(py, answers, d, m)
+}
