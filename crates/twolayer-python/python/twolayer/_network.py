@@ -1,0 +1,374 @@
+"""The network, and what can be asked of it."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _arguments, _progress, _result
+from ._arguments import refuse
+from ._problem import Problem
+from ._result import Result
+from ._twolayer import Network as _Native
+from ._types import Array, Callback
+
+
+class Network:
+    """The frozen network x ↦ softmax(A2 relu(A1 x + c1) + c2).
+
+    Parameters
+    ----------
+    layers : [A1, A2]
+        Arrays of shapes (n, d) and (m, n), float32 or float64, in any layout; copied once.
+    biases : [c1, c2], optional
+        Arrays of shapes (n,) and (m,); either may be None, which is zeros.
+    activation : {"relu"}
+        What is between the layers.
+    dtype : {"float32", "float64"}, optional
+        The precision of everything that is computed; by default that of the arrays, the wider one where they
+        differ.
+
+    Raises
+    ------
+    InputError
+        A shape that does not fit, an entry that is NaN or infinite, another type; a ``ValueError`` with the
+        argument's name in `argument`.
+
+    Examples
+    --------
+    >>> import numpy as np, twolayer as tl
+    >>> rng = np.random.default_rng(0)
+    >>> net = tl.Network([rng.normal(size=(24, 8)), rng.normal(size=(40, 24))])
+    >>> x = rng.normal(size=8)
+    >>> r = net.invert(net.predict_proba(x))
+    >>> r.status, bool(np.allclose(r.probabilities, net.predict_proba(x)))
+    ('perfect-fit', True)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[npt.ArrayLike],
+        biases: Sequence[npt.ArrayLike | None] | None = None,
+        activation: str = "relu",
+        *,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        if activation != "relu":
+            refuse("activation", f"activation is {activation!r}; only 'relu' is supported")
+        a1, a2 = _pair("layers", layers)
+        c1, c2 = _pair("biases", (None, None) if biases is None else biases)
+        first, second = _matrix("A1", a1), _matrix("A2", a2)
+        kind = _precision(dtype, first, second)
+        self._native = _Native(
+            np.require(first, kind, "A"),
+            _bias("c1", c1, len(first), kind),
+            np.require(second, kind, "A"),
+            _bias("c2", c2, len(second), kind),
+        )
+        self._dtype = kind
+
+    @classmethod
+    def from_sklearn(cls, model: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
+        """The network of a fitted ``sklearn.neural_network.MLPClassifier`` with one hidden layer of ReLUs.
+
+        `predict_proba` is then the classifier's, column by column; for two classes the logistic output is
+        written as a softmax of (0, z).
+
+        Raises
+        ------
+        InputError
+            Other activations, another number of layers, a regressor, several labels at once.
+        """
+        from ._loaders.sklearn import parts
+
+        return cls(**parts(model), dtype=dtype)
+
+    @classmethod
+    def from_torch(cls, module: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
+        """The network of an ``nn.Sequential`` of Linear, ReLU, Linear and perhaps a softmax.
+
+        Dropout and Identity are passed over, nested Sequentials opened. PyTorch is not imported.
+
+        Raises
+        ------
+        InputError
+            Any other module.
+        """
+        from ._loaders.torch import parts
+
+        return cls(**parts(module), dtype=dtype)
+
+    @classmethod
+    def from_keras(cls, model: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
+        """The network of a Keras model of two Dense layers, with relu and softmax (or none) as activations.
+
+        A last layer of one unit with a sigmoid is written as a softmax of (0, z). Keras is not imported.
+
+        Raises
+        ------
+        InputError
+            Any other layer or activation.
+        """
+        from ._loaders.keras import parts
+
+        return cls(**parts(model), dtype=dtype)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, dtype: npt.DTypeLike | None = None) -> "Network":
+        """The network in a file: ``.npz``, ``.safetensors`` or ``.onnx``, by the end of its name.
+
+        ``.npz`` has A1, A2 and perhaps c1 and c2, as `save` and the command `twolayer` have them; other arrays
+        in it are not read. ``.safetensors`` has two weights and perhaps two biases as PyTorch names them
+        (``0.weight``, ``0.bias``, ``2.weight``, …); it needs the package safetensors. ``.onnx`` has one chain
+        of Gemm, or MatMul and Add, Relu, Gemm and perhaps Softmax; it needs the package onnx.
+
+        Raises
+        ------
+        InputError
+            A file that has something else in it, or another ending.
+        ImportError
+            A package that is needed and missing.
+        OSError
+            A file that cannot be read.
+        """
+        from ._loaders.files import parts
+
+        return cls(**parts(path), dtype=dtype)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes A1, A2, c1 and c2 to an ``.npz`` file, which the command `twolayer` reads too."""
+        a1, c1, a2, c2 = self._native.weights()
+        with open(path, "wb") as file:
+            np.savez(file, A1=a1, A2=a2, c1=c1, c2=c2)
+
+    @property
+    def layers(self) -> tuple[Array, Array]:
+        """Copies of A1 (n, d) and A2 (m, n)."""
+        a1, _, a2, _ = self._native.weights()
+        return a1, a2
+
+    @property
+    def biases(self) -> tuple[Array, Array]:
+        """Copies of c1 (n,) and c2 (m,)."""
+        _, c1, _, c2 = self._native.weights()
+        return c1, c2
+
+    @property
+    def inputs(self) -> int:
+        """d."""
+        return self._native.shape()[0]
+
+    @property
+    def hidden_units(self) -> int:
+        """n."""
+        return self._native.shape()[1]
+
+    @property
+    def outcomes(self) -> int:
+        """m."""
+        return self._native.shape()[2]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64: the precision of everything that is computed."""
+        return self._dtype
+
+    def predict_proba(self, X: npt.ArrayLike, *, threads: int | None = None) -> Array:
+        """The outputs softmax(z) at X: of shape (m,) for (d,), and (K, m) for (K, d)."""
+        return self._outputs(X, False, threads)
+
+    def logits(self, X: npt.ArrayLike, *, threads: int | None = None) -> Array:
+        """z = A2 relu(A1 x + c1) + c2 at X: of shape (m,) for (d,), and (K, m) for (K, d)."""
+        return self._outputs(X, True, threads)
+
+    def _outputs(self, X: npt.ArrayLike, logits: bool, threads: int | None) -> Array:
+        points, is_one = _arguments.rows("X", X, self.inputs, self._dtype)
+        workers = None if threads is None else _arguments.count("threads", threads)
+        outputs = self._native.outputs(points, logits, workers)
+        return outputs[0] if is_one else outputs
+
+    def invert(
+        self,
+        b: npt.ArrayLike,
+        x0: npt.ArrayLike | None = None,
+        *,
+        loss: str = "squared",
+        regularizer: npt.ArrayLike | None = None,
+        radius: float | None = None,
+        backend: str = "faer",
+        hessian: str = "auto",
+        max_iterations: int = 1000,
+        starts: int = 1,
+        threads: int | None = None,
+        seed: int = 0,
+        gtol: float | None = None,
+        ftol: float | None = None,
+        xtol: float | None = None,
+        time_limit: float | None = None,
+        certify: bool = False,
+        callback: Callable[[Result], object] | None = None,
+        progress: bool = False,
+    ) -> Result:
+        """Finds x whose output is b: a minimum over ‖x‖ ≤ radius of loss(f(x), b) + ½‖W A2 relu(A1 x + c1)‖².
+
+        Python runs on meanwhile in its other threads. Ctrl-C ends the call within a fraction of a second, or
+        with the iteration under way where that takes longer.
+
+        Parameters
+        ----------
+        b : array (m,) or (K, m)
+            Distributions: nonnegative, with sum 1 to within 1e-5. K of them are K problems, shared out over
+            the threads.
+        x0 : array (d,) or (K, d), optional
+            Where to start, by default at zero. One b may have K starts, and is K problems then.
+        loss : {"squared", "kl"}
+            ‖f − b‖², or the Kullback–Leibler divergence Σ b log(b/f).
+        regularizer : float or array (m,), optional
+            w, the diagonal of W. It moves the output away from b.
+        radius : float, optional
+            The ball that x is looked for in; none by default.
+        backend : {"faer", "nalgebra", "ndarray"}
+            The linear algebra library.
+        hessian : str
+            How the Hessian is approximated: ``"auto"``, ``"secant"``, ``"exact"``, ``"convexified"``,
+            ``"gauss-newton"``, ``"sampled"``, ``"uniform"``, ``"leverage"``, ``"leverage-exact"``,
+            ``"sketch"`` or ``"conjugate-gradient"``. Only ``"auto"`` is meant for every problem.
+        max_iterations : int
+            The most iterations of a solve.
+        starts : int
+            Up to so many starts are tried for a target that is not met: its own, solutions of the targets
+            nearest to it, and random ones; the lowest is kept.
+        threads : int, optional
+            By default one for each core. Results do not depend on it.
+        seed : int
+            Of everything random.
+        gtol, ftol, xtol : float, optional
+            A solve ends where the gradient is below gtol times the first, where the model promises less than
+            ftol times the loss, or where a step is below xtol times ‖x‖; by default a few roundoffs.
+        time_limit : float, optional
+            Seconds for the whole call. Targets that were not come to have NaN and the status
+            ``"not-reached"``.
+        certify : bool
+            Whether to prove that a stationary point is near each answer.
+        callback : callable, optional
+            Is called with every iteration of a single problem, in the calling thread: a `Result` with `x`,
+            `fun`, `nit` and the fields of the trace. It ends the call by raising ``StopIteration``, with the
+            lowest point so far; another exception ends it too and comes out of it.
+        progress : bool
+            Whether to show a bar, where tqdm is installed.
+
+        Returns
+        -------
+        Result
+            With a leading K in every field unless there is one b of shape (m,) and one x0 of shape (d,).
+
+        Raises
+        ------
+        InputError
+            What cannot be worked on, by the name of the argument.
+        MemoryError
+            Results that do not fit in memory.
+        """
+        targets, one_target = _arguments.rows("b", b, self.outcomes, self._dtype)
+        start = np.zeros(self.inputs) if x0 is None else x0
+        points, one_start = _arguments.rows("x0", start, self.inputs, self._dtype)
+        if len(targets) != 1 and len(points) not in (1, len(targets)):
+            expected = f"({self.inputs},) or ({len(targets)}, {self.inputs}): a start for each target"
+            refuse("x0", f"x0 has shape {points.shape}; expected {expected}")
+        is_one = one_target and one_start
+        if callback is not None and not is_one:
+            refuse("callback", "callback is for a single problem; progress is for several")
+        fields = self._native.invert(
+            targets,
+            points,
+            _arguments.statement(self.outcomes, loss, regularizer, radius),
+            _arguments.options(
+                backend=backend,
+                hessian=hessian,
+                max_iterations=max_iterations,
+                starts=starts,
+                threads=threads,
+                seed=seed,
+                time_limit=time_limit,
+                gtol=gtol,
+                ftol=ftol,
+                xtol=xtol,
+                certify=certify,
+            ),
+            None if callback is None else _watching(callback),
+            _progress.bar(progress),
+        )
+        return _result.result(fields, is_one)
+
+    def problem(
+        self,
+        b: npt.ArrayLike,
+        *,
+        loss: str = "squared",
+        regularizer: npt.ArrayLike | None = None,
+        radius: float | None = None,
+        backend: str = "faer",
+    ) -> Problem:
+        """The objective of one target, for other minimisers; arguments as for `invert`."""
+        target = _arguments.vector("b", b, self.outcomes, self._dtype)
+        statement = _arguments.statement(self.outcomes, loss, regularizer, radius)
+        return Problem(self, target, statement, _arguments.word("backend", backend))
+
+    def __repr__(self) -> str:
+        d, n, m = self._native.shape()
+        return f"<twolayer.Network: {d} inputs, {n} ReLUs, {m} outcomes, {self._dtype}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network):
+            return NotImplemented
+        pairs = zip(self._native.weights(), other._native.weights(), strict=True)
+        return self._dtype == other._dtype and all(np.array_equal(a, b) for a, b in pairs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type["Network"], tuple[Any, ...]]:
+        return type(self), (self.layers, self.biases)
+
+
+def _pair(name: str, values: Any) -> tuple[Any, Any]:
+    try:
+        first, second = values
+    except (TypeError, ValueError):
+        found = f"{len(values)}" if hasattr(values, "__len__") else type(values).__name__
+        expected = "two arrays, one for each layer"
+        refuse(name, f"{name} has {found}; expected {expected}")
+    return first, second
+
+
+def _matrix(name: str, values: Any) -> Array:
+    array = _arguments.numbers(name, values)
+    if array.ndim != 2:
+        shape = {"A1": "(n, d)", "A2": "(m, n)"}[name]
+        refuse(name, f"{name} has shape {array.shape}; expected {shape}")
+    return array
+
+
+def _bias(name: str, values: Any, length: int, kind: np.dtype[Any]) -> Array:
+    return _arguments.vector(name, np.zeros(length) if values is None else values, length, kind)
+
+
+def _precision(dtype: npt.DTypeLike | None, first: Array, second: Array) -> np.dtype[Any]:
+    kind = np.result_type(first, second) if dtype is None else np.dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        refuse("dtype", f"dtype is {kind}; it must be float32 or float64")
+    return kind
+
+
+def _watching(callback: Callable[[Result], object]) -> Callback:
+    """Says whether the call is to end."""
+
+    def watch(row: npt.NDArray[np.float64], x: Array, /) -> bool:
+        try:
+            callback(_result.step(row, x))
+        except StopIteration:
+            return True
+        return False
+
+    return watch

@@ -1,0 +1,163 @@
+"""What comes out of a call."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._twolayer import TRACE_COLUMNS
+
+
+class _Mapping(dict[str, Any]):
+    """A dictionary whose keys are attributes, as SciPy's results are."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__
+
+    def __dir__(self) -> list[str]:
+        return [*self.keys(), *super().__dir__()]
+
+
+if TYPE_CHECKING:
+    _Base = _Mapping
+else:
+    try:
+        from scipy.optimize import OptimizeResult as _Base
+    except ImportError:
+        _Base = _Mapping
+
+
+class Result(_Base):
+    """The answer of `Network.invert`: a ``scipy.optimize.OptimizeResult`` where SciPy is there, an equal mapping
+    where not.
+
+    With several problems every field has a leading K; lists where rows have different lengths.
+
+    Attributes
+    ----------
+    x : ndarray (d,)
+        The lowest point found, in the network's precision.
+    fun : float
+        The objective there, regulariser included.
+    success : bool
+        Whether x is a stationary point to the tolerances.
+    status : str
+        How the solve ended: ``"perfect-fit"``, ``"gradient-small"``, ``"iteration-limit"``, ….
+    message : str
+        The same with what can be done about it.
+    nit : int
+        Iterations through all stages.
+    starts : int
+        How many starts were tried to the end.
+    jac : ndarray (d,)
+        The gradient at x; units in `active_kinks` count as off.
+    gradient_norm : float
+        The norm of the shortest subgradient at x, which is that of `jac` where x is on no kink.
+    probabilities : ndarray (m,)
+        The network's output at x.
+    limit : str
+        ``"smooth"``, ``"at-kinks"``, or ``"undetermined"`` where the solve did not converge.
+    active_kinks : ndarray of int
+        The hidden units whose kink x lies on.
+    certificate : Certificate or None
+        The proof that was asked for.
+    trace : structured ndarray
+        A record for every iteration, the start first.
+    """
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draws the loss of every iteration, of each problem, with matplotlib. Returns the axes."""
+        import matplotlib.pyplot as plt
+
+        if axes is None:
+            axes = plt.subplots()[1]
+        traces = self.trace if isinstance(self.trace, list) else [self.trace]
+        for trace in traces:
+            axes.plot(trace["iteration"], trace["loss"], marker=".", linewidth=1)
+        axes.set_yscale("log")
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("loss")
+        return axes
+
+
+class Certificate(_Mapping):
+    """A proof that a stationary point lies near x, or why there is none.
+
+    Attributes
+    ----------
+    certified : bool
+        Whether it is proved. If not, only `kind` and `message` are there: the inequality that failed.
+    kind : str
+        ``"minimum"``, ``"saddle"`` or ``"maximum"``; of a refusal, its reason.
+    radius : float
+        A stationary point lies within this distance of x.
+    unique : bool
+        Whether there is exactly one.
+    unique_within : float
+        No second one lies within this distance on the same kinks.
+    fun : (float, float)
+        The objective at the stationary point lies between these.
+    kinks : ndarray of int
+        The units whose kinks it lies on.
+    x, x_radius : ndarray (d,), float
+        x after the proof's own Newton steps, and how far from there the stationary point is at most.
+    kappa, eta, hessian_lipschitz, defect, least_eigenvalue, kink_distance, newton_steps, arithmetic
+        The quantities of the proof (docs/certificates.md).
+    """
+
+
+_COUNTS = {"iteration", "restart", "flips", "pinned", "rows_used"}
+
+
+def _trace_type() -> np.dtype[np.void]:
+    def kind(column: str) -> str:
+        if column == "stage":
+            return "U10"
+        return "i8" if column in _COUNTS else "f8"
+
+    return np.dtype([(column, kind(column)) for column in TRACE_COLUMNS])
+
+
+_TRACE = _trace_type()
+
+
+def _records(table: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
+    """Rows of numbers as records."""
+    records = np.empty(len(table), _TRACE)
+    for number, column in enumerate(TRACE_COLUMNS):
+        values: Any = table[:, number]
+        if column == "stage":
+            values = np.where(values == 1, "target", "warm-start")
+        records[column] = values
+    return records
+
+
+def result(fields: dict[str, Any], is_one: bool) -> Result:
+    """The result from the native half's fields, which have a leading K; without it for a single problem."""
+    ends = np.cumsum(fields.pop("trace_lengths"))
+    fields["trace"] = np.split(_records(fields["trace"]), ends)[:-1]
+    verdicts = fields["certificate"]
+    fields["certificate"] = [None if verdict is None else Certificate(verdict) for verdict in verdicts]
+    if is_one:
+        return Result({name: _single(values[0]) for name, values in fields.items()})
+    for name in ("status", "message", "limit"):
+        fields[name] = np.array(fields[name], dtype=str)
+    return Result(fields)
+
+
+def _single(value: Any) -> Any:
+    """Python's own number or truth value for NumPy's, but float32 stays what it is."""
+    return value.item() if isinstance(value, (np.int64, np.float64, np.bool_)) else value
+
+
+def step(row: npt.NDArray[np.float64], x: npt.NDArray[Any]) -> Result:
+    """An iteration, for a callback."""
+    entry = _records(row[None])[0]
+    fields = {name: entry[name].item() for name in TRACE_COLUMNS}
+    return Result({"x": x, "fun": fields["loss"], "nit": fields["iteration"], **fields})

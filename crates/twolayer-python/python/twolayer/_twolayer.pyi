@@ -1,0 +1,41 @@
+"""The native half: arrays of one precision, checked by the library."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._types import Array, Bar, Callback, Options, Statement
+
+TRACE_COLUMNS: list[str]
+
+class InputError(ValueError):
+    argument: str | None
+
+class Network:
+    def __new__(cls, a1: Array, c1: Array, a2: Array, c2: Array) -> Network: ...
+    def shape(self) -> tuple[int, int, int]: ...
+    def weights(self) -> tuple[Array, Array, Array, Array]: ...
+    def outputs(self, points: Array, logits: bool, threads: int | None) -> Array: ...
+    def invert(
+        self,
+        targets: Array,
+        starts: Array,
+        statement: Statement,
+        options: Options,
+        callback: Callback | None,
+        bar: Bar | None,
+    ) -> dict[str, Any]: ...
+
+class Problem:
+    def __new__(
+        cls, network: Network, target: Array, statement: Statement, backend_name: str
+    ) -> Problem: ...
+    def value(self, x: npt.NDArray[np.float64]) -> float: ...
+    def value_and_gradient(
+        self, x: npt.NDArray[np.float64]
+    ) -> tuple[float, npt.NDArray[np.float64]]: ...
+    def hessian(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]: ...
+    def hessian_product(
+        self, x: npt.NDArray[np.float64], v: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]: ...

@@ -1,0 +1,47 @@
+"""What the native half is handed."""
+
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+#: float32 or float64.
+Array = npt.NDArray[Any]
+
+
+class Statement(TypedDict):
+    """What an objective is made of."""
+
+    loss: str
+    regularizer: npt.NDArray[np.float64] | None
+    radius: float | None
+
+
+class Options(TypedDict):
+    """How a call solves."""
+
+    backend: str
+    hessian: str
+    max_iterations: int
+    starts: int
+    threads: int | None
+    seed: int
+    time_limit: float | None
+    gtol: float | None
+    ftol: float | None
+    xtol: float | None
+    certify: bool
+
+
+class Callback(Protocol):
+    """Is shown an iteration, and says whether the call is to end."""
+
+    def __call__(self, row: npt.NDArray[np.float64], x: Array, /) -> bool: ...
+
+
+class Bar(Protocol):
+    """Is told how far a call is."""
+
+    def begin(self, what: str, count: int) -> None: ...
+    def advance(self) -> None: ...
+    def end(self) -> None: ...
