@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use twolayer::Solver;
 
@@ -17,7 +18,10 @@ pub(crate) fn is_child() -> bool {
 
 /// How many threads a call has for so many problems.
 pub(crate) fn threads(asked: Option<usize>, problems: usize) -> usize {
-    let threads = asked.unwrap_or_else(|| Solver::<f64>::new().threads());
+    // The system is asked once: it takes as long as a small call.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    let cores = || *CORES.get_or_init(|| Solver::<f64>::new().threads());
+    let threads = asked.unwrap_or_else(cores);
     match is_child() {
         true => threads.min(problems),
         false => threads,

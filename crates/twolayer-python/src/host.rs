@@ -47,6 +47,8 @@ pub(crate) struct Call<'c, T: Number> {
     pub(crate) threads: Option<usize>,
     pub(crate) hessian: Hessian,
     pub(crate) certify: bool,
+    /// Whether the tables of iterations are kept.
+    pub(crate) keeps_traces: bool,
     /// b, K·m numbers.
     pub(crate) targets: &'c [T],
     /// d numbers for all, or as many for each.
@@ -92,6 +94,11 @@ impl<T: Number> Work<T> for Call<'_, T> {
                     .clone()
                     .with_threads(threads(self.threads, count)),
             );
+        let campaign = match self.shows_iterations {
+            // An iteration of a problem in fewer unknowns has no x to be shown.
+            true => campaign.in_all_unknowns(),
+            false => campaign,
+        };
         let host = Host {
             outcomes: m,
             is_one: count == 1,
@@ -192,6 +199,9 @@ impl<'h, B: LinearBackend<Scalar: Number>> Owner<B> for Host<'h, B::Scalar> {
         answer: Answer<'_, '_, B, Self::Watch>,
         solved: &mut Solved<B::Scalar>,
     ) -> Result<(), Self::Failure> {
+        if !self.call.keeps_traces {
+            solved.solution.trace = Vec::new();
+        }
         let Answer {
             index, objective, ..
         } = answer;

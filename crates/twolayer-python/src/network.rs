@@ -234,6 +234,7 @@ fn invert<'py, T: Number>(
             threads: options.threads,
             hessian,
             certify: options.certify,
+            keeps_traces: options.trace,
             targets,
             starts,
             shows_iterations: hearer.callback.is_some(),

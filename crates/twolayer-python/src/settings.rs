@@ -166,6 +166,8 @@ pub(crate) struct Options {
     ftol: Option<f64>,
     xtol: Option<f64>,
     pub(crate) certify: bool,
+    /// Whether the tables of iterations are wanted.
+    pub(crate) trace: bool,
 }
 
 impl Options {

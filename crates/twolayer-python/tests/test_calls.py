@@ -52,6 +52,18 @@ def test_a_callback_sees_every_iteration(small):
     assert np.isclose(on_the_loss[0].fun, misfit, rtol=1e-10)
 
 
+def test_a_callback_sees_all_inputs_where_the_units_are_fewer():
+    net, definition = network(9, 30, 6, 12)
+    b, steps = np.random.default_rng(6).dirichlet(np.ones(12)), []
+    r = net.invert(b, callback=steps.append)
+    assert all(step.x.shape == (30,) for step in steps) and np.array_equal(steps[-1].x, r.x)
+    alone = net.invert(b)
+    assert alone.x.shape == alone.jac.shape == (30,)
+    for answer in (r, alone):
+        misfit = np.sum((definition.probabilities(answer.x) - b) ** 2)
+        assert np.isclose(answer.fun, misfit, rtol=1e-10)
+
+
 def test_a_callback_ends_a_call(small):
     net, _ = small
     seen = []

@@ -215,6 +215,8 @@ def test_the_trace_has_every_iteration(detector, detector_network):
     assert set(r.trace["stage"]) <= {"warm-start", "target"} and r.trace["stage"][-1] == "target"
     assert r.trace["loss"][-1] == r.fun
     assert np.all(np.diff(r.trace["elapsed"]) >= 0)
+    without = detector_network.invert(detector["b"][3], trace=False)
+    assert len(without.trace) == 0 and np.array_equal(without.x, r.x)
 
 
 def test_a_result_is_drawn_and_read():

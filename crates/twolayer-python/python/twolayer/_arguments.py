@@ -126,6 +126,7 @@ def options(
     ftol: Any,
     xtol: Any,
     certify: Any,
+    trace: Any,
 ) -> Options:
     """How a call solves."""
 
@@ -144,4 +145,5 @@ def options(
         "ftol": optional("ftol", ftol),
         "xtol": optional("xtol", xtol),
         "certify": bool(certify),
+        "trace": bool(trace),
     }

@@ -208,6 +208,7 @@ class Network:
         xtol: float | None = None,
         time_limit: float | None = None,
         certify: bool = False,
+        trace: bool = True,
         callback: Callable[[Result], object] | None = None,
         progress: bool = False,
     ) -> Result:
@@ -252,10 +253,14 @@ class Network:
             ``"not-reached"``.
         certify : bool
             Whether to prove that a stationary point is near each answer.
+        trace : bool
+            Whether to keep a record of every iteration, some kilobytes a target; without, `trace` is empty.
         callback : callable, optional
             Is called with every iteration of a single problem, in the calling thread: a `Result` with `x`,
             `fun`, `nit` and the fields of the trace. It ends the call by raising ``StopIteration``, with the
-            lowest point so far; another exception ends it too and comes out of it.
+            lowest point so far; another exception ends it too and comes out of it. A network with fewer
+            hidden units than inputs is otherwise solved in as many unknowns as it has units, and with a
+            callback in all, perhaps to another of its many answers.
         progress : bool
             Whether to show a bar, where tqdm is installed.
 
@@ -296,6 +301,7 @@ class Network:
                 ftol=ftol,
                 xtol=xtol,
                 certify=certify,
+                trace=trace,
             ),
             None if callback is None else _watching(callback),
             _progress.bar(progress),

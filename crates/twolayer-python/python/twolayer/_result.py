@@ -140,8 +140,8 @@ def _records(table: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
 
 def result(fields: dict[str, Any], is_one: bool) -> Result:
     """The result from the native half's fields, which have a leading K; without it for a single problem."""
-    ends = np.cumsum(fields.pop("trace_lengths"))
-    fields["trace"] = np.split(_records(fields["trace"]), ends)[:-1]
+    lengths, records = fields.pop("trace_lengths"), _records(fields["trace"])
+    fields["trace"] = [records] if is_one else np.split(records, np.cumsum(lengths))[:-1]
     verdicts = fields["certificate"]
     fields["certificate"] = [None if verdict is None else Certificate(verdict) for verdict in verdicts]
     if is_one:

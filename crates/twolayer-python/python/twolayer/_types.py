@@ -31,6 +31,7 @@ class Options(TypedDict):
     ftol: float | None
     xtol: float | None
     certify: bool
+    trace: bool
 
 
 class Callback(Protocol):
