@@ -5,7 +5,6 @@ use super::wide::Wide;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Subspace};
 
 /// H̃ = JᵀJ: by the triangular factor of its rows where they are many, by themselves where they are few.
-#[expect(clippy::large_enum_variant, reason = "one for each model")]
 pub(super) enum Factor<B: LinearBackend> {
     Triangular(Triangular<B>),
     Wide(Wide<B>),

@@ -10,10 +10,13 @@ use approx_newton::{Run, Status};
 use std::ops::{ControlFlow, Range};
 use twolayer_core::LinearBackend;
 
+/// A target's problem and where it begins.
+type Begun<'w, B> = (Inversion<'w, B>, Begin<'w, <B as LinearBackend>::Scalar>);
+
 /// A target of a block.
 struct Item<'w, B: LinearBackend, O: Owner<B>> {
     index: usize,
-    problem: Result<(Inversion<'w, B>, Begin<'w, B::Scalar>), Trouble<O::Failure>>,
+    problem: Result<Begun<'w, B>, Trouble<O::Failure>>,
     earlier: Option<Earlier<B::Scalar, O::Watch>>,
 }
 
@@ -86,11 +89,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     }
 
     /// A target's problem and where it begins.
-    #[expect(clippy::type_complexity, reason = "two things that belong together")]
-    fn problem(
-        &self,
-        index: usize,
-    ) -> Result<(Inversion<'w, B>, Begin<'w, B::Scalar>), Trouble<O::Failure>> {
+    fn problem(&self, index: usize) -> Result<Begun<'w, B>, Trouble<O::Failure>> {
         let objective = self.objective(index)?;
         let begin = self.begin(self.campaign.start(index))?;
         Ok((objective, begin))

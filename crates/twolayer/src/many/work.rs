@@ -70,6 +70,9 @@ impl<F> From<Error> for Trouble<F> {
     }
 }
 
+/// A solution, and the state of its problem there.
+type SolvedAt<T> = (Solution<T>, InversionPoint<T>);
+
 /// A solve that is driven step by step.
 pub(super) type Steps<'r, 'w, B> = Run<'r, Inversion<'w, B>, Model<'w, B>>;
 
@@ -163,7 +166,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         objective: &Inversion<'w, B>,
         begin: &Begin<'_, B::Scalar>,
         watch: &mut O::Watch,
-    ) -> Result<(Solution<B::Scalar>, InversionPoint<B::Scalar>), Error> {
+    ) -> Result<SolvedAt<B::Scalar>, Error> {
         let (mut solution, narrow) = run.into_answer();
         let (Some(whole), Some(coordinates)) = (&self.whole, &begin.coordinates) else {
             return Ok((solution, narrow));

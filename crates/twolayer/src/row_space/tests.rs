@@ -76,7 +76,7 @@ fn what_no_unit_sees_stays() {
     let mut unseen = draw(&mut random, D);
     let origin = vec![0.0; D];
     let seen = space.coordinates(&whole, &unseen);
-    let seen = space.point(&whole, &origin, &vec![0.0; N], &seen);
+    let seen = space.point(&whole, &origin, &[0.0; N], &seen);
     reduce::axpy(-1.0, &seen, &mut unseen);
     assert!(reduce::norm(&products(&whole, &unseen)) < 1e-13);
     assert!(reduce::norm(&unseen) > 0.1);

@@ -30,6 +30,7 @@ pub(in crate::array) fn expected(dimensions: &'static [usize]) -> Expected {
         is_matrix: false,
         may_be_none: false,
         is_checked_later: false,
+        may_be_minus_infinity: false,
     }
 }
 
