@@ -150,7 +150,8 @@ impl Shapes {
             product([6, continued]),
         ]);
         // In the row space of A1: its transpose and its square, and an A1 of that size.
-        let row_space = match n < d {
+        let may_be_narrow = !args.theory && args.hessian != Hessian::MixedPrecision;
+        let row_space = match n < d && may_be_narrow {
             true => sum([product([2, n, d]), product([4, n, n])]),
             false => 0,
         };

@@ -12,7 +12,7 @@ use crate::starts::few::enough_for;
 use crate::starts::shared::Shared;
 use crate::starts::splitting::Splitting;
 use crate::target::Target;
-use num_traits::Float;
+use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use twolayer_core::{
     Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, TargetAt, WarmStart,
@@ -171,11 +171,14 @@ fn on_all_outcomes<'s, B: LinearBackend>(
 }
 
 /// From where the splitting leads, which is not made before it is asked: at random where b has zeros, whose
-/// logarithms it would need. The splitting knows no regulariser; where there is one, its solution is not the answer.
+/// logarithms it would need, but for outcomes that are masked. The splitting knows no regulariser; where there is one, its solution is not the answer.
 fn from_the_splitting<'s, B: LinearBackend>(
     problem: &'s Inversion<'_, B>,
 ) -> Restarts<'s, B::Scalar> {
-    match problem.regularizer.is_some() || problem.target.excluded() > 0 {
+    let (network, b) = (problem.network, problem.target.probabilities());
+    let mut outcomes = b.iter().enumerate();
+    let has_zeros = outcomes.any(|(i, &p)| p == B::Scalar::zero() && !network.is_masked(i));
+    match problem.regularizer.is_some() || has_zeros {
         true => Restarts::Random,
         false => {
             let d = problem.network.inputs();
