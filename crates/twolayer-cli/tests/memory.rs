@@ -74,7 +74,7 @@ fn check(desk: &Desk, shape: &str, options: &[&str]) {
         );
         println!("{what}");
         assert!(taken <= stated - PROGRAM + TEXT, "{what}");
-        assert!(stated - PROGRAM <= 3 * taken || resumes, "{what}");
+        assert!(stated - PROGRAM <= 4 * taken || resumes, "{what}");
     }
     for name in desk.files() {
         if name != "problem.npz" {
@@ -92,8 +92,8 @@ fn reserve<T: FaerScalar>() {
 }
 
 /// One test, so that no other allocates at the same time. Without the program's own 16 MiB the
-/// figure must still do, but for a megabyte of text and tables, and not be more than three times too
-/// large; where the way of a solve is kept, which may be shorter than the iterations allowed, it
+/// figure must still do, but for a megabyte of text and tables, and not be more than four times too
+/// large (what a second start takes is counted, and made only where the first has failed); where the way of a solve is kept, which may be shorter than the iterations allowed, it
 /// only has to do.
 #[test]
 fn what_is_stated_is_enough_and_not_much_more() {
