@@ -43,8 +43,11 @@ fn argument(error: &Error) -> Option<&'static str> {
         | Error::NotFinite { name, .. }
         | Error::NegativeProbability { name, .. }
         | Error::NotNormalized { name, .. }
+        | Error::Bias { name, .. }
+        | Error::NoOutcome { name }
         | Error::Parameter { name, .. } => Some(name),
         Error::StartOutsideBall { .. } => Some("x0"),
+        Error::Impossible { .. } => Some("b"),
         Error::Overflow { at, .. } => Some(at),
         _ => None,
     }
