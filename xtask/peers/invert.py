@@ -1,8 +1,10 @@
 """Runs a peer on every problem of a problem file, one after the other.
 
 Usage: invert.py PROBLEM.npz METHOD --seconds S[,S…] [--stop-at RATIO] [--start X0.npy]
+                 [--regularizer W]
 Prints one JSON object: what is installed, and for each problem the loss at the start and every new
-lowest loss with its time. Loading and converting the file is not timed.
+lowest loss with its time. The loss includes the regulariser. Loading and converting the file is not
+timed.
 """
 
 import argparse
@@ -11,13 +13,14 @@ import sys
 
 import numpy as np
 
+import least_squares
 import methods
 import softplus
 from methods import Over, Watched
 from network import Network, Squared
 from versions import versions
 
-METHODS = methods.METHODS | softplus.METHODS
+METHODS = methods.METHODS | softplus.METHODS | least_squares.METHODS
 
 arguments = argparse.ArgumentParser(description=__doc__)
 arguments.add_argument("problem")
@@ -25,6 +28,7 @@ arguments.add_argument("method", choices=[*METHODS, "optimistix-lm"])
 arguments.add_argument("--seconds", required=True, help="limits, one for each problem or for all")
 arguments.add_argument("--stop-at", type=float, default=0.0, help="stop at this loss over L(x0)")
 arguments.add_argument("--start", help="a file that overrides x0 of the problem")
+arguments.add_argument("--regularizer", type=float, default=0.0, help="w of ½w²‖A2 φ(A1 x + c1)‖²")
 arguments = arguments.parse_args()
 
 if arguments.method == "optimistix-lm":
@@ -42,7 +46,8 @@ if len(limits) != len(problems):
 
 runs = []
 for (b, x0), seconds in zip(problems, limits):
-    watched = Watched(Squared(network, b), x0, seconds, arguments.stop_at)
+    objective = Squared(network, b, arguments.regularizer)
+    watched = Watched(objective, x0, seconds, arguments.stop_at)
     try:
         ended = method(watched, x0)
     except Over as reason:

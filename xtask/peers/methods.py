@@ -62,6 +62,16 @@ class Watched:
         self.hessians += 1
         return self.objective.hessian_product(x, v)
 
+    def residual(self, x):
+        residual = self.objective.residual(x)
+        self.seen(residual @ residual)
+        return residual
+
+    def jacobian(self, x):
+        self.check_time()
+        self.hessians += 1
+        return self.objective.jacobian(x)
+
 
 def newton(watched, x, loss=None):
     """Newton's method with the exact Hessian, a Levenberg damping that adapts to how well the

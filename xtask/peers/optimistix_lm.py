@@ -1,4 +1,5 @@
-"""Levenberg–Marquardt of optimistix on JAX, on the residual f − b, in double precision."""
+"""Levenberg–Marquardt of optimistix on JAX, in double precision, on the residual f − b, below which
+(w/√2) y is stacked where there is a regulariser ½w²‖y‖²."""
 
 import jax
 
@@ -29,8 +30,10 @@ def arrays_of(network):
 
 
 def residual(x, arguments):
-    A1, c1, A2, c2, b = arguments
-    return jax.nn.softmax(A2 @ jax.nn.relu(A1 @ x + c1) + c2) - b, None
+    A1, c1, A2, c2, b, root = arguments
+    y = A2 @ jax.nn.relu(A1 @ x + c1)
+    r = jax.nn.softmax(y + c2) - b
+    return (r if root is None else jnp.concatenate([r, root * y])), None
 
 
 SOLVER = optx.LevenbergMarquardt(rtol=0.0, atol=0.0)
@@ -48,7 +51,9 @@ def advance(x, arguments, state):
 
 def levenberg_marquardt(watched, x0):
     """Driven step by step, so that every step's loss and time are seen. Compilation is not timed."""
-    arguments = (*arrays_of(watched.objective.network), jnp.asarray(watched.objective.b))
+    objective = watched.objective
+    root = jnp.sqrt(0.5 * objective.square) if objective.square else None
+    arguments = (*arrays_of(objective.network), jnp.asarray(objective.b), root)
     x = jnp.asarray(x0)
     out = jax.eval_shape(residual, x, arguments)
     state = start(x, arguments, out)

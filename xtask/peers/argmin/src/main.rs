@@ -29,6 +29,9 @@ struct Cli {
     /// A file that overrides x0 of the problem.
     #[arg(long)]
     start: Option<PathBuf>,
+    /// w of ½w²‖A2 φ(A1 x + c1)‖².
+    #[arg(long, default_value_t = 0.0)]
+    regularizer: f64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -42,7 +45,7 @@ enum Method {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cli = Cli::parse();
-    let network = Network::read(&cli.problem, cli.start.as_deref())?;
+    let network = Network::read(&cli.problem, cli.start.as_deref(), cli.regularizer)?;
     let mut runs = Vec::new();
     for index in 0..network.problems() {
         let limit = cli.seconds.get(index).unwrap_or(&cli.seconds[0]);
