@@ -28,6 +28,14 @@ impl Detector {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../data")
             .join(file);
+        Self::open(&path)
+    }
+
+    /// Another network of the same make: a file with biases, targets and a start.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn open(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         let mut archive = zip::ZipArchive::new(File::open(path)?)?;
         let mut read = |name: &str| -> Result<Vec<f64>, Box<dyn std::error::Error>> {
             let mut bytes = Vec::new();

@@ -43,14 +43,19 @@ pub(crate) enum Error {
     NoExecutable { name: String },
     #[error("{command} did not end in {seconds:.0} s")]
     TooLong { command: String, seconds: f64 },
+    #[error("the digits' file: {0}")]
+    Classifier(Box<dyn std::error::Error>),
     #[error("the detector's files: {0}")]
     Detector(Box<dyn std::error::Error>),
     #[error(
-        "--noise is not for the detector, whose targets are its own: leave it out of --problems"
+        "--noise and --unrelated are not for {name}, whose targets are its own: leave it out of \
+         --problems"
     )]
-    Noise,
+    OwnTargets { name: &'static str },
     #[error("a problem cannot be made: {0}")]
     Problem(#[from] twolayer_core::Error),
+    #[error("a target cannot be drawn: {0}")]
+    Target(#[from] rand_distr::GammaError),
     #[error("{name} cannot be drawn: {reason}")]
     Plot { name: String, reason: String },
     #[error("cannot read {path}: {source}")]

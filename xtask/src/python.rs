@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 pub(crate) const NUMPY: &[&str] = &["numpy", "scipy"];
 /// What optimistix' peers need.
 pub(crate) const JAX: &[&str] = &["numpy", "scipy", "jax", "optimistix"];
+/// What the classifier of digits needs.
+pub(crate) const DIGITS: &[&str] = &["numpy", "scipy", "sklearn"];
 
 /// Whether a Python has the packages that `what` needs. Those that it has not are said on standard
 /// error and added to `missing`, with how to install them.
@@ -36,8 +38,20 @@ fn message(python: &str, what: &str, lacking: &[String]) -> String {
     format!(
         "{what}: this Python has no {}; {python} -m pip install {}",
         lacking.join(" and no "),
-        lacking.join(" ")
+        lacking
+            .iter()
+            .map(|name| package(name))
+            .collect::<Vec<_>>()
+            .join(" ")
     )
+}
+
+/// What is installed for a module.
+fn package(module: &str) -> &str {
+    match module {
+        "sklearn" => "scikit-learn",
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +65,11 @@ mod tests {
             message("python3", "optimistix LM", &lacking),
             "optimistix LM: this Python has no jax and no optimistix; \
              python3 -m pip install jax optimistix"
+        );
+        let lacking = ["sklearn".into()];
+        assert_eq!(
+            message("python3", "digits", &lacking),
+            "digits: this Python has no sklearn; python3 -m pip install scikit-learn"
         );
     }
 }

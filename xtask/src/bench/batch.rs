@@ -1,16 +1,18 @@
 //! Many targets at once: targets per second against K, beside other programs.
 
+mod peers;
+
 use super::many::Many;
-use super::peer::{PythonArgs, SCIPY};
+use super::peer::PythonArgs;
 use super::problem::Named;
 use super::{machine, plots, positive};
-use crate::command::{Watched, build_twolayer, script, watch};
+use crate::command::{Watched, build_twolayer, watch};
 use crate::error::Error;
-use crate::python::{JAX, has};
 use crate::tables::{csv, markdown, save};
+use peers::Peers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,7 +36,8 @@ pub(crate) struct Args {
     /// Single solves, each in a call of its own, that the batch is compared with.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     singles: u32,
-    /// Also run SciPy in a loop, and JAX under vmap.
+    /// Also run SciPy in a loop, and JAX under vmap; on w, w2 and digits also SciPy's least_squares and
+    /// a minimum-norm Gauss–Newton in a loop.
     #[arg(long)]
     peers: bool,
     #[command(flatten)]
@@ -94,12 +97,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let most = args.counts.iter().max().copied().unwrap_or(1);
     let most = most.max(args.singles).max(args.peer_targets) as usize;
     for &named in &args.problems {
+        let python = &args.python.python;
+        if !named.can_be_made(python, &mut measured.missing)? {
+            continue;
+        }
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
-        let many = Many::new(named, most, folder.path())?;
+        let many = Many::new(named, most, python, folder.path())?;
         let first = measured.rows.len();
         ours(args, &binary, &many, &mut measured)?;
         if peers.any() {
-            peers.run(args, &many, &mut measured)?;
+            peers.run(args, named, &many, &mut measured)?;
         }
         let lines: Vec<_> = measured.rows[first..].iter().map(point).collect();
         plots::throughput(many.name, &lines)?;
@@ -206,135 +213,6 @@ impl Inverted {
         self.seconds += other.seconds;
         self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
     }
-}
-
-/// What `peers/batch_jax.py` prints.
-#[derive(Debug, Deserialize)]
-struct Vmapped {
-    versions: BTreeMap<String, String>,
-    /// Compilation not included.
-    seconds: f64,
-    start_losses: Vec<f64>,
-    losses: Vec<f64>,
-}
-
-/// The peers that are to run and can.
-#[derive(Debug, Default)]
-struct Peers {
-    scipy: bool,
-    vmapped: Vec<(&'static str, &'static str)>,
-}
-
-/// Names in the tables and methods of `peers/batch_jax.py`.
-const VMAPPED: [(&str, &str); 2] = [
-    ("optimistix LM under vmap", "lm"),
-    ("optimistix L-BFGS under vmap", "l-bfgs"),
-];
-
-impl Peers {
-    /// Asks before anything is measured, and says what is not there.
-    fn find(args: &Args, missing: &mut BTreeSet<String>) -> Result<Self, Error> {
-        let mut peers = Self::default();
-        if !args.peers {
-            return Ok(peers);
-        }
-        let python = &args.python.python;
-        peers.scipy = SCIPY.can_run(python, missing)?;
-        for (name, method) in VMAPPED {
-            if has(python, name, JAX, missing)? {
-                peers.vmapped.push((name, method));
-            }
-        }
-        Ok(peers)
-    }
-
-    fn any(&self) -> bool {
-        self.scipy || !self.vmapped.is_empty()
-    }
-
-    fn run(&self, args: &Args, many: &Many, measured: &mut Measured) -> Result<(), Error> {
-        let count = args.peer_targets as usize;
-        let problem = many.write(count)?;
-        let mut failed = Vec::new();
-        if self.scipy {
-            let limits = vec![args.limit; count];
-            match SCIPY.run(&args.python.python, &problem, None, &limits, SOLVED) {
-                Ok(report) => {
-                    let runs = report.runs.iter();
-                    let solved = runs.clone().filter(|r| r.lowest <= SOLVED * r.start_loss);
-                    let (solved, seconds) = (solved.count(), runs.map(|run| run.seconds).sum());
-                    let solver = format!("{} in a loop", SCIPY.name);
-                    let peak = report.peak_bytes;
-                    add_peer(measured, many, solver, (count, solved), seconds, peak);
-                    measured.versions.extend(report.versions);
-                }
-                Err(error) => failed.push((SCIPY.name, error)),
-            }
-        }
-        for &(name, method) in &self.vmapped {
-            match vmapped(args, &problem, method, args.limit * count as f64) {
-                Ok(Watched {
-                    printed,
-                    peak_bytes: peak,
-                }) => {
-                    let pairs = printed.losses.iter().zip(&printed.start_losses);
-                    let solved = pairs.filter(|(loss, start)| **loss <= SOLVED * **start);
-                    let (solved, seconds) = (solved.count(), printed.seconds);
-                    add_peer(measured, many, name.into(), (count, solved), seconds, peak);
-                    measured.versions.extend(printed.versions);
-                }
-                Err(error) => failed.push((name, error)),
-            }
-        }
-        for (name, error) in failed {
-            eprintln!("{name}: {error}");
-            let told = error.to_string();
-            let reason = told.lines().last().unwrap_or_default();
-            measured.missing.insert(format!("{name}: {reason}"));
-        }
-        Ok(())
-    }
-}
-
-fn vmapped(
-    args: &Args,
-    problem: &PathBuf,
-    method: &str,
-    seconds: f64,
-) -> Result<Watched<Vmapped>, Error> {
-    let mut command = script(&args.python.python, "batch_jax.py");
-    command.arg(problem).arg(method);
-    command.args(["--seconds", &seconds.to_string()]);
-    command.args(["--stop-at", &SOLVED.to_string()]);
-    let name = format!("{command:?}");
-    // The limit is the peer's own to keep, and a step may be long; so may compilation.
-    let patience = 300.0 + 3.0 * seconds;
-    watch(command, Some(Duration::from_secs_f64(patience)))?.ok_or(Error::TooLong {
-        command: name,
-        seconds: patience,
-    })
-}
-
-fn add_peer(
-    measured: &mut Measured,
-    many: &Many,
-    solver: String,
-    (targets, solved): (usize, usize),
-    seconds: f64,
-    peak_bytes: Option<u64>,
-) {
-    let row = Row {
-        problem: many.name,
-        solver,
-        targets,
-        solved,
-        seconds,
-        per_second: solved as f64 / seconds,
-        peak_bytes,
-        peak_over_inputs: peak_bytes.map(|peak| peak as f64 / many.input_bytes(targets) as f64),
-    };
-    row.tell();
-    measured.rows.push(row);
 }
 
 /// Name, K, targets per second, and whether it is a peer's.

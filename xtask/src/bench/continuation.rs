@@ -1,8 +1,8 @@
 //! Starts from far away, beside a continuation from softplus to ReLU.
 
 use super::machine;
-use super::peer::{Peer, PythonArgs, check_start};
-use super::problem::{Named, Problem};
+use super::peer::{Peer, PythonArgs, Question, check_start};
+use super::problem::{Named, Problem, Wanted};
 use super::trace::seconds_to;
 use super::twolayer::Twolayer;
 use crate::error::Error;
@@ -71,14 +71,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
-    let detector = Named::Detector.write(None, scratch.path())?;
+    let python = &args.python.python;
+    let detector = Named::Detector.write(Wanted::Attained, 0, python, scratch.path())?;
     for start in 0..detector.starts.len() {
         measured.add(&twolayer, &detector, start)?;
     }
     for (name, shape) in SHAPES {
         for seed in 0..args.networks {
             let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
-            let problem = Problem::planted(name, shape, seed, None, folder.path())?;
+            let problem = Problem::planted(name, shape, seed, Wanted::Attained, folder.path())?;
             measured.add(&twolayer, &problem, COLD)?;
         }
     }
@@ -138,7 +139,11 @@ impl Measured<'_> {
         for peer in self.peers.clone() {
             let limits = vec![self.args.limit; problem.targets];
             let python = &self.args.python.python;
-            let report = peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED)?;
+            let question = Question {
+                start: Some(&start.file),
+                ..Question::new(&problem.file, &limits, SOLVED)
+            };
+            let report = peer.run(python, &question)?;
             for (ours, theirs) in ours.iter().zip(&report.runs) {
                 check_start(ours.course.start_loss, theirs.start_loss, peer.name)?;
             }

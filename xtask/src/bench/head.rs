@@ -1,7 +1,7 @@
 //! The head of a real language model, inverted at the outputs of its own tokens.
 
 use super::machine;
-use super::peer::{self, PeerRun, PythonArgs, STANDARD, check_start};
+use super::peer::{self, PeerRun, PythonArgs, Question, STANDARD, check_start};
 use super::trace::{lowest_within, seconds_to};
 use super::twolayer::{Solve, Twolayer};
 use crate::command::{print_of, script};
@@ -126,7 +126,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             let ours = first..rows.len();
             for peer in &STANDARD {
                 let limits: Vec<f64> = rows[ours.clone()].iter().map(|r| r.seconds_given).collect();
-                let report = peer.run(&args.python.python, &problem, None, &limits, 0.0)?;
+                let question = Question::new(&problem, &limits, 0.0);
+                let report = peer.run(&args.python.python, &question)?;
                 versions = report.versions;
                 for (index, run) in ours.clone().zip(report.runs) {
                     rows.push(peer_row(&rows[index], peer.name, run)?);
@@ -166,7 +167,7 @@ fn invert(
     let options = limit.iter().flat_map(|limit| ["--max-iterations", limit]);
     let solves = twolayer.invert(problem, options, None)?;
     let solves = solves.map_or_else(Vec::new, |inverted| inverted.solves);
-    let checks = peer::losses(&args.python.python, problem, &twolayer.result())?;
+    let checks = peer::losses(&args.python.python, problem, &twolayer.result(), None)?;
     if [checks.len(), solves.len()] != [args.starts.len(); 2] {
         return Err(Error::Disagreement {
             found: format!("there are {} results", solves.len()),

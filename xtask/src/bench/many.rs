@@ -1,6 +1,7 @@
 //! One network with many targets, as files that every program reads.
 
-use super::problem::{Archive, Named, write_array};
+use super::archive::{Archive, write_array};
+use super::problem::{Named, SEED, write_digits};
 use crate::command::root;
 use crate::error::Error;
 use npyz::NpyFile;
@@ -15,8 +16,6 @@ use twolayer_faer::Faer;
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::Planted;
 
-const SEED: u64 = 4;
-
 /// A network, a start for all, and outputs of the network as targets.
 #[derive(Debug)]
 pub(crate) struct Many {
@@ -29,19 +28,28 @@ pub(crate) struct Many {
 }
 
 impl Many {
-    /// Planted problems have targets at random inputs x* ~ N(0, I) and start at 0.1 N(0, I). Those
-    /// of the detector are its outputs at the means of two of its real inputs, and start at the mean
-    /// of all.
-    pub(crate) fn new(named: Named, count: usize, folder: &Path) -> Result<Self, Error> {
+    /// Planted problems have targets at random inputs x* ~ N(0, I) and start at 0.1 N(0, I), or at
+    /// zero if they are wide. Those of the detector and the digits are outputs at the means of two
+    /// real inputs; the detector starts at the mean of all, the digits at zero.
+    pub(crate) fn new(
+        named: Named,
+        count: usize,
+        python: &str,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        if named == Named::Digits {
+            return Self::digits(count, python, folder);
+        }
         let mut random = ChaCha8Rng::seed_from_u64(SEED);
         let (network, start, inputs) = match named.shape() {
             Some(shape) => {
-                let network = Planted::new(shape, false, SEED).network(&Faer::default())?;
+                let network =
+                    Planted::new(shape, named.is_wide(), SEED).network(&Faer::default())?;
                 let mut normal = |scale: f64| {
                     let number = |_| scale * random.sample::<f64, _>(StandardNormal);
                     (0..shape.0).map(number).collect::<Vec<_>>()
                 };
-                let start = normal(0.1);
+                let start = normal(if named.is_wide() { 0.0 } else { 0.1 });
                 let inputs: Vec<_> = (0..count).map(|_| normal(1.0)).collect();
                 (network, start, inputs)
             }
@@ -67,6 +75,18 @@ impl Many {
             network,
             start,
             targets,
+            folder: folder.into(),
+        })
+    }
+
+    fn digits(count: usize, python: &str, folder: &Path) -> Result<Self, Error> {
+        let file = write_digits(python, SEED, count, folder)?;
+        let digits = Detector::open(&file).map_err(Error::Classifier)?;
+        Ok(Self {
+            name: Named::Digits.name(),
+            network: digits.network(&Faer::default())?,
+            targets: digits.targets().flatten().copied().collect(),
+            start: digits.start,
             folder: folder.into(),
         })
     }

@@ -1,9 +1,11 @@
 //! Whole solves: backend × precision × Hessian × problem × start, and the peers.
 
-use super::goal::{Goal, SOLVED};
+use super::asked::{Asked, Case};
+use super::goal::SOLVED;
 use super::machine;
-use super::peer::{FURTHER, Peer, PeerRun, PythonArgs, STANDARD, check_start, losses};
-use super::problem::{Named, Problem, Start};
+use super::peer::{
+    FURTHER, ON_RESIDUALS, Peer, PeerRun, PythonArgs, Question, STANDARD, check_start, losses,
+};
 use super::repeated::{Outcome, Repeated, Repeats, Run, Solve, in_turns};
 use super::summary::{self, Row};
 use super::trace::Course;
@@ -27,13 +29,8 @@ pub(crate) struct Args {
     peers: bool,
     #[command(flatten)]
     python: PythonArgs,
-    /// Which problems [default: all; with --quick: s, m and detector].
-    #[arg(long, value_enum, value_delimiter = ',')]
-    problems: Vec<Named>,
-    /// Multiply each outcome's b by exp(SIGMA·N(0, 1)), and divide by the sum: a distribution that
-    /// is the output of no x. Not for the detector.
-    #[arg(long, value_name = "SIGMA", value_parser = positive)]
-    noise: Option<f64>,
+    #[command(flatten)]
+    asked: Asked,
     #[arg(long, value_delimiter = ',', default_value = "faer,nalgebra,ndarray")]
     backends: Vec<String>,
     #[arg(long, value_delimiter = ',', default_value = "f64,f32")]
@@ -57,29 +54,6 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn problems(&self) -> Result<Vec<Named>, Error> {
-        let all = match self.quick {
-            true => vec![Named::S, Named::M, Named::Detector],
-            false => Named::ALL.into(),
-        };
-        let planted = |named: &Named| named.shape().is_some();
-        match self.noise {
-            _ if self.problems.is_empty() => {
-                let usable = |named: &Named| self.noise.is_none() || planted(named);
-                Ok(all.into_iter().filter(usable).collect())
-            }
-            Some(_) if !self.problems.iter().all(planted) => Err(Error::Noise),
-            _ => Ok(self.problems.clone()),
-        }
-    }
-
-    fn goal(&self) -> Goal {
-        match self.noise {
-            None => Goal::PerfectFit,
-            Some(_) => Goal::NearTheLowest,
-        }
-    }
-
     /// Of twolayer.
     fn repeats(&self) -> Repeats {
         let default = if self.quick { 1 } else { 3 };
@@ -108,6 +82,8 @@ struct Measured {
 #[derive(Debug, Default)]
 struct Others {
     peers: Vec<&'static Peer>,
+    /// Those that run where the Jacobian has few rows only.
+    on_residuals: Vec<&'static Peer>,
     /// Whether NumPy recomputes the losses.
     has_numpy: bool,
 }
@@ -125,41 +101,72 @@ impl Others {
                 others.peers.push(peer);
             }
         }
+        for peer in &ON_RESIDUALS {
+            if peer.can_run(python, missing)? {
+                others.on_residuals.push(peer);
+            }
+        }
         others.has_numpy = has(python, "NumPy's check of the losses", NUMPY, missing)?;
         Ok(others)
     }
 }
 
+impl Others {
+    /// Those that run on a problem.
+    fn on(&self, case: Case<'_>) -> impl Iterator<Item = &'static Peer> {
+        let (d, _, m) = case.problem.shape;
+        let on_residuals = self.on_residuals.iter().filter(move |_| m < d);
+        let peers = self.peers.iter().chain(on_residuals).copied();
+        peers.filter(move |peer| peer.takes(case.weight))
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let problems = args.problems()?;
+    let (asked, python) = (&args.asked, &args.python.python);
     let mut measured = Measured::default();
     let others = Others::find(args, &mut measured.missing)?;
+    let mut problems = Vec::new();
+    for named in asked.problems(args.quick)? {
+        if named.can_be_made(python, &mut measured.missing)? {
+            problems.push(named);
+        }
+    }
     let scratch = tempfile::tempdir().map_err(Error::Scratch)?;
     let twolayer = Twolayer::build(scratch.path())?;
     for named in problems {
-        // One problem's files at a time: the largest has 400 MB.
-        let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
-        let problem = named.write(args.noise, folder.path())?;
-        for start in &problem.starts {
-            let first = measured.rows.len();
-            all_programs(args, &others, &twolayer, &problem, start, &mut measured)?;
-            let title = format!("{} from {}", problem.name, start.name);
-            args.goal().judge(&mut measured.rows[first..]);
-            plots::time_to_accuracy(&title, &measured.rows[first..])?;
+        for instance in 0..asked.instances(named) {
+            // One problem's files at a time: the largest has 400 MB.
+            let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
+            let problem = named.write(asked.wanted(), instance, python, folder.path())?;
+            for weight in asked.weights() {
+                for start in &problem.starts {
+                    let case = Case {
+                        problem: &problem,
+                        start,
+                        instance,
+                        weight,
+                    };
+                    all_programs(args, &others, &twolayer, case, &mut measured)?;
+                }
+            }
+            // After every problem: what was measured is kept if a later one fails.
+            save("matrix.csv", &csv(&measured.rows)?)?;
         }
-        // After every problem: what was measured is kept if a later one fails.
-        save("matrix.csv", &csv(&measured.rows)?)?;
     }
-    plots::performance_profile(&measured.rows, args.goal())?;
+    tell(args, &measured)
+}
+
+/// Writes and prints what was measured.
+fn tell(args: &Args, measured: &Measured) -> Result<(), Error> {
+    let goal = args.asked.goal();
+    plots::performance_profile(&measured.rows, goal)?;
     let mut report = String::from("# Whole solves\n\n");
     report += &machine::describe(&measured.versions);
-    if let Some(sigma) = args.noise {
-        report += &format!("- b times exp({sigma}·N(0, 1)), normalised\n");
-    }
+    report += &args.asked.describe();
     for missing in &measured.missing {
         report += &format!("- not run: {missing}\n");
     }
-    report += &summary::report(&measured.rows, args.goal(), args.repeats(), args.limit());
+    report += &summary::report(&measured.rows, goal, args.repeats(), args.limit());
     let path = save("matrix.md", &report)?;
     println!("{report}");
     eprintln!(
@@ -174,14 +181,13 @@ fn all_programs(
     args: &Args,
     others: &Others,
     twolayer: &Twolayer,
-    problem: &Problem,
-    start: &Start,
+    case: Case<'_>,
     measured: &mut Measured,
 ) -> Result<(), Error> {
     let versions = RefCell::new(&mut measured.versions);
-    let mut solves = ours(args, twolayer, problem, start);
+    let mut solves = ours(args, twolayer, case);
     let own = solves.len();
-    solves.extend(peers(args, others, problem, start, &versions));
+    solves.extend(peers(args, others, case, &versions));
     let mut rows = in_turns(solves)?;
     let peers = rows.split_off(own);
     let (peers, failed): (Vec<_>, Vec<_>) = peers.into_iter().partition(|row| row.runs > 0);
@@ -189,7 +195,7 @@ fn all_programs(
     measured
         .missing
         .extend(failed.map(|row| format!("{}: {}", row.solver, row.ended)));
-    let double = || rows.iter().filter(|row| row.is_double() && row.targets > 0);
+    let double = || rows.iter().filter(|row| row.is_double() && row.runs > 0);
     if let Some(row) = double().next() {
         let start_loss = row.last_courses()[0].start_loss;
         for peer in &peers {
@@ -198,23 +204,20 @@ fn all_programs(
     }
     for row in double().filter(|row| row.hessian == "auto" && others.has_numpy) {
         // Once more, for the file of its result.
-        let again = invert(args, twolayer, problem, start, row)?;
-        if matches!(again, Outcome::Ran(_)) {
-            confirm(args, twolayer, problem, row)?;
+        if let Outcome::Ran(again) = invert(args, twolayer, case, row)? {
+            confirm(args, twolayer, case, &again)?;
         }
     }
+    let first = measured.rows.len();
     measured.rows.extend(rows);
     measured.rows.extend(peers);
-    Ok(())
+    let rows = &mut measured.rows[first..];
+    args.asked.goal().judge(rows);
+    plots::time_to_accuracy(&case.title(), rows)
 }
 
 /// Every backend, precision and Hessian.
-fn ours<'r>(
-    args: &'r Args,
-    twolayer: &'r Twolayer,
-    problem: &'r Problem,
-    start: &'r Start,
-) -> Vec<Repeated<'r>> {
+fn ours<'r>(args: &'r Args, twolayer: &'r Twolayer, case: Case<'r>) -> Vec<Repeated<'r>> {
     let mut solves = Vec::new();
     for precision in &args.precisions {
         for backend in &args.backends {
@@ -226,10 +229,12 @@ fn ours<'r>(
                     backend: backend.clone(),
                     precision: precision.clone(),
                     hessian: hessian.clone(),
-                    input_bytes: problem.input_bytes(if precision == "f32" { 4 } else { 8 }),
-                    ..Row::new(problem, start, format!("twolayer {backend} {hessian}"))
+                    input_bytes: case
+                        .problem
+                        .input_bytes(if precision == "f32" { 4 } else { 8 }),
+                    ..case.row(format!("twolayer {backend} {hessian}"))
                 };
-                let invert = |row: &Row| invert(args, twolayer, problem, start, row);
+                let invert = move |row: &Row| invert(args, twolayer, case, row);
                 Repeated::new(row, args.repeats(), invert)
             }));
         }
@@ -237,14 +242,10 @@ fn ours<'r>(
     solves
 }
 
-fn invert(
-    args: &Args,
-    twolayer: &Twolayer,
-    problem: &Problem,
-    start: &Start,
-    row: &Row,
-) -> Result<Outcome, Error> {
-    let x0 = start.file.to_string_lossy();
+fn invert(args: &Args, twolayer: &Twolayer, case: Case<'_>, row: &Row) -> Result<Outcome, Error> {
+    let problem = case.problem;
+    let x0 = case.start.file.to_string_lossy();
+    let weight = case.weight.map(|weight| weight.to_string());
     let mut options = vec![
         ["--backend", row.backend.as_str()],
         ["--precision", &row.precision],
@@ -254,6 +255,9 @@ fn invert(
     if problem.targets > 1 {
         // One solve at a time: their times are added up.
         options.push(["--threads", "1"]);
+    }
+    if let Some(weight) = &weight {
+        options.push(["--regularizer", weight]);
     }
     let options = options.as_flattened().iter().copied();
     let limit = Duration::from_secs_f64(args.limit() * problem.targets as f64);
@@ -278,17 +282,18 @@ fn our_solve(solve: twolayer::Solve) -> Solve {
     }
 }
 
-/// Has NumPy compute the loss at the start and at the answer.
-fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Result<(), Error> {
-    let found = losses(&args.python.python, &problem.file, &twolayer.result())?;
-    let worst = row.worst_loss.unwrap_or(f64::INFINITY);
-    for (course, found) in row.last_courses().iter().zip(found) {
-        let ratio = found.at_result / course.start_loss;
-        // Rounding differs between programs only far below what counts as solved.
-        if ratio > 2.0 * worst && ratio > 0.1 * SOLVED {
+/// Has NumPy compute the loss at the answers of the last run.
+fn confirm(args: &Args, twolayer: &Twolayer, case: Case<'_>, run: &Run) -> Result<(), Error> {
+    let (python, file) = (&args.python.python, &case.problem.file);
+    let found = losses(python, file, &twolayer.result(), case.weight)?;
+    for (solve, found) in run.solves.iter().zip(found) {
+        let (ours, theirs) = (solve.loss, found.at_result);
+        // Rounding differs between programs, and is all that is left far below what counts as solved.
+        let tolerance = 1e-6 * ours.max(theirs) + 0.1 * SOLVED * solve.course.start_loss;
+        if (ours - theirs).abs() > tolerance || !theirs.is_finite() {
             return Err(Error::Disagreement {
-                found: format!("L/L(x0) is {ratio:e} by NumPy on {}", row.problem),
-                expected: format!("it is at most {worst:e} by {}", row.solver),
+                found: format!("L is {theirs:e} by NumPy on {}", case.title()),
+                expected: format!("it is {ours:e} by twolayer"),
             });
         }
     }
@@ -299,24 +304,27 @@ fn confirm(args: &Args, twolayer: &Twolayer, problem: &Problem, row: &Row) -> Re
 fn peers<'r>(
     args: &'r Args,
     others: &'r Others,
-    problem: &'r Problem,
-    start: &'r Start,
+    case: Case<'r>,
     versions: &'r RefCell<&mut BTreeMap<String, String>>,
 ) -> impl Iterator<Item = Repeated<'r>> {
     let repeats = Repeats {
         at_least: 1,
         ..args.repeats()
     };
-    others.peers.iter().map(move |&peer| {
+    others.on(case).map(move |peer| {
         let row = Row {
             precision: "f64".into(),
-            input_bytes: problem.input_bytes(8),
-            ..Row::new(problem, start, peer.name.into())
+            input_bytes: case.problem.input_bytes(8),
+            ..case.row(peer.name.into())
         };
         Repeated::new(row, repeats, move |_| {
-            let python = &args.python.python;
-            let limits = vec![args.limit(); problem.targets];
-            match peer.run(python, &problem.file, Some(&start.file), &limits, SOLVED) {
+            let limits = vec![args.limit(); case.problem.targets];
+            let question = Question {
+                start: Some(&case.start.file),
+                weight: case.weight,
+                ..Question::new(&case.problem.file, &limits, args.asked.goal().stop_at())
+            };
+            match peer.run(&args.python.python, &question) {
                 Ok(report) => {
                     versions.borrow_mut().extend(report.versions);
                     Ok(Outcome::Ran(Run {

@@ -1,5 +1,7 @@
 //! Measurements of speed and of what is reached, beside other programs.
 
+mod archive;
+mod asked;
 mod batch;
 mod continuation;
 mod copying;

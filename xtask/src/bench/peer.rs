@@ -25,6 +25,7 @@ pub(crate) struct Peer {
     /// The packages of Python that it needs.
     packages: &'static [&'static str],
     on_one_thread: bool,
+    takes_regularizer: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,15 @@ pub(crate) static STANDARD: [Peer; 3] = [
 /// Of those, the one that a loop over many targets is made of.
 pub(crate) const SCIPY: Peer = Peer::python("SciPy L-BFGS-B", "l-bfgs-b");
 
+/// Those that serve networks whose Jacobian has few rows.
+pub(crate) static ON_RESIDUALS: [Peer; 2] = [
+    Peer::python("SciPy least_squares", "trf"),
+    Peer {
+        takes_regularizer: false,
+        ..Peer::python("minimum-norm Gauss–Newton", "minimum-norm")
+    },
+];
+
 /// Those that need more.
 pub(crate) static FURTHER: [Peer; 3] = [
     Peer {
@@ -54,6 +64,33 @@ pub(crate) static FURTHER: [Peer; 3] = [
     Peer::argmin("argmin L-BFGS", "l-bfgs"),
     Peer::argmin("argmin trust region", "trust-region"),
 ];
+
+/// What a peer is asked.
+#[derive(Debug)]
+pub(crate) struct Question<'q> {
+    pub(crate) problem: &'q Path,
+    /// Instead of the file's own.
+    pub(crate) start: Option<&'q Path>,
+    /// w of ½w²‖A2 φ(A1 x + c1)‖², which is part of the loss.
+    pub(crate) weight: Option<f64>,
+    /// Seconds for each problem of the file.
+    pub(crate) limits: &'q [f64],
+    /// It stops at this loss over L(x0).
+    pub(crate) stop_at: f64,
+}
+
+impl<'q> Question<'q> {
+    /// The problems of a file from its own starts, without a regulariser.
+    pub(crate) fn new(problem: &'q Path, limits: &'q [f64], stop_at: f64) -> Self {
+        Self {
+            problem,
+            start: None,
+            weight: None,
+            limits,
+            stop_at,
+        }
+    }
+}
 
 /// One peer on one problem.
 #[derive(Debug, Clone, Deserialize)]
@@ -92,6 +129,7 @@ impl Peer {
             program: Program::Python(method),
             packages: NUMPY,
             on_one_thread: false,
+            takes_regularizer: true,
         }
     }
 
@@ -109,7 +147,13 @@ impl Peer {
             program: Program::Argmin(method),
             packages: &[],
             on_one_thread: false,
+            takes_regularizer: true,
         }
+    }
+
+    /// Whether it minimises with such a weight of the regulariser.
+    pub(crate) fn takes(&self, weight: Option<f64>) -> bool {
+        self.takes_regularizer || weight.is_none()
     }
 
     /// Whether a Python has what this peer needs; [`has`] says what it has not.
@@ -121,16 +165,15 @@ impl Peer {
         has(python, self.name, self.packages, missing)
     }
 
-    /// Runs it on every problem of a file, from the file's own starts or from another, each with
-    /// its own time limit, until the loss is at most `stop_at`·L(x0).
-    pub(crate) fn run(
-        &self,
-        python: &str,
-        problem: &Path,
-        start: Option<&Path>,
-        limits: &[f64],
-        stop_at: f64,
-    ) -> Result<PeerReport, Error> {
+    /// Runs it on every problem of a file.
+    pub(crate) fn run(&self, python: &str, question: &Question<'_>) -> Result<PeerReport, Error> {
+        let Question {
+            problem,
+            start,
+            weight,
+            limits,
+            stop_at,
+        } = *question;
         let (mut command, method) = match self.program {
             Program::Python(method) => (script(python, "invert.py"), method),
             Program::Argmin(method) => (Command::new(build_argmin()?), method),
@@ -141,6 +184,9 @@ impl Peer {
         command.args(["--stop-at", &stop_at.to_string()]);
         if let Some(start) = start {
             command.arg("--start").arg(start);
+        }
+        if let Some(weight) = weight {
+            command.args(["--regularizer", &weight.to_string()]);
         }
         if self.on_one_thread {
             // OpenBLAS, BLIS and MKL heed it.
@@ -182,10 +228,18 @@ pub(crate) struct Losses {
     pub(crate) at_result: f64,
 }
 
-/// Has NumPy compute the losses at the points of a result file.
-pub(crate) fn losses(python: &str, problem: &Path, result: &Path) -> Result<Vec<Losses>, Error> {
+/// Has NumPy compute the losses at the points of a result file, with the regulariser's weight.
+pub(crate) fn losses(
+    python: &str,
+    problem: &Path,
+    result: &Path,
+    weight: Option<f64>,
+) -> Result<Vec<Losses>, Error> {
     let mut command = script(python, "losses.py");
     command.arg(problem).arg(result);
+    if let Some(weight) = weight {
+        command.args(["--regularizer", &weight.to_string()]);
+    }
     crate::command::print_of(command)
 }
 

@@ -28,7 +28,7 @@ struct Words<'w> {
 
 /// L/L(x0) against time, in f64, for a problem with one target.
 pub(crate) fn time_to_accuracy(title: &str, rows: &[Row]) -> Result<(), Error> {
-    let shown = |row: &&Row| row.is_double() && row.targets == 1 && is_shown(row);
+    let shown = |row: &&Row| row.is_double() && row.targets == 1 && row.runs > 0 && is_shown(row);
     let lines = rows.iter().filter(shown).map(|row| {
         let course = &row.last_courses()[0];
         // A loss of exactly 0 has no logarithm.
@@ -62,7 +62,10 @@ pub(crate) fn performance_profile(rows: &[Row], goal: Goal) -> Result<(), Error>
     let times: Vec<_> = shown
         .iter()
         .map(|row| {
-            let problem = format!("{} {}", row.problem, row.start);
+            let problem = format!(
+                "{} {} {:?} {}",
+                row.problem, row.instance, row.weight, row.start
+            );
             (problem, row.solver.clone(), row.seconds_to_accuracy)
         })
         .collect();

@@ -1,21 +1,22 @@
 //! The problems of the matrix, as files that every program reads.
 
-use crate::command::root;
+use super::archive::{Archive, write_array};
+use crate::command::{print_of, root, script};
 use crate::error::Error;
+use crate::python::{DIGITS, has};
 use clap::ValueEnum;
-use npyz::{AutoSerialize, WriteOptions, WriterBuilder};
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+use rand_distr::{Distribution, Gamma, StandardNormal};
+use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use twolayer::LinearBackend;
 use twolayer_faer::Faer;
 use twolayer_tests::detector::Detector;
 use twolayer_tests::problems::Planted;
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
 
 /// A problem of the matrix, by the name in its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,11 +34,27 @@ pub(crate) enum Named {
     T,
     /// The language detector of `data/`: d = 80, n = 208, m = 109, 45 targets.
     Detector,
+    /// d = 784, n = 128, m = 10, from zero: as a classifier of handwritten digits.
+    W,
+    /// d = 512, n = 32, m = 54, from zero: fewer units and outcomes than inputs.
+    W2,
+    /// scikit-learn's classifier of its digits: d = 64, n = 64, m = 10, from zero. Needs a Python
+    /// with scikit-learn.
+    Digits,
 }
 
 impl Named {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::S, Self::M, Self::L, Self::Xl, Self::T, Self::Detector];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::S,
+        Self::M,
+        Self::L,
+        Self::Xl,
+        Self::T,
+        Self::Detector,
+        Self::W,
+        Self::W2,
+        Self::Digits,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -47,14 +64,29 @@ impl Named {
             Self::Xl => "XL",
             Self::T => "T",
             Self::Detector => "detector",
+            Self::W => "W",
+            Self::W2 => "W2",
+            Self::Digits => "digits",
         }
     }
 
-    /// Writes the files of this problem to a folder; noise is for those that are planted.
-    pub(crate) fn write(self, noise: Option<f64>, folder: &Path) -> Result<Problem, Error> {
-        match self.shape() {
-            Some(shape) => Problem::planted(self.name(), shape, SEED, noise, folder),
-            None => detector(folder),
+    /// Writes the files of an instance of this problem to a folder. What is wanted is for those that
+    /// are planted; the others have outputs of their networks as targets.
+    pub(crate) fn write(
+        self,
+        wanted: Wanted,
+        instance: u64,
+        python: &str,
+        folder: &Path,
+    ) -> Result<Problem, Error> {
+        let seed = SEED + 2 * instance;
+        match (self.shape(), self) {
+            (Some(shape), _) if self.is_wide() => {
+                Problem::wide(self.name(), shape, seed, wanted, folder)
+            }
+            (Some(shape), _) => Problem::planted(self.name(), shape, seed, wanted, folder),
+            (None, Self::Digits) => digits(python, seed, folder),
+            (None, _) => detector(folder),
         }
     }
 
@@ -66,12 +98,57 @@ impl Named {
             Self::L => Some((256, 1024, 16384)),
             Self::Xl => Some((384, 1536, 30522)),
             Self::T => Some((64, 256, 200_000)),
-            Self::Detector => None,
+            Self::W => Some((784, 128, 10)),
+            Self::W2 => Some((512, 32, 54)),
+            Self::Detector | Self::Digits => None,
+        }
+    }
+
+    /// Whether it has fewer outcomes than inputs, biases, and the start zero.
+    pub(crate) fn is_wide(self) -> bool {
+        matches!(self, Self::W | Self::W2 | Self::Digits)
+    }
+
+    /// Whether it differs from seed to seed.
+    pub(crate) fn is_drawn(self) -> bool {
+        self != Self::Detector
+    }
+
+    /// Whether a Python has what this problem needs; what it has not is said and added to `missing`.
+    pub(crate) fn can_be_made(
+        self,
+        python: &str,
+        missing: &mut BTreeSet<String>,
+    ) -> Result<bool, Error> {
+        if self != Self::Digits {
+            return Ok(true);
+        }
+        match has(python, "digits", DIGITS, missing) {
+            // The other problems need no Python.
+            Err(error @ Error::Start { .. }) => {
+                missing.insert(format!("digits: {error}"));
+                Ok(false)
+            }
+            found => found,
         }
     }
 }
 
-const SEED: u64 = 4;
+/// Of the first instance. A seed's successor is that of what is not the network, so that instances
+/// are two apart.
+pub(crate) const SEED: u64 = 4;
+
+/// Which b a planted problem has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Wanted {
+    /// The network's output at x*.
+    Attained,
+    /// softmax(z + σ N(0, I)), z the logits at x*.
+    Noisy(f64),
+    /// Dirichlet(0.1): it has nothing to do with the network, and a tenth of the outcomes or so have
+    /// most of it.
+    Unrelated,
+}
 
 /// A problem file and its starts.
 #[derive(Debug)]
@@ -81,7 +158,7 @@ pub(crate) struct Problem {
     pub(crate) shape: (usize, usize, usize),
     pub(crate) targets: usize,
     pub(crate) file: PathBuf,
-    pub(crate) starts: [Start; 2],
+    pub(crate) starts: Vec<Start>,
 }
 
 /// A start that overrides the file's own.
@@ -92,29 +169,62 @@ pub(crate) struct Start {
 }
 
 impl Problem {
-    /// A1 ~ N(0, 1/d), A2 ~ N(0, 18/n), x* ~ N(0, I), b = softmax at x*. Starts at
-    /// x* + 0.1 N(0, I), and cold at 0.1 N(0, I): zero itself is stationary where there are no
-    /// biases, with every unit off. With noise σ, b is softmax(z + σ N(0, I)), z the logits at x*.
+    /// A1 ~ N(0, 1/d), A2 ~ N(0, 18/n), x* ~ N(0, I). Starts at x* + 0.1 N(0, I), and cold at
+    /// 0.1 N(0, I): zero itself is stationary where there are no biases, with every unit off.
     pub(crate) fn planted(
         name: &'static str,
         shape: (usize, usize, usize),
         seed: u64,
-        noise: Option<f64>,
+        wanted: Wanted,
         folder: &Path,
     ) -> Result<Self, Error> {
-        let (d, n, m) = shape;
         let planted = Planted::new(shape, false, seed);
+        let mut random = ChaCha8Rng::seed_from_u64(seed + 1);
+        let mut normal = || random.sample::<f64, _>(StandardNormal);
+        let cold = (0..shape.0).map(|_| 0.1 * normal()).collect();
+        let starts = vec![
+            Start::write("10% off", planted.start.clone(), folder)?,
+            Start::write("cold", cold, folder)?,
+        ];
+        Self::write(name, planted, starts, wanted, &mut random, folder)
+    }
+
+    /// As [`planted`](Self::planted), with biases from N(0, 1/4), from zero.
+    fn wide(
+        name: &'static str,
+        shape: (usize, usize, usize),
+        seed: u64,
+        wanted: Wanted,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let planted = Planted::new(shape, true, seed);
+        let mut random = ChaCha8Rng::seed_from_u64(seed + 1);
+        let starts = vec![Start::write("zero", vec![0.0; shape.0], folder)?];
+        Self::write(name, planted, starts, wanted, &mut random, folder)
+    }
+
+    fn write(
+        name: &'static str,
+        planted: Planted,
+        starts: Vec<Start>,
+        wanted: Wanted,
+        random: &mut impl Rng,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let shape @ (d, n, m) = planted.shape;
         let backend = Faer::<f64>::default();
         let network = planted.network(&backend)?;
-        let mut b = network.probabilities(&planted.solution)?;
-        if let Some(sigma) = noise {
-            // What is unrelated is softmax(N(0, I)).
-            let noisy = b.iter().zip(&planted.unrelated);
-            b = noisy.map(|(b, e)| b * e.powf(sigma)).collect();
-            let total: f64 = b.iter().sum();
-            b.iter_mut().for_each(|b| *b /= total);
-        }
-        let (solution, near) = (planted.solution.len(), planted.start.clone());
+        let b = match wanted {
+            Wanted::Attained => network.probabilities(&planted.solution)?,
+            Wanted::Noisy(sigma) => {
+                let b = network.probabilities(&planted.solution)?;
+                // What is unrelated is softmax(N(0, I)).
+                let noisy = b.iter().zip(&planted.unrelated);
+                normalized(noisy.map(|(b, e)| b * e.powf(sigma)).collect())
+            }
+            Wanted::Unrelated => dirichlet(m, random)?,
+        };
+        let is_biased = network.bias1().iter().any(|&c| c != 0.0);
         drop(planted);
         let rows_of = |matrix, length| {
             let mut values = vec![0.0; length];
@@ -126,6 +236,10 @@ impl Problem {
             let mut archive = Archive::create(&file)?;
             archive.add("A1", &[n, d], rows_of(network.a1(), n * d))?;
             archive.add("A2", &[m, n], rows_of(network.a2(), m * n))?;
+            if is_biased {
+                archive.add("c1", &[n], network.bias1().to_vec())?;
+                archive.add("c2", &[m], network.bias2().to_vec())?;
+            }
             archive.add("b", &[m], b)?;
             archive.finish()
         };
@@ -133,18 +247,12 @@ impl Problem {
             path: file.clone(),
             source,
         })?;
-        let mut random = ChaCha8Rng::seed_from_u64(seed + 1);
-        let mut normal = || random.sample::<f64, _>(StandardNormal);
-        let cold = (0..solution).map(|_| 0.1 * normal()).collect();
         Ok(Self {
             name,
             shape,
             targets: 1,
             file,
-            starts: [
-                Start::write("10% off", near, folder)?,
-                Start::write("cold", cold, folder)?,
-            ],
+            starts,
         })
     }
 
@@ -155,6 +263,20 @@ impl Problem {
     }
 }
 
+fn normalized(mut weights: Vec<f64>) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| *weight /= total);
+    weights
+}
+
+/// Dirichlet(0.1, …, 0.1), as m independent Gamma(0.1, 1) over their sum.
+fn dirichlet(outcomes: usize, random: &mut impl Rng) -> Result<Vec<f64>, Error> {
+    let gamma = Gamma::new(0.1, 1.0)?;
+    Ok(normalized(
+        (0..outcomes).map(|_| gamma.sample(random)).collect(),
+    ))
+}
+
 fn detector(folder: &Path) -> Result<Problem, Error> {
     let detector = Detector::read("cld3.npz").map_err(Error::Detector)?;
     let zero = vec![0.0; detector.start.len()];
@@ -163,11 +285,50 @@ fn detector(folder: &Path) -> Result<Problem, Error> {
         shape: (80, 208, 109),
         targets: detector.targets().count(),
         file: root().join("data/cld3.npz"),
-        starts: [
+        starts: vec![
             Start::write("mean", detector.start, folder)?,
             Start::write("zero", zero, folder)?,
         ],
     })
+}
+
+fn digits(python: &str, seed: u64, folder: &Path) -> Result<Problem, Error> {
+    let file = write_digits(python, seed, 1, folder)?;
+    let shape = (64, 64, 10);
+    Ok(Problem {
+        name: Named::Digits.name(),
+        shape,
+        targets: 1,
+        file,
+        starts: vec![Start::write("zero", vec![0.0; shape.0], folder)?],
+    })
+}
+
+/// What `peers/digits_problem.py` prints.
+#[derive(Debug, Deserialize)]
+struct Trained {
+    /// On the digits that it has not seen.
+    accuracy: f64,
+}
+
+/// Trains the classifier of digits, and writes it with so many targets.
+pub(crate) fn write_digits(
+    python: &str,
+    seed: u64,
+    targets: usize,
+    folder: &Path,
+) -> Result<PathBuf, Error> {
+    let file = folder.join("digits.npz");
+    let mut command = script(python, "digits_problem.py");
+    command.arg(&file);
+    command.args(["--targets", &targets.to_string()]);
+    command.args(["--seed", &seed.to_string()]);
+    let Trained { accuracy } = print_of(command)?;
+    eprintln!(
+        "digits: trained, right on {:.1}% of the others",
+        100.0 * accuracy
+    );
+    Ok(file)
 }
 
 impl Start {
@@ -182,48 +343,27 @@ impl Start {
     }
 }
 
-/// An uncompressed `.npz` file.
-pub(crate) struct Archive {
-    zip: zip::ZipWriter<BufWriter<File>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Archive {
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        Ok(Self {
-            zip: zip::ZipWriter::new(file),
-        })
+    /// E Σb² = 1.1/(0.1m + 1): 0.0109 for m = 1000, where equal parts would have 0.001.
+    #[test]
+    fn an_unrelated_target_is_a_dirichlet_distribution() -> Result<(), Error> {
+        let outcomes = 1000;
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let draws = 200;
+        let mut squares = 0.0;
+        for _ in 0..draws {
+            let b = dirichlet(outcomes, &mut random)?;
+            assert!((b.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            squares += b.iter().map(|b| b * b).sum::<f64>() / f64::from(draws);
+        }
+        let expected = 1.1 / (0.1 * outcomes as f64 + 1.0);
+        assert!(
+            (squares / expected - 1.0).abs() < 0.05,
+            "{squares} {expected}"
+        );
+        Ok(())
     }
-
-    pub(crate) fn add(&mut self, name: &str, shape: &[usize], values: Vec<f64>) -> io::Result<()> {
-        let options = SimpleFileOptions::default()
-            .large_file(true)
-            .compression_method(CompressionMethod::Stored);
-        self.zip
-            .start_file(npyz::npz::file_name_from_array_name(name), options)?;
-        let mut buffered = BufWriter::with_capacity(1 << 20, &mut self.zip);
-        write_array(&mut buffered, shape, values)?;
-        buffered.flush()
-    }
-
-    pub(crate) fn finish(self) -> io::Result<()> {
-        self.zip.finish()?.flush()
-    }
-}
-
-/// Writes an `.npy` array, given row by row.
-pub(crate) fn write_array<T: AutoSerialize>(
-    out: &mut impl Write,
-    shape: &[usize],
-    values: Vec<T>,
-) -> io::Result<()> {
-    let shape: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
-    let options = WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut *out);
-    let mut array = options.begin_nd()?;
-    array.extend(values)?;
-    array.finish()?;
-    out.flush()
 }

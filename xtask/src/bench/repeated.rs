@@ -127,7 +127,6 @@ impl<'r> Repeated<'r> {
         // The same arithmetic every time: one run speaks for all of what is not time.
         if let Some(Run { solves, .. }) = self.runs.last() {
             row.seconds = Some(total);
-            row.targets = solves.len();
             row.iterations = solves.iter().map(|s| s.iterations).sum();
             row.hessians = solves.iter().map(|s| s.hessians).sum();
             let ratios = solves.iter().map(|s| s.loss / s.course.start_loss);

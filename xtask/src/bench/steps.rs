@@ -2,7 +2,7 @@
 
 use super::machine;
 use super::plots;
-use super::problem::Problem;
+use super::problem::{Problem, Wanted};
 use super::twolayer::Twolayer;
 use crate::error::Error;
 use crate::tables::{csv, markdown, median, save};
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     for &outcomes in &args.outcomes {
         let folder = tempfile::tempdir_in(scratch.path()).map_err(Error::Scratch)?;
         let shape = (INPUTS, UNITS, outcomes as usize);
-        let problem = Problem::planted("steps", shape, 1, None, folder.path())?;
+        let problem = Problem::planted("steps", shape, 1, Wanted::Attained, folder.path())?;
         for hessian in &args.hessians {
             let x0 = problem.starts[0].file.to_string_lossy();
             // The warm start would solve it on few outcomes, whatever m is.

@@ -1,10 +1,13 @@
 //! The matrix as tables.
 
-use super::goal::{Goal, SOLVED};
-use super::problem::{Problem, Start};
+mod fits;
+mod instances;
+mod lows;
+
+use super::goal::{Goal, NEAR, SOLVED};
 use super::repeated::{Repeats, SHORT};
 use super::trace::Course;
-use crate::tables::markdown;
+use instances::{Cell, cells};
 use serde::Serialize;
 
 /// One solver on one problem from one start, all its targets together. Losses are over L(x0).
@@ -12,6 +15,11 @@ use serde::Serialize;
 pub(crate) struct Row {
     pub(crate) problem: &'static str,
     pub(crate) start: &'static str,
+    /// Which instance of the problem, from 0.
+    pub(crate) instance: u64,
+    /// Of the regulariser.
+    #[serde(rename = "regularizer")]
+    pub(crate) weight: Option<f64>,
     pub(crate) solver: String,
     /// Empty for a peer.
     pub(crate) backend: String,
@@ -22,11 +30,15 @@ pub(crate) struct Row {
     pub(crate) input_bytes: usize,
     /// 0 where there is no result.
     pub(crate) runs: usize,
-    /// 0 where the time was over.
     pub(crate) targets: usize,
     pub(crate) solved: usize,
-    /// Until every target was solved; none where one was not.
+    /// Until solved, as the [`Goal`] says of many targets.
     pub(crate) seconds_to_accuracy: Option<f64>,
+    /// As for solved, of those that are near the lowest loss.
+    pub(crate) near: usize,
+    pub(crate) seconds_to_near: Option<f64>,
+    /// How far the end is above the lowest loss of all programs, over L(x0): the most of the targets.
+    pub(crate) above_lowest: Option<f64>,
     pub(crate) seconds: Option<f64>,
     /// Iterations of twolayer, evaluations of a peer.
     pub(crate) iterations: usize,
@@ -42,16 +54,6 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Nothing measured yet.
-    pub(crate) fn new(problem: &Problem, start: &Start, solver: String) -> Self {
-        Self {
-            problem: problem.name,
-            start: start.name,
-            solver,
-            ..Self::default()
-        }
-    }
-
     /// Those of all targets; nothing where there is no result.
     pub(crate) fn last_courses(&self) -> &[Course] {
         self.courses.last().map_or(&[], Vec::as_slice)
@@ -66,12 +68,19 @@ impl Row {
         self.precision == "f64"
     }
 
+    /// The default settings, which are compared with everything else.
+    fn is_default(&self) -> bool {
+        self.is_double() && self.backend == "faer" && self.hessian == "auto"
+    }
+
     /// A line of progress.
     pub(crate) fn tell(&self) {
         let loss = self.worst_loss;
+        let weight = self.weight.map_or(String::new(), |w| format!(", w = {w}"));
         eprintln!(
-            "{} from {}, {} {}: {} s, L/L(x0) {}, {}",
+            "{} {} from {}{weight}, {} {}: {} s, L/L(x0) {}, {}",
             self.problem,
+            self.instance + 1,
             self.start,
             self.solver,
             self.precision,
@@ -84,128 +93,72 @@ impl Row {
 
 /// The tables and how to read them.
 pub(crate) fn report(rows: &[Row], goal: Goal, repeats: Repeats, limit: f64) -> String {
-    let what = match goal {
-        Goal::PerfectFit => "",
-        Goal::NearTheLowest => {
-            "No x has the output b. The lowest loss is that which any program came to on the same \
-             problem from the same start, in f64. "
-        }
+    let stopped = match goal {
+        Goal::PerfectFit => format!("stopped at L ≤ {SOLVED:e}·L(x0)"),
+        Goal::Lowest => "stopped where they made no progress".into(),
     };
-    let enough = goal.formula();
+    let cells = cells(rows);
+    let (best, every) = match goal {
+        Goal::PerfectFit => (fits::best_of_others(&cells), fits::every_solve(&cells)),
+        Goal::Lowest => (lows::best_of_others(&cells), lows::every_solve(&cells)),
+    };
     format!(
-        "\n{what}Solved is L ≤ {enough}; L(x0) is the squared loss at the start. *s to solved* is when the \
-         iterates first were there, for all targets together; *s in all* is until the program's own \
-         end. Both are medians over *runs*, each a new process: {} at least of twolayer and one of \
-         a peer, and up to {} of either while they took less than {} s together. \
+        "\n{} L(x0) is L at the start. *s in all* is until the program's own end. Times are medians \
+         over *runs*, each a new process: {} at least of twolayer and one of \
+         a peer, and up to {} of either while they took less than {} s together; and over the \
+         instances of a problem, ∞ where one was not solved. \
          Reading the file, conversion and compilation are not timed. Peers ran on the same file, \
-         from the same start, and stopped at L ≤ {SOLVED:e}·L(x0). Everyone had {limit} s for each \
+         from the same start, and {stopped}. Everyone had {limit} s for each \
          target. Losses in f32 are \
          as f32 computes them. The peak is that of the whole process; it is told in sizes of the \
          problem's arrays in the precision of the solve.\n\n\
-         ## The default beside the best of the others\n\n{}\n\n## Every solve\n\n{}\n",
+         ## The default beside the best of the others\n\n{best}\n\n## Every solve\n\n{every}\n",
+        introduction(goal),
         repeats.at_least,
         repeats.at_most,
         SHORT.as_secs(),
-        best_of_others(rows),
-        every_solve(rows),
     )
 }
 
-/// For each problem and start: faer with `auto`, the best fixed choice of the Hessian on faer, and
-/// the best peer, in f64.
-fn best_of_others(rows: &[Row]) -> String {
-    let cells = rows.chunk_by(|a, b| (a.problem, a.start) == (b.problem, b.start));
-    let lines = cells.filter_map(|cell| {
-        let double = || cell.iter().filter(|row| row.is_double());
-        let fastest = |rows: &mut dyn Iterator<Item = &Row>| {
-            let timed = rows.filter_map(|row| Some((row.seconds_to_accuracy?, row.clone())));
-            timed.min_by(|a, b| a.0.total_cmp(&b.0))
-        };
-        let default = double().find(|row| row.backend == "faer" && row.hessian == "auto")?;
-        let fixed = |row: &&Row| row.backend == "faer" && row.hessian != "auto";
-        let fixed = fastest(&mut double().filter(fixed));
-        let peer = fastest(&mut double().filter(|row| row.is_peer()));
-        let ours = default.seconds_to_accuracy;
-        let over = |of: Option<f64>, by: Option<f64>| match (of, by) {
-            (Some(of), Some(by)) => format!("{:.2}", of / by),
-            _ => "-".into(),
-        };
-        let name = |of: &Option<(f64, Row)>, what: fn(&Row) -> &str| {
-            of.as_ref().map_or("-".into(), |(_, row)| what(row).into())
-        };
-        let (fixed_time, peer_time) = (fixed.as_ref().map(|f| f.0), peer.as_ref().map(|p| p.0));
-        Some([
-            default.problem.into(),
-            default.start.into(),
-            format!("{} of {}", default.solved, default.targets),
-            figure(ours),
-            name(&fixed, |row| &row.hessian),
-            figure(fixed_time),
-            over(ours, fixed_time),
-            name(&peer, |row| &row.solver),
-            figure(peer_time),
-            over(peer_time, ours),
-        ])
-    });
-    markdown(
-        [
-            "problem",
-            "start",
-            "auto solved",
-            "auto, s",
-            "best fixed",
-            "its s",
-            "auto over it",
-            "best peer",
-            "its s",
-            "it over auto",
-        ],
-        2,
-        lines,
-    )
+/// What is measured.
+fn introduction(goal: Goal) -> String {
+    match goal {
+        Goal::PerfectFit => format!(
+            "Solved is L ≤ {}, L the squared loss. *s to solved* is when the iterates first were \
+             there, for all targets together.",
+            goal.formula()
+        ),
+        Goal::Lowest => format!(
+            "The lowest L is that which any program came to on the same instance from the same \
+             start, in f64. *s to 1%* and *s to 1e-6* are when the iterates first were at \
+             (1 + {NEAR}) and {} (or at {SOLVED:e}·L(x0), a perfect fit): the median of the targets. \
+             *lowest* is how many targets a program brought to the latter. *above* is how far its \
+             end is above the lowest L, over L(x0), where that is most.",
+            goal.formula()
+        ),
+    }
 }
 
-fn every_solve(rows: &[Row]) -> String {
-    markdown(
-        [
-            "problem",
-            "start",
-            "solver",
-            "precision",
-            "ended",
-            "runs",
-            "solved",
-            "s to solved",
-            "s in all",
-            "iterations",
-            "Hessians",
-            "worst L/L(x0)",
-            "peak, MB",
-            "peak over arrays",
-        ],
-        5,
-        rows.iter().map(|row| {
-            [
-                row.problem.into(),
-                row.start.into(),
-                row.solver.clone(),
-                row.precision.clone(),
-                row.ended.clone(),
-                row.runs.to_string(),
-                format!("{} of {}", row.solved, row.targets),
-                figure(row.seconds_to_accuracy),
-                figure(row.seconds),
-                row.iterations.to_string(),
-                row.hessians.map_or("-".into(), |count| count.to_string()),
-                row.worst_loss
-                    .map_or("-".into(), |loss| format!("{loss:.1e}")),
-                row.peak_bytes
-                    .map_or("-".into(), |peak| format!("{:.0}", peak as f64 / 1e6)),
-                row.peak_over_inputs
-                    .map_or("-".into(), |ratio| format!("{ratio:.2}")),
-            ]
-        }),
-    )
+/// Seconds of something over those of another.
+fn over(of: Option<f64>, by: Option<f64>) -> String {
+    match (of, by) {
+        (Some(of), Some(by)) => format!("{:.2}", of / by),
+        _ => "-".into(),
+    }
+}
+
+/// A row's name and its seconds, where it is the fastest of some.
+fn fastest<'r>(
+    rows: impl Iterator<Item = &'r Row>,
+    seconds: fn(&Row) -> Option<f64>,
+) -> Option<(f64, &'r Row)> {
+    let timed = rows.filter_map(|row| Some((seconds(row)?, row)));
+    timed.min_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+/// w in a table.
+fn weight(cell: &Cell) -> String {
+    cell.weight.map_or("-".into(), |weight| weight.to_string())
 }
 
 /// Seconds with three digits.
