@@ -32,6 +32,8 @@ pub struct Run<'r, O: Kinked, H> {
     objective: &'r O,
     /// What makes the easier objectives; none for a solve without warm start.
     ladder: Option<Steps<'r, O>>,
+    /// When these come: asked once, for it may cost a pass over b.
+    when_rungs: WhenRungs,
     /// The last one made, and how many were made so far, the cheapest first.
     rung: Option<Box<dyn Rung<O::Scalar> + 'r>>,
     rungs: usize,
@@ -81,6 +83,13 @@ impl<O: Objective> Clone for Steps<'_, O> {
 
 impl<O: Objective> Copy for Steps<'_, O> {}
 
+impl<O: Objective> Steps<'_, O> {
+    /// When rungs come, if there are any.
+    fn when(ladder: Option<Self>, objective: &O) -> WhenRungs {
+        ladder.map_or(WhenRungs::First, |ladder| (ladder.when)(objective))
+    }
+}
+
 /// Records that memory is set aside for; more are kept all the same.
 const LONGEST_TRACE: usize = 1000;
 /// Iterations after which what updates have carried along is made anew: often enough for a solve
@@ -128,6 +137,7 @@ where
     ) -> Result<Self, Error> {
         let mut run = Self::checked(settings, objective, hessian, x0)?;
         run.ladder = Self::ladder(&run.settings);
+        run.when_rungs = Steps::when(run.ladder, objective);
         run.begin();
         Ok(run)
     }
@@ -185,6 +195,7 @@ where
             settings,
             objective,
             ladder: None,
+            when_rungs: WhenRungs::First,
             rung: None,
             rungs: 0,
             earlier_restarts: 0,

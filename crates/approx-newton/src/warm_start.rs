@@ -349,13 +349,12 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
 
     fn target_value(&self) -> Option<O::Scalar> {
         let target = self.warm.target.as_ref()?;
-        Some(target(&self.descent.current).value)
+        Some(target.value(&self.descent.current))
     }
 
     fn target_met(&self) -> Option<Status> {
         let target = self.warm.target.as_ref()?;
-        let told = target(&self.descent.current);
-        told.met.map(Status::from)
+        target.met(&self.descent.current).map(Status::from)
     }
 
     fn seconds(&self) -> PhaseSeconds {

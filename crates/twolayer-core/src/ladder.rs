@@ -72,20 +72,20 @@ pub struct WarmStart<'s, O: Objective> {
     pub only_off_a_plateau: bool,
     /// The objective that was asked for, at a point that the easier one evaluated: where both tell their
     /// values from the same state.
-    pub target: Option<TellTarget<'s, O>>,
+    pub target: Option<Box<TargetOf<'s, O>>>,
 }
 
-/// Tells the objective that was asked for at a point.
-pub type TellTarget<'s, O> =
-    Box<dyn Fn(&<O as Objective>::Evaluation) -> TargetAt<<O as Objective>::Scalar> + 's>;
+/// What a rung is told of the objective that was asked for.
+pub type TargetOf<'s, O> =
+    dyn TellTarget<<O as Objective>::Evaluation, <O as Objective>::Scalar> + 's;
 
-/// What is told of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TargetAt<T> {
+/// Tells the objective that was asked for at a point that an easier one evaluated.
+pub trait TellTarget<E, T> {
     /// Its value.
-    pub value: T,
-    /// [`Objective::met`].
-    pub met: Option<Met>,
+    fn value(&self, at: &E) -> T;
+
+    /// [`Objective::met`], for which its rounding error has to be known.
+    fn met(&self, at: &E) -> Option<Met>;
 }
 
 /// Where further descents of a [`WarmStart`] begin.

@@ -33,7 +33,7 @@ pub use composite::{Composite, CompositePoint};
 pub use curvature::{Curvature, RowWeights};
 pub use error::Error;
 pub use hessian::HessianApprox;
-pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetAt, TellTarget, WarmStart, WhenRungs};
+pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetOf, TellTarget, WarmStart, WhenRungs};
 pub use loss::{LeastSquares, RowLoss};
 pub use map::{Entry, RowMap};
 pub use norms::{Norms, RowNorms};

@@ -15,9 +15,11 @@ mod memory;
 mod neighbours;
 mod other_starts;
 mod owner;
+mod posed;
 pub(crate) mod problems;
 mod rounds;
 mod solved;
+mod unknowns;
 mod work;
 
 pub use campaign::Campaign;

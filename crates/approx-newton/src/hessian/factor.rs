@@ -1,5 +1,6 @@
 //! A model by its factor, from the side that is the smaller one.
 
+use super::carried_rows::CarriedRows;
 use super::triangular::Triangular;
 use super::wide::Wide;
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Subspace};
@@ -13,7 +14,7 @@ pub(super) enum Factor<B: LinearBackend> {
 impl<B: LinearBackend> Factor<B> {
     /// Buffers for so many `rows` of d unknowns, and the extra one.
     pub(super) fn of_rows(backend: B, rows: usize, d: usize) -> Self {
-        // The extra row, and one more for what the d×d factor is faster at.
+        // With e there are still fewer.
         match rows + 1 < d {
             true => Self::Wide(Wide::new(backend, rows, d)),
             false => Self::Triangular(Triangular::new(backend, d)),
@@ -41,40 +42,19 @@ impl<B: LinearBackend> Factor<B> {
         }
     }
 
-    /// Adds the row e = `length`·`direction`, and what of the gradient lies along `direction`.
-    pub(super) fn set_extra_row(
-        &mut self,
-        length: B::Scalar,
-        direction: &[B::Scalar],
-        along: B::Scalar,
-    ) {
+    /// The rows, e last, and what they carry.
+    pub(super) fn rows(&self) -> &CarriedRows<B::Scalar> {
         match self {
-            Self::Triangular(model) => model.set_extra_row(length, direction, along),
-            Self::Wide(model) => model.set_extra_row(length, direction, along),
+            Self::Triangular(model) => &model.rows,
+            Self::Wide(model) => &model.rows,
         }
     }
 
-    /// Forgets the gradient; what is written here takes its place.
-    pub(super) fn replace_gradient(&mut self) -> &mut [B::Scalar] {
+    /// The same, to be changed.
+    pub(super) fn rows_mut(&mut self) -> &mut CarriedRows<B::Scalar> {
         match self {
-            Self::Triangular(model) => model.replace_gradient(),
-            Self::Wide(model) => model.replace_gradient(),
-        }
-    }
-
-    /// The part of the gradient that is told as it is (d).
-    pub(super) fn rest(&mut self) -> &mut [B::Scalar] {
-        match self {
-            Self::Triangular(model) => model.rest(),
-            Self::Wide(model) => model.rest(),
-        }
-    }
-
-    /// As [`HessianApprox::mean_eigenvalue`](twolayer_core::HessianApprox::mean_eigenvalue).
-    pub(super) fn mean_eigenvalue(&self) -> B::Scalar {
-        match self {
-            Self::Triangular(model) => model.mean_eigenvalue(),
-            Self::Wide(model) => model.mean_eigenvalue(),
+            Self::Triangular(model) => &mut model.rows,
+            Self::Wide(model) => &mut model.rows,
         }
     }
 
@@ -135,14 +115,6 @@ impl<B: LinearBackend> Factor<B> {
         match self {
             Self::Triangular(model) => model.slightly_damped_factor(subspace),
             Self::Wide(model) => model.slightly_damped_factor(subspace),
-        }
-    }
-
-    /// product = H̃ p.
-    pub(super) fn apply(&self, p: &[B::Scalar], product: &mut [B::Scalar]) {
-        match self {
-            Self::Triangular(model) => model.apply(p, product),
-            Self::Wide(model) => model.apply(p, product),
         }
     }
 }

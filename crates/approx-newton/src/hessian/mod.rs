@@ -1,6 +1,7 @@
 //! Approximations of the Hessian, one a file.
 
 mod adaptive;
+mod carried_rows;
 mod conjugate_gradient;
 mod dense;
 mod factor;

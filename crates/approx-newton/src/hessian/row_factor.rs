@@ -169,7 +169,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
 
     /// Where the gradient is to be written (d), for a model that has it from elsewhere.
     pub(super) fn replace_gradient(&mut self) -> &mut [O::Scalar] {
-        self.model.replace_gradient()
+        self.model.rows_mut().replace_gradient()
     }
 
     /// The factor, for a model that refines this one.
@@ -298,8 +298,9 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         backend.center_and_scale_rows(&self.shift, center, &self.scale, jacobian);
         self.rows.fill(zero);
         self.model.factor_rows(jacobian, &mut self.rows);
-        self.model.rest().copy_from_slice(at.gradient());
-        self.model.set_extra_row(extra_weight.sqrt(), center, zero);
+        let rows = self.model.rows_mut();
+        rows.rest.copy_from_slice(at.gradient());
+        rows.set_extra_row(extra_weight.sqrt(), center, zero);
         self.sampling = Some(sampling);
         drawn
     }
@@ -405,19 +406,24 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
         } = &mut self.all_rows;
         backend.mul_vec_transposed(&self.jacobian, &curvature.center, center);
         if overloaded {
-            backend.mul_vec_transposed(&self.jacobian, &self.unweighted, self.model.rest());
+            backend.mul_vec_transposed(
+                &self.jacobian,
+                &self.unweighted,
+                &mut self.model.rows_mut().rest,
+            );
         } else {
-            self.model.rest().fill(O::Scalar::zero());
+            self.model.rows_mut().rest.fill(O::Scalar::zero());
         }
         backend.center_and_scale_rows(&self.shift, center, &self.scale, &mut self.jacobian);
         self.model.factor_rows(&mut self.jacobian, &mut self.rows);
         self.model
+            .rows_mut()
             .set_extra_row(extra_weight.sqrt(), center, along_center);
         objective.rows()
     }
 
     fn mean_eigenvalue(&self) -> O::Scalar {
-        self.model.mean_eigenvalue()
+        self.model.rows().mean_eigenvalue()
     }
 
     fn step(
@@ -452,6 +458,6 @@ impl<O: RowStructured, I: Importance<O>> HessianApprox<O> for RowFactor<O, I> {
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {
-        self.model.apply(p, product);
+        self.model.rows().apply(p, product);
     }
 }

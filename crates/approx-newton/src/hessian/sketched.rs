@@ -73,14 +73,15 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
         self.nothing.fill(O::Scalar::zero());
         self.model
             .factor_rows(&mut self.sketch.jacobian, &mut self.nothing);
-        self.model.rest().copy_from_slice(at.gradient());
+        self.model.rows.rest.copy_from_slice(at.gradient());
         self.model
+            .rows
             .set_extra_row(extra_weight.sqrt(), center, O::Scalar::zero());
         self.nothing.len()
     }
 
     fn mean_eigenvalue(&self) -> O::Scalar {
-        self.model.mean_eigenvalue()
+        self.model.rows.mean_eigenvalue()
     }
 
     fn step(
@@ -115,6 +116,6 @@ impl<O: RowStructured> HessianApprox<O> for Sketched<O> {
     }
 
     fn apply(&mut self, _: &O, _: &O::Evaluation, p: &[O::Scalar], product: &mut [O::Scalar]) {
-        self.model.apply(p, product);
+        self.model.rows.apply(p, product);
     }
 }

@@ -1,5 +1,6 @@
 //! H̃ = RᵀR + eeᵀ by its triangular factor: damped steps as least-squares problems.
 
+use super::carried_rows::CarriedRows;
 use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce};
@@ -18,12 +19,8 @@ pub(super) struct Triangular<B: LinearBackend> {
     stack: B::Matrix,
     /// JᵀJ, where R may come from it.
     gram: Option<Gram<B>>,
-    /// R (d×d, row after row), then e.
-    factor: Vec<B::Scalar>,
-    /// s and σ (d + 1).
-    reduced: Vec<B::Scalar>,
-    /// The part of the gradient that is told as it is (d).
-    rest: Vec<B::Scalar>,
+    /// R (d×d), then e; s, then σ.
+    pub(super) rows: CarriedRows<B::Scalar>,
     stacked: Vec<B::Scalar>,
     stacked_rhs: Vec<B::Scalar>,
     /// The point that the step is pulled to, in the coordinates of the subspace (d).
@@ -68,9 +65,7 @@ impl<B: LinearBackend> Triangular<B> {
             gram: None,
             workspace: Default::default(),
             backend,
-            factor: zeros((d + 1) * d),
-            reduced: zeros(d + 1),
-            rest: zeros(d),
+            rows: CarriedRows::new(d, d),
             stacked: Vec::with_capacity((2 * d + 1) * d),
             stacked_rhs: Vec::with_capacity(2 * d + 1),
             pulled: zeros(d),
@@ -81,21 +76,21 @@ impl<B: LinearBackend> Triangular<B> {
 
     /// Takes R from `rows` (p×d), which are destroyed; s is the start of Qᵀ·`rhs` (p).
     pub(super) fn factor_rows(&mut self, rows: &mut B::Matrix, rhs: &mut [B::Scalar]) {
-        let d = self.rest.len();
-        self.reduced.fill(B::Scalar::zero());
+        let d = self.rows.dimension();
+        self.rows.carried.fill(B::Scalar::zero());
         if rhs.len() >= TALL * d && self.factor_gram(rows, rhs) {
             return;
         }
-        let (r, _) = self.factor.split_at_mut(d * d);
+        let (r, _) = self.rows.entries.split_at_mut(d * d);
         self.backend.qr_reduce(rows, rhs, r, &mut self.workspace);
         let carried = rhs.len().min(d);
-        self.reduced[..carried].copy_from_slice(&rhs[..carried]);
+        self.rows.carried[..carried].copy_from_slice(&rhs[..carried]);
     }
 
     /// The same from JᵀJ = RᵀR, with s = R⁻ᵀJᵀ·`rhs`. Returns false where it may not, or is too
     /// badly conditioned.
     fn factor_gram(&mut self, rows: &B::Matrix, rhs: &[B::Scalar]) -> bool {
-        let d = self.rest.len();
+        let d = self.rows.dimension();
         let Some(Gram { square, ones }) = &mut self.gram else {
             return false;
         };
@@ -109,7 +104,7 @@ impl<B: LinearBackend> Triangular<B> {
             return false;
         };
         backend.cholesky_lower(&cholesky, square);
-        let r = &mut self.factor[..d * d];
+        let r = &mut self.rows.entries[..d * d];
         backend.copy_to_row_major(square, r);
         let diagonal = || (0..d).map(|i| r[i * d + i]);
         let largest = diagonal().fold(B::Scalar::zero(), B::Scalar::max);
@@ -123,43 +118,10 @@ impl<B: LinearBackend> Triangular<B> {
                 r.swap(i * d + j, j * d + i);
             }
         }
-        let s = &mut self.reduced[..d];
+        let s = &mut self.rows.carried[..d];
         backend.mul_vec_transposed(rows, rhs, s);
         solve_upper(r, s, true);
         true
-    }
-
-    /// e = `length`·`direction`, and what of the gradient lies along `direction`.
-    pub(super) fn set_extra_row(
-        &mut self,
-        length: B::Scalar,
-        direction: &[B::Scalar],
-        along: B::Scalar,
-    ) {
-        let d = self.rest.len();
-        for (e, &c) in self.factor[d * d..].iter_mut().zip(direction) {
-            *e = length * c;
-        }
-        if length > B::Scalar::zero() {
-            self.reduced[d] = along / length;
-        } else {
-            reduce::axpy(along, direction, &mut self.rest);
-        }
-    }
-
-    /// Forgets the gradient; what is written here takes its place.
-    pub(super) fn replace_gradient(&mut self) -> &mut [B::Scalar] {
-        self.reduced.fill(B::Scalar::zero());
-        &mut self.rest
-    }
-
-    pub(super) fn rest(&mut self) -> &mut [B::Scalar] {
-        &mut self.rest
-    }
-
-    pub(super) fn mean_eigenvalue(&self) -> B::Scalar {
-        let norm = reduce::norm(&self.factor);
-        norm / B::Scalar::of(self.rest.len() as f64) * norm
     }
 
     /// As [`HessianApprox::step`](twolayer_core::HessianApprox::step).
@@ -177,7 +139,7 @@ impl<B: LinearBackend> Triangular<B> {
         }
         self.factor_damped(damping, pull, subspace, step);
         // p = −R⁻¹ (Qᵀs + R⁻ᵀ rest)
-        step.copy_from_slice(&self.rest);
+        step.copy_from_slice(&self.rows.rest);
         subspace.rotate(step);
         step[..pinned].fill(B::Scalar::zero());
         let p = &mut step[pinned..];
@@ -201,7 +163,7 @@ impl<B: LinearBackend> Triangular<B> {
         subspace: &Subspace<B::Scalar>,
         scratch: &mut [B::Scalar],
     ) {
-        let (d, pinned) = (self.rest.len(), subspace.constraints());
+        let (d, pinned) = (self.rows.dimension(), subspace.constraints());
         let free = d - pinned;
         self.free = free;
         // e, then the rows of R in the coordinates of the subspace, each followed by one of √ν I
@@ -217,10 +179,10 @@ impl<B: LinearBackend> Triangular<B> {
         self.stacked_rhs.clear();
         let order = std::iter::once(d).chain(0..d);
         for i in order {
-            scratch.copy_from_slice(&self.factor[i * d..][..d]);
+            scratch.copy_from_slice(&self.rows.entries[i * d..][..d]);
             subspace.rotate(scratch);
             self.stacked.extend_from_slice(&scratch[pinned..]);
-            self.stacked_rhs.push(self.reduced[i]);
+            self.stacked_rhs.push(self.rows.carried[i]);
             if pinned == 0 && i < d {
                 self.push_ridge_row(i, ridge, pull);
             }
@@ -249,7 +211,7 @@ impl<B: LinearBackend> Triangular<B> {
         let start = self.stacked.len();
         self.stacked.resize(start + self.free, B::Scalar::zero());
         self.stacked[start + j] = ridge;
-        let pinned = self.rest.len() - self.free;
+        let pinned = self.rows.dimension() - self.free;
         let told = pull.map_or(B::Scalar::zero(), |scale| scale * self.pulled[pinned + j]);
         self.stacked_rhs.push(told);
     }
@@ -264,7 +226,7 @@ impl<B: LinearBackend> Triangular<B> {
         let whole = Subspace::whole(residual.len());
         self.factor_damped(damping, None, &whole, residual);
         factor.copy_from_slice(&self.damped_factor);
-        residual.copy_from_slice(&self.rest);
+        residual.copy_from_slice(&self.rows.rest);
         solve_upper(factor, residual, true);
         reduce::axpy(B::Scalar::one(), &self.stacked_rhs[..self.free], residual);
         reduce::all_finite(residual)
@@ -276,8 +238,8 @@ impl<B: LinearBackend> Triangular<B> {
         &mut self,
         subspace: &Subspace<B::Scalar>,
     ) -> Option<&[B::Scalar]> {
-        let damping = B::Scalar::UNIT_ROUNDOFF.sqrt() * self.mean_eigenvalue();
-        let mut scratch = vec![B::Scalar::zero(); self.rest.len()];
+        let damping = B::Scalar::UNIT_ROUNDOFF.sqrt() * self.rows.mean_eigenvalue();
+        let mut scratch = vec![B::Scalar::zero(); self.rows.dimension()];
         self.factor_damped(damping, None, subspace, &mut scratch);
         let factor = &self.damped_factor[..self.free * self.free];
         let usable = damping > B::Scalar::zero() && reduce::all_finite(factor);
@@ -289,15 +251,6 @@ impl<B: LinearBackend> Triangular<B> {
         let factor = &self.damped_factor[..self.free * self.free];
         solve_upper(factor, v, true);
         solve_upper(factor, v, false);
-    }
-
-    /// product = H̃ p.
-    pub(super) fn apply(&self, p: &[B::Scalar], product: &mut [B::Scalar]) {
-        product.fill(B::Scalar::zero());
-        for row in self.factor.chunks_exact(p.len()) {
-            let projection = reduce::dot(row, p);
-            reduce::axpy(projection, row, product);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! H̃ = JᵀJ by its rows, where they are fewer than the unknowns: damped steps from the small side.
 
+use super::carried_rows::CarriedRows;
 use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
 use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce};
@@ -22,12 +23,8 @@ pub(super) struct Wide<B: LinearBackend> {
     workspace: B::Workspace,
     /// Jᵀ on √ν I, over the free coordinates: shaped where it is first factored.
     stack: B::Matrix,
-    /// J (p×d, row after row); the last of the rows is e.
-    rows: Vec<B::Scalar>,
-    /// s (p).
-    carried: Vec<B::Scalar>,
-    /// t (d).
-    rest: Vec<B::Scalar>,
+    /// J (p×d), s and t.
+    pub(super) rows: CarriedRows<B::Scalar>,
     /// J over the free coordinates (p×free).
     free_rows: Vec<B::Scalar>,
     free: usize,
@@ -57,9 +54,7 @@ impl<B: LinearBackend> Wide<B> {
             large_stack: backend.zeros(0, 0),
             workspace: Default::default(),
             backend,
-            rows: zeros(p * d),
-            carried: zeros(p),
-            rest: zeros(d),
+            rows: CarriedRows::new(rows, d),
             free_rows: Vec::with_capacity(p * d),
             free: d,
             damping: B::Scalar::zero(),
@@ -75,43 +70,10 @@ impl<B: LinearBackend> Wide<B> {
 
     /// Takes the `rows` ((p − 1)×d) as they are, and s from `carried` (p − 1).
     pub(super) fn take_rows(&mut self, rows: &B::Matrix, carried: &[B::Scalar]) {
-        let (d, others) = (self.rest.len(), carried.len());
+        let (d, others) = (self.rows.dimension(), carried.len());
         self.backend
-            .copy_to_row_major(rows, &mut self.rows[..others * d]);
-        self.carried[..others].copy_from_slice(carried);
-    }
-
-    /// As [`Triangular::set_extra_row`](super::triangular::Triangular::set_extra_row).
-    pub(super) fn set_extra_row(
-        &mut self,
-        length: B::Scalar,
-        direction: &[B::Scalar],
-        along: B::Scalar,
-    ) {
-        let (d, last) = (self.rest.len(), self.carried.len() - 1);
-        for (e, &c) in self.rows[last * d..].iter_mut().zip(direction) {
-            *e = length * c;
-        }
-        self.carried[last] = B::Scalar::zero();
-        if length > B::Scalar::zero() {
-            self.carried[last] = along / length;
-        } else {
-            reduce::axpy(along, direction, &mut self.rest);
-        }
-    }
-
-    pub(super) fn replace_gradient(&mut self) -> &mut [B::Scalar] {
-        self.carried.fill(B::Scalar::zero());
-        &mut self.rest
-    }
-
-    pub(super) fn rest(&mut self) -> &mut [B::Scalar] {
-        &mut self.rest
-    }
-
-    pub(super) fn mean_eigenvalue(&self) -> B::Scalar {
-        let norm = reduce::norm(&self.rows);
-        norm / B::Scalar::of(self.rest.len() as f64) * norm
+            .copy_to_row_major(rows, &mut self.rows.entries[..others * d]);
+        self.rows.carried[..others].copy_from_slice(carried);
     }
 
     /// As [`HessianApprox::step`](twolayer_core::HessianApprox::step).
@@ -130,13 +92,13 @@ impl<B: LinearBackend> Wide<B> {
         self.factor_damped(damping, subspace);
         // t, and in its place soon what is left of the gradient.
         let mut left = std::mem::take(&mut self.left);
-        left.copy_from_slice(&self.rest);
+        left.copy_from_slice(&self.rows.rest);
         if let Some((multiplier, x)) = pull {
             reduce::axpy(multiplier, x, &mut left);
         }
         subspace.rotate(&mut left);
         let (t, p) = (&mut left[pinned..], &mut step[pinned..]);
-        self.small.copy_from_slice(&self.carried);
+        self.small.copy_from_slice(&self.rows.carried);
         let has_rest = t.iter().any(|t| *t != B::Scalar::zero());
         self.solve(has_rest.then_some(t), p);
         if has_rest {
@@ -187,7 +149,7 @@ impl<B: LinearBackend> Wide<B> {
     /// t ← t + Jᵀ(Jp + s) + νp, which is zero where p is the step.
     fn add_rest_of_gradient(&self, t: &mut [B::Scalar], p: &[B::Scalar]) {
         let rows = self.free_rows.chunks_exact(self.free);
-        for (row, &s) in rows.zip(&self.carried) {
+        for (row, &s) in rows.zip(&self.rows.carried) {
             reduce::axpy(reduce::dot(row, p) + s, row, t);
         }
         reduce::axpy(self.damping, p, t);
@@ -195,7 +157,11 @@ impl<B: LinearBackend> Wide<B> {
 
     /// Factors JJᵀ + νI for J over the free coordinates.
     pub(super) fn factor_damped(&mut self, damping: B::Scalar, subspace: &Subspace<B::Scalar>) {
-        let (d, p, pinned) = (self.rest.len(), self.carried.len(), subspace.constraints());
+        let (d, p, pinned) = (
+            self.rows.dimension(),
+            self.rows.carried.len(),
+            subspace.constraints(),
+        );
         let free = d - pinned;
         self.free = free;
         self.damping = damping;
@@ -228,9 +194,9 @@ impl<B: LinearBackend> Wide<B> {
     }
 
     fn rotate_rows(&mut self, subspace: &Subspace<B::Scalar>) {
-        let (d, pinned) = (self.rest.len(), subspace.constraints());
+        let (d, pinned) = (self.rows.dimension(), subspace.constraints());
         self.free_rows.clear();
-        for row in self.rows.chunks_exact(d) {
+        for row in self.rows.entries.chunks_exact(d) {
             if pinned == 0 {
                 self.free_rows.extend_from_slice(row);
                 continue;
@@ -261,7 +227,7 @@ impl<B: LinearBackend> Wide<B> {
         residual: &mut [B::Scalar],
     ) -> bool {
         self.factor_large(damping, &Subspace::whole(residual.len()), factor);
-        residual.copy_from_slice(&self.rest);
+        residual.copy_from_slice(&self.rows.rest);
         solve_upper(factor, residual, true);
         let d = residual.len();
         reduce::axpy(B::Scalar::one(), &self.stacked_rhs[..d], residual);
@@ -273,7 +239,7 @@ impl<B: LinearBackend> Wide<B> {
         &mut self,
         subspace: &Subspace<B::Scalar>,
     ) -> Option<&[B::Scalar]> {
-        let damping = B::Scalar::UNIT_ROUNDOFF.sqrt() * self.mean_eigenvalue();
+        let damping = B::Scalar::UNIT_ROUNDOFF.sqrt() * self.rows.mean_eigenvalue();
         let mut factor = std::mem::take(&mut self.large_factor);
         factor.resize(subspace.dimension().pow(2), B::Scalar::zero());
         self.factor_large(damping, subspace, &mut factor);
@@ -289,7 +255,7 @@ impl<B: LinearBackend> Wide<B> {
         subspace: &Subspace<B::Scalar>,
         factor: &mut [B::Scalar],
     ) {
-        let (p, free) = (self.carried.len(), subspace.dimension());
+        let (p, free) = (self.rows.carried.len(), subspace.dimension());
         self.free = free;
         self.rotate_rows(subspace);
         let (backend, zero) = (&self.backend, B::Scalar::zero());
@@ -306,18 +272,9 @@ impl<B: LinearBackend> Wide<B> {
             row[j] = zero;
         }
         self.stacked_rhs.clear();
-        self.stacked_rhs.extend_from_slice(&self.carried);
+        self.stacked_rhs.extend_from_slice(&self.rows.carried);
         self.stacked_rhs.resize(p + free, zero);
         backend.qr_reduce(stack, &mut self.stacked_rhs, factor, &mut self.workspace);
-    }
-
-    /// product = H̃ p.
-    pub(super) fn apply(&self, p: &[B::Scalar], product: &mut [B::Scalar]) {
-        product.fill(B::Scalar::zero());
-        for row in self.rows.chunks_exact(p.len()) {
-            let projection = reduce::dot(row, p);
-            reduce::axpy(projection, row, product);
-        }
     }
 }
 

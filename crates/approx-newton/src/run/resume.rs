@@ -86,6 +86,7 @@ where
             settings,
             objective,
             ladder,
+            when_rungs: Steps::when(ladder, objective),
             rung,
             rungs: snapshot.rungs,
             earlier_restarts: snapshot.earlier_restarts,

@@ -39,7 +39,7 @@ where
 
     /// Begins on the first rung; on the target where the rungs have another minimum.
     fn begin_first_descent(&mut self) {
-        match self.when_rungs() {
+        match self.when_rungs {
             WhenRungs::First => self.climb(),
             WhenRungs::AfterADescent | WhenRungs::Never => self.begin_target(),
         }
@@ -121,7 +121,7 @@ where
             self.rungs += 1;
             self.stage = Stage::WarmStart;
             // Not where a descent has ended: another one is to end elsewhere.
-            let is_second = self.when_rungs() == WhenRungs::AfterADescent && !self.best.is_flat;
+            let is_second = self.when_rungs == WhenRungs::AfterADescent && !self.best.is_flat;
             let start = if is_second { &self.x0 } else { &self.best.x };
             if self.rung.insert(rung).begin(start) {
                 self.record(&Iteration::nothing(), PhaseSeconds::default());
@@ -186,15 +186,10 @@ where
         }
         self.stage = Stage::Target;
         let is_first = self.rungs == 0 && !end.is_met();
-        if is_first && self.when_rungs() == WhenRungs::AfterADescent && self.begin_rung() {
+        if is_first && self.when_rungs == WhenRungs::AfterADescent && self.begin_rung() {
             return;
         }
         self.finish(end);
-    }
-
-    fn when_rungs(&self) -> WhenRungs {
-        let asked = self.ladder.map(|ladder| ladder.when);
-        asked.map_or(WhenRungs::First, |asked| asked(self.objective))
     }
 
     /// A step off the kinks may overflow; x0 was seen not to.
@@ -225,7 +220,7 @@ where
     /// chance, and whether the target falls to one of its sides is for the multipliers to say.
     fn begin_target(&mut self) {
         self.stage = Stage::Target;
-        let has_descended = self.when_rungs() != WhenRungs::First;
+        let has_descended = self.when_rungs != WhenRungs::First;
         let (objective, descent) = (self.objective, &mut self.descent);
         let before = descent.seconds;
         let (start, pinned) = match &self.rung {

@@ -3,15 +3,16 @@
 use crate::inversion::Inversion;
 use crate::many::crew::Seat;
 use crate::many::owner::{Answer, Earlier, Origin, Owner, Progress, Round, UnderWay};
+use crate::many::posed::{Begin, Posed};
 use crate::many::solved::{BatchResult, Solved};
-use crate::many::work::{Begin, Trouble, Work, Worker};
+use crate::many::work::{Trouble, Work, Worker};
 use crate::starts::splitting::TOGETHER;
 use approx_newton::{Run, Status};
 use std::ops::{ControlFlow, Range};
 use twolayer_core::LinearBackend;
 
 /// A target's problem and where it begins.
-type Begun<'w, B> = (Inversion<'w, B>, Begin<'w, <B as LinearBackend>::Scalar>);
+type Begun<'w, B> = (Posed<'w, B>, Begin<'w, <B as LinearBackend>::Scalar>);
 
 /// A target of a block.
 struct Item<'w, B: LinearBackend, O: Owner<B>> {
@@ -70,8 +71,8 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         if self.campaign.solver.warm_start() {
             let new = block.iter_mut().filter(|item| item.earlier.is_none());
             self.problems.begin_together(new.filter_map(|item| {
-                let (objective, begin) = item.problem.as_mut().ok()?;
-                Some((objective, begin.unknowns()))
+                let (posed, begin) = item.problem.as_mut().ok()?;
+                Some((&mut posed.objective, begin.unknowns()))
             }));
         }
         for item in block {
@@ -90,9 +91,9 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
 
     /// A target's problem and where it begins.
     fn problem(&self, index: usize) -> Result<Begun<'w, B>, Trouble<O::Failure>> {
-        let objective = self.objective(index)?;
+        let posed = self.pose(index)?;
         let begin = self.begin(self.campaign.start(index))?;
-        Ok((objective, begin))
+        Ok((posed, begin))
     }
 
     /// Solves a target from its own start, or from where an earlier campaign was with it.
@@ -102,10 +103,11 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         item: Item<'w, B, O>,
     ) -> Result<Solved<B::Scalar>, Trouble<O::Failure>> {
         let (index, start) = (item.index, self.campaign.start(item.index));
-        let (objective, begin) = &item.problem?;
+        let (posed, begin) = &item.problem?;
+        let (objective, given) = (&posed.objective, posed.given());
         let under_way = match item.earlier {
             Some(Earlier::Solved(solved)) => {
-                return self.answered(index, objective, Origin::Earlier, true, solved);
+                return self.answered(index, given, Origin::Earlier, true, solved);
             }
             Some(Earlier::UnderWay(state)) => Some(*state),
             None => None,
@@ -124,7 +126,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             }
         };
         self.drive(&mut run, index, &mut watch, None)?;
-        let (solution, at) = self.answer(run, objective, begin, &mut watch)?;
+        let (solution, at) = self.answer(run, posed, begin, &mut watch)?;
         let solved = Solved {
             solution,
             starts: 1,
@@ -135,10 +137,10 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             at: &at,
         };
         let is_final = !solved.is_cut_short();
-        self.answered(index, objective, origin, is_final, solved)
+        self.answered(index, given, origin, is_final, solved)
     }
 
-    /// Shows the owner an answer.
+    /// Shows the owner an answer of a problem as it was given.
     pub(super) fn answered(
         &self,
         index: usize,
@@ -147,10 +149,9 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         is_final: bool,
         mut solved: Solved<B::Scalar>,
     ) -> Result<Solved<B::Scalar>, Trouble<O::Failure>> {
-        let whole = self.whole(objective)?;
         let answer = Answer {
             index,
-            objective: whole.as_ref().unwrap_or(objective),
+            objective,
             origin,
             is_final,
         };

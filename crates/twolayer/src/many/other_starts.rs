@@ -1,11 +1,11 @@
 //! The second round: targets that were not met, from other starts.
 
-use crate::inversion::Inversion;
 use crate::many::cloud::{Cloud, RandomStarts};
 use crate::many::crew::Seat;
 use crate::many::further::Further;
 use crate::many::neighbours::Neighbours;
 use crate::many::owner::{Earlier, Origin, Owner, Progress, Round, UnderWay};
+use crate::many::posed::Posed;
 use crate::many::solved::{BatchResult, Solved};
 use crate::many::work::{Trouble, Work, Worker};
 use approx_newton::{Run, Snapshot};
@@ -139,14 +139,15 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         open: &Open<'_, B::Scalar>,
     ) -> Best<B::Scalar, O::Failure> {
         let &Open { index, first, .. } = open;
-        let objective = self.objective(index)?;
+        let posed = self.pose(index)?;
+        let given = posed.given();
         let wanted = self.campaign.solver.starts() - 1;
         let loss = first.solution.loss;
         let mut under_way = None;
         let mut further = match self.owner.earlier(index, Round::Others) {
             Some(Earlier::Solved(solved)) if solved.starts <= 1 + wanted => {
                 if solved.is_met() || solved.starts == 1 + wanted {
-                    let solved = self.answered(index, &objective, Origin::Earlier, true, solved)?;
+                    let solved = self.answered(index, given, Origin::Earlier, true, solved)?;
                     return Ok((solved, true));
                 }
                 Further::earlier(loss, solved)
@@ -167,7 +168,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             }
             _ => Further::new(loss),
         };
-        self.solve_from_others(worker, &objective, open, &mut further, under_way)?;
+        self.solve_from_others(worker, &posed, open, &mut further, under_way)?;
         let is_final = !further.is_cut_short;
         let starts = 1 + further.starts;
         let (origin, solution) = match further.lower {
@@ -175,7 +176,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
             None => (Origin::NoOtherStart, first.solution.clone()),
         };
         let solved = Solved { solution, starts };
-        let solved = self.answered(index, &objective, origin, is_final, solved)?;
+        let solved = self.answered(index, given, origin, is_final, solved)?;
         Ok((solved, is_final))
     }
 
@@ -183,12 +184,13 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     fn solve_from_others(
         &self,
         worker: &mut Worker<'w, B>,
-        objective: &Inversion<'w, B>,
+        posed: &Posed<'w, B>,
         open: &Open<'_, B::Scalar>,
         further: &mut Further<B::Scalar>,
         mut under_way: Option<(Snapshot<B::Scalar>, O::Watch)>,
     ) -> Result<(), Trouble<O::Failure>> {
         let (index, solver) = (open.index, &self.campaign.solver);
+        let objective = &posed.objective;
         let model = worker.model(self.owner, objective)?;
         let b = objective.target().probabilities();
         let x0 = self.campaign.start(index);
@@ -218,7 +220,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
                 Err(error) => return Ok(Err(error)),
             };
             self.drive(&mut run, index, &mut watch, Some(further))?;
-            let (solution, _) = self.answer(run, objective, &begin, &mut watch)?;
+            let (solution, _) = self.answer(run, posed, &begin, &mut watch)?;
             Ok(Ok(solution))
         })
     }

@@ -1,22 +1,22 @@
 //! A campaign under way: what its workers share, and what each has.
 
-use crate::inversion::{Inversion, InversionPoint};
+use crate::inversion::Inversion;
 use crate::many::campaign::Campaign;
 use crate::many::crew::Seat;
 use crate::many::further::Further;
 use crate::many::owner::{Model, Owner};
+use crate::many::posed::{Posed, Whole};
 use crate::many::problems::Problems;
 use crate::many::solved::BatchResult;
 use crate::row_space::RowSpace;
 use crate::target::Target;
-use approx_newton::{Run, Solution, Solver};
-use num_traits::Float;
+use approx_newton::{Run, Solver};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use twolayer_core::{Error, Evaluation, LinearBackend, Objective};
+use twolayer_core::{Error, LinearBackend};
 
 /// What all workers share. The problems are on the threads of a worker.
 pub(super) struct Work<'w, B: LinearBackend, O> {
@@ -25,30 +25,9 @@ pub(super) struct Work<'w, B: LinearBackend, O> {
     /// As they are solved.
     pub(super) problems: Problems<'w, B>,
     /// As they were given, where they are solved in fewer unknowns.
-    whole: Option<Whole<'w, B>>,
+    pub(super) whole: Option<Whole<'w, B>>,
     deadline: Option<Instant>,
     has_failed: AtomicBool,
-}
-
-/// Problems that are solved in the row space of A1.
-struct Whole<'w, B: LinearBackend> {
-    problems: Problems<'w, B>,
-    space: &'w RowSpace<B>,
-}
-
-/// Where a solve begins.
-pub(super) struct Begin<'s, T> {
-    /// x0 (d).
-    x0: &'s [T],
-    /// Its coordinates (n), where the problem is solved in fewer unknowns.
-    coordinates: Option<Vec<T>>,
-}
-
-impl<T> Begin<'_, T> {
-    /// The unknowns of the problem as it is solved.
-    pub(super) fn unknowns(&self) -> &[T] {
-        self.coordinates.as_deref().unwrap_or(self.x0)
-    }
 }
 
 /// A worker's own: the buffers of its model of the Hessian.
@@ -69,9 +48,6 @@ impl<F> From<Error> for Trouble<F> {
         Self::Target(error)
     }
 }
-
-/// A solution, and the state of its problem there.
-type SolvedAt<T> = (Solution<T>, InversionPoint<T>);
 
 /// A solve that is driven step by step.
 pub(super) type Steps<'r, 'w, B> = Run<'r, Inversion<'w, B>, Model<'w, B>>;
@@ -130,77 +106,16 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         self.owner.row(self.campaign.row(index))
     }
 
-    pub(super) fn objective(&self, index: usize) -> Result<Inversion<'w, B>, Trouble<O::Failure>> {
+    /// The problem of a target.
+    pub(super) fn pose(&self, index: usize) -> Result<Posed<'w, B>, Trouble<O::Failure>> {
         let row = self.row(index).map_err(Trouble::Campaign)?;
-        Ok(self.problems.inversion(Target::new(row.into_owned())?)?)
-    }
-
-    /// Where a solve from `x0` (d) begins.
-    pub(super) fn begin<'s>(&self, x0: &'s [B::Scalar]) -> Result<Begin<'s, B::Scalar>, Error> {
-        let coordinates = match &self.whole {
-            Some(whole) => {
-                let network = whole.problems.network();
-                Error::check_length("x0", x0.len(), network.inputs())?;
-                Error::check_finite("x0", x0)?;
-                Some(whole.space.coordinates(network, x0))
-            }
-            None => None,
-        };
-        Ok(Begin { x0, coordinates })
-    }
-
-    /// The problem as it was given, where it is solved in fewer unknowns.
-    pub(super) fn whole(
-        &self,
-        objective: &Inversion<'w, B>,
-    ) -> Result<Option<Inversion<'w, B>>, Error> {
+        let target = Target::new(row.into_owned())?;
         let whole = self.whole.as_ref();
-        let inversion = |whole: &Whole<'w, B>| whole.problems.inversion(objective.target().clone());
-        whole.map(inversion).transpose()
-    }
-
-    /// The answer of a `run` that is over, in the unknowns of the problem as it was given, with its state there.
-    pub(super) fn answer(
-        &self,
-        run: Steps<'_, 'w, B>,
-        objective: &Inversion<'w, B>,
-        begin: &Begin<'_, B::Scalar>,
-        watch: &mut O::Watch,
-    ) -> Result<SolvedAt<B::Scalar>, Error> {
-        let (mut solution, narrow) = run.into_answer();
-        let (Some(whole), Some(coordinates)) = (&self.whole, &begin.coordinates) else {
-            return Ok((solution, narrow));
-        };
-        let network = whole.problems.network();
-        let x = whole
-            .space
-            .point(network, begin.x0, coordinates, &solution.x);
-        let given = whole.problems.inversion(objective.target().clone())?;
-        let mut at = given.new_evaluation();
-        given.evaluate(&x, &[], &mut at);
-        given.differentiate(&mut at);
-        solution.x = x;
-        solution.loss = at.value();
-        let lost = at.value() - narrow.value();
-        let noise = given.rounding_error(&at) + objective.rounding_error(&narrow);
-        if solution.status.is_converged() && (lost > noise || lost.is_nan()) {
-            // More was lost on the way back than rounding loses: the rest of the way in all unknowns.
-            let mut model = self.owner.model(&given)?;
-            let mut run = Run::new(self.solver(), &given, &mut model, &solution.x)?;
-            while run.step(watch).is_none() {}
-            let (refined, at) = run.into_answer();
-            let iterations = solution.iterations + refined.iterations;
-            let seconds = solution.seconds + refined.seconds;
-            return Ok((
-                Solution {
-                    iterations,
-                    seconds,
-                    ..refined
-                },
-                at,
-            ));
-        }
-        Ok((solution, at))
+        let whole = whole.map(|whole| whole.problems.inversion(target.clone()));
+        Ok(Posed {
+            whole: whole.transpose()?,
+            objective: self.problems.inversion(target)?,
+        })
     }
 
     /// What takes the place of the answer of a target that has none; an error where the owner does

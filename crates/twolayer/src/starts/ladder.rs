@@ -1,6 +1,6 @@
 //! The warm starts of an [`Inversion`]: log f against log b, on few outcomes and on all.
 
-use crate::inversion::{FAR_OFF, Inversion};
+use crate::inversion::{FAR_OFF, Inversion, InversionPoint};
 use crate::loss::{ClosedForm, KullbackLeibler, LogRatio, Loss};
 use crate::network::{ForwardPass, TwoLayer};
 use crate::regularizer::Regularizer;
@@ -15,8 +15,8 @@ use crate::target::Target;
 use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use twolayer_core::{
-    Ladder, LinearBackend, Objective, Restarts, RungMaker, Scalar, Starts, TargetAt, WarmStart,
-    WhenRungs, reduce,
+    Ladder, LinearBackend, Met, Objective, Restarts, RungMaker, Scalar, Starts, TellTarget,
+    WarmStart, WhenRungs, reduce,
 };
 
 /// The rungs of an inversion:
@@ -161,12 +161,21 @@ fn on_all_outcomes<'s, B: LinearBackend>(
 ) -> WarmStart<'s, Inversion<'s, B>> {
     WarmStart {
         begins_at_the_source: false,
-        target: Some(Box::new(|at| {
-            let value = problem.value_at(at);
-            let met = problem.met(at, value, problem.rounding_error(at));
-            TargetAt { value, met }
-        })),
+        target: Some(Box::new(Asked(problem))),
         ..easier(problem.clone().with_loss(loss), restarts)
+    }
+}
+
+/// The problem that was asked for, at points of another loss of the same network.
+struct Asked<'s, 'a, B: LinearBackend>(&'s Inversion<'a, B>);
+
+impl<B: LinearBackend> TellTarget<InversionPoint<B::Scalar>, B::Scalar> for Asked<'_, '_, B> {
+    fn value(&self, at: &InversionPoint<B::Scalar>) -> B::Scalar {
+        self.0.value_at(at)
+    }
+
+    fn met(&self, at: &InversionPoint<B::Scalar>) -> Option<Met> {
+        self.0.met(at, self.value(at), self.0.rounding_error(at))
     }
 }
 

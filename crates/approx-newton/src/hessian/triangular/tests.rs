@@ -50,8 +50,8 @@ fn a_factor_of_the_square_is_as_good_where_it_is_taken() {
         let apart = apart.fold(0.0, f64::max);
         assert!(apart <= 16.0 * digits * f64::EPSILON * largest, "{apart:e}");
         // It is another factor: signs on a Cholesky factor's diagonal are positive.
-        assert!((0..D).all(|i| square.factor[i * D + i] > 0.0));
-        assert!((square.mean_eigenvalue() / plain.mean_eigenvalue() - 1.0).abs() < 1e-13);
+        assert!((0..D).all(|i| square.rows.entries[i * D + i] > 0.0));
+        assert!((square.rows.mean_eigenvalue() / plain.rows.mean_eigenvalue() - 1.0).abs() < 1e-13);
     }
 }
 

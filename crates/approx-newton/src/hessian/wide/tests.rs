@@ -49,13 +49,13 @@ impl Pair {
         let mut tall = Triangular::new(backend, D);
         wide.take_rows(&matrix, &carried);
         tall.factor_rows(&mut matrix, &mut carried);
-        for model_rest in [wide.rest(), tall.rest()] {
+        for model_rest in [&mut wide.rows.rest, &mut tall.rows.rest] {
             for (to, &t) in model_rest.iter_mut().zip(&t) {
                 *to = rest * t;
             }
         }
-        wide.set_extra_row(length, &extra, along);
-        tall.set_extra_row(length, &extra, along);
+        wide.rows.set_extra_row(length, &extra, along);
+        tall.rows.set_extra_row(length, &extra, along);
         let mut subspace = Subspace::whole(D);
         for _ in 0..pinned {
             assert!(subspace.constrain(&draw(D)));
@@ -136,7 +136,10 @@ fn steps_are_those_of_the_other_side() {
 fn factors_are_those_of_the_model() {
     for seed in 0..8 {
         let mut pair = Pair::new(seed, 10.0, 0.5 * (seed % 2) as f64, seed as usize % 3);
-        assert!((pair.wide.mean_eigenvalue() / pair.tall.mean_eigenvalue() - 1.0).abs() < 1e-14);
+        assert!(
+            (pair.wide.rows.mean_eigenvalue() / pair.tall.rows.mean_eigenvalue() - 1.0).abs()
+                < 1e-14
+        );
         let (mut factor, mut residual) = (vec![f64::NAN; D * D], vec![f64::NAN; D]);
         let damping = 0.3;
         assert!(pair.wide.damped_factor(damping, &mut factor, &mut residual));
@@ -159,7 +162,7 @@ fn factors_are_those_of_the_model() {
             }
         }
         let mut product = vec![f64::NAN; D];
-        pair.wide.apply(&v, &mut product);
+        pair.wide.rows.apply(&v, &mut product);
         let expected = pair.product(0.0, &v);
         for (product, expected) in product.iter().zip(&expected) {
             assert!((product - expected).abs() < 1e-13);
