@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use twolayer::{Campaign, Crew};
+use twolayer::{Campaign, Crew, MANY};
 use twolayer::{
     Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar,
     SquaredError, TwoLayer,
@@ -216,9 +216,6 @@ impl Work for Inverting<'_> {
         Ok((problem.network.inputs(), host.run(&campaign)?))
     }
 }
-
-/// So many targets are worth what is made once for all of them.
-const MANY: usize = 8;
 
 /// What all targets share.
 fn problems<'a, B: LinearBackend>(

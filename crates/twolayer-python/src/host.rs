@@ -4,8 +4,7 @@ use crate::attend::Line;
 use crate::backend::{Number, Work};
 use crate::forked::threads;
 use crate::input_error::{of_call, of_target};
-use crate::model::model;
-use crate::settings::{Hessian, Stated};
+use crate::settings::Stated;
 use crate::trace;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::{PyErr, PyResult};
@@ -15,13 +14,10 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use twolayer::{
-    Answer, Campaign, Error, Evaluation, Inversion, LinearBackend, Model, Objective, Observer,
-    Origin, Owner, Progress, Round, Solved, Solver, TraceEntry, TwoLayer,
+    Answer, Campaign, Error, Evaluation, Inversion, LinearBackend, MANY, Model, ModelKind,
+    Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver, TraceEntry, TwoLayer,
 };
 use twolayer_certificate::{Certifier, Verdict};
-
-/// So many targets are worth what is made once for all of them.
-const MANY: usize = 8;
 
 /// What the calling thread is told.
 pub(crate) enum Event<T> {
@@ -45,7 +41,7 @@ pub(crate) struct Call<'c, T: Number> {
     pub(crate) solver: Solver<T>,
     /// How many were asked for.
     pub(crate) threads: Option<usize>,
-    pub(crate) hessian: Hessian,
+    pub(crate) hessian: ModelKind,
     pub(crate) certify: bool,
     /// Whether the tables of iterations are kept.
     pub(crate) keeps_traces: bool,
@@ -179,7 +175,7 @@ impl<'h, B: LinearBackend<Scalar: Number>> Owner<B> for Host<'h, B::Scalar> {
     }
 
     fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, Error> {
-        Ok(model(self.call.hessian, &self.call.solver, objective))
+        Ok(self.call.hessian.make(&self.call.solver, objective))
     }
 
     fn watch(&self, _: &[B::Scalar]) -> Self::Watch {

@@ -11,7 +11,6 @@ mod backend;
 mod forked;
 mod host;
 mod input_error;
-mod model;
 mod network;
 mod outputs;
 mod problem;

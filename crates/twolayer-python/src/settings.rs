@@ -5,8 +5,8 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use std::time::Duration;
 use twolayer::{
-    Error, Inversion, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar, Solver,
-    SquaredError, Target, Tolerances, TwoLayer,
+    Error, Inversion, KullbackLeibler, LinearBackend, Loss, ModelKind, Problems, Regularizer,
+    Scalar, Solver, SquaredError, Target, Tolerances, TwoLayer,
 };
 
 /// The linear algebra library.
@@ -15,22 +15,6 @@ pub(crate) enum Backend {
     Faer,
     Nalgebra,
     Ndarray,
-}
-
-/// How the Hessian is approximated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hessian {
-    Auto,
-    Secant,
-    Exact,
-    Convexified,
-    GaussNewton,
-    Sampled,
-    Uniform,
-    Leverage,
-    LeverageExact,
-    Sketch,
-    ConjugateGradient,
 }
 
 /// How far an output is from its target.
@@ -44,20 +28,6 @@ pub(crate) const BACKENDS: [(&str, Backend); 3] = [
     ("faer", Backend::Faer),
     ("nalgebra", Backend::Nalgebra),
     ("ndarray", Backend::Ndarray),
-];
-
-pub(crate) const HESSIANS: [(&str, Hessian); 11] = [
-    ("auto", Hessian::Auto),
-    ("secant", Hessian::Secant),
-    ("exact", Hessian::Exact),
-    ("convexified", Hessian::Convexified),
-    ("gauss-newton", Hessian::GaussNewton),
-    ("sampled", Hessian::Sampled),
-    ("uniform", Hessian::Uniform),
-    ("leverage", Hessian::Leverage),
-    ("leverage-exact", Hessian::LeverageExact),
-    ("sketch", Hessian::Sketch),
-    ("conjugate-gradient", Hessian::ConjugateGradient),
 ];
 
 pub(crate) const LOSSES: [(&str, LossName); 2] =
@@ -175,8 +145,9 @@ impl Options {
         backend(&self.backend)
     }
 
-    pub(crate) fn hessian(&self) -> PyResult<Hessian> {
-        named("hessian", &self.hessian, &HESSIANS)
+    pub(crate) fn hessian(&self) -> PyResult<ModelKind> {
+        let all = ModelKind::ALL.map(|kind| (kind.name(), kind));
+        named("hessian", &self.hessian, &all)
     }
 
     pub(crate) fn solver<T: Scalar>(&self) -> PyResult<Solver<T>> {

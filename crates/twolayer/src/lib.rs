@@ -94,6 +94,7 @@
 mod inversion;
 mod loss;
 mod many;
+mod models;
 mod network;
 pub mod paper;
 mod regularizer;
@@ -111,9 +112,10 @@ pub use approx_newton::{
 pub use inversion::{Inversion, InversionPoint};
 pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
 pub use many::{
-    Answer, Bad, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, Model, Origin,
-    Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
+    Answer, Bad, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, MANY, Model,
+    Origin, Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
 };
+pub use models::ModelKind;
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use regularizer::Regularizer;
 pub use rounding::LogitErrors;

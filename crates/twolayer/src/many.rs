@@ -28,6 +28,6 @@ pub use crew::{Crew, Seat};
 pub use further::Further;
 pub use memory::CampaignSizes;
 pub use owner::{Answer, Earlier, Model, Origin, Owner, Progress, Round, UnderWay};
-pub use problems::Problems;
+pub use problems::{MANY, Problems};
 pub use rounds::Done;
 pub use solved::{BatchResult, Solved};

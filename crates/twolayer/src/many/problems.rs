@@ -14,6 +14,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use twolayer_core::{Error, LinearBackend, Scalar};
 
+/// So many targets are worth what is made once for all of them ([`Problems::for_many`]).
+pub const MANY: usize = 8;
+
 /// An [`Inversion`] without its target: [`inversion`](Problems::inversion) makes one for each.
 ///
 /// Copies are cheap, and [`on`](Problems::on) takes the problems to a network on other threads.
