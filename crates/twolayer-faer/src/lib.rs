@@ -476,10 +476,8 @@ impl<T: FaerScalar> LinearBackend for Faer<T> {
     }
 
     fn cholesky_lower(&self, factor: &Factor<T>, out: &mut Mat<T>) {
+        out.fill(T::zero());
         out.copy_from_triangular_lower(factor.lower());
-        for j in 1..out.ncols() {
-            out.col_mut(j).subrows_mut(0, j).fill(T::zero());
-        }
     }
 
     fn qr_reduce(&self, a: &mut Mat<T>, rhs: &mut [T], r: &mut [T], workspace: &mut Workspace<T>) {
