@@ -266,9 +266,9 @@ fn with_zeros(seed: u64, one_hot: bool) -> Case {
     case
 }
 
-/// A target that has zeros is met to rounding, the same from run to run, and at an x that is not far out but
-/// for one in fifty, which follow a valley to where rounding hides the rest of the loss.
-fn zeros_are_met<T: Scalar + Debug>(one_hot: bool) -> usize
+/// A target that has zeros is met to rounding, the same from run to run, and at an x that is not far out, but for
+/// so many of which it is known (seed 44's follows a valley of the divergence along which the logits hardly move).
+fn zeros_are_met<T: Scalar + Debug>(one_hot: bool, known_far: usize) -> usize
 where
     Faer<T>: LinearBackend<Scalar = T> + Default,
 {
@@ -305,20 +305,20 @@ where
         }
     }
     println!("{}: {met} of 240 met, {far} far out", T::NAME);
-    assert!(50 * far <= met);
+    assert!(far <= known_far);
     met
 }
 
 #[test]
 fn one_hot_targets_are_met_at_infinity() {
-    assert!(zeros_are_met::<f64>(true) > 140);
-    assert!(zeros_are_met::<f32>(true) > 140);
+    assert!(zeros_are_met::<f64>(true, 0) > 140);
+    assert!(zeros_are_met::<f32>(true, 0) > 140);
 }
 
 #[test]
 fn targets_with_some_zeros_are_met_at_infinity() {
-    assert!(zeros_are_met::<f64>(false) > 40);
-    assert!(zeros_are_met::<f32>(false) > 40);
+    assert!(zeros_are_met::<f64>(false, 1) > 40);
+    assert!(zeros_are_met::<f32>(false, 0) > 40);
 }
 
 /// In a ball where the outcome that b excludes keeps `left`: f = (1, e^−x) / (1 + e^−x), and x ends at R = −log(left).

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Desk, Problem, Storage, assert_code, spread, stderr};
+use common::{Desk, Problem, Storage, assert_code, forward, spread, stderr};
 use peak_alloc::PeakAlloc;
 use std::ffi::OsString;
 use twolayer::LinearBackend;
@@ -27,6 +27,27 @@ fn problem(d: usize, n: usize, m: usize, targets: usize) -> Problem {
     problem.set("c1", Storage::PLAIN.array(&[nu], &spread(n, 5, 1.0)));
     problem.set("c2", Storage::PLAIN.array(&[mu], &spread(m, 7, 1.0)));
     problem.set("b", Storage::PLAIN.array(&[targets as u64, mu], &uniform));
+    problem
+}
+
+/// The same with targets next to what the network puts out at the start: within reach and not met, so that
+/// starts are looked for until the splitting is asked.
+fn within_reach(d: usize, n: usize, m: usize, targets: usize) -> Problem {
+    let mut problem = problem(d, n, m, targets);
+    let x0 = spread(d, 3, 1.0);
+    let (a1, c1) = (spread(n * d, 1, 1.0), spread(n, 5, 1.0));
+    let (a2, c2) = (spread(m * n, 9, 1.0), spread(m, 7, 1.0));
+    let f = forward(&a1, &c1, &a2, &c2, &x0);
+    let row = |k: usize| -> Vec<f64> {
+        let noise = spread(m, 11 + k, 0.05);
+        let b: Vec<f64> = f.iter().zip(noise).map(|(f, e)| f * e.exp()).collect();
+        let total: f64 = b.iter().sum();
+        b.iter().map(|p| p / total).collect()
+    };
+    let b: Vec<f64> = (0..targets).flat_map(row).collect();
+    let shape = [targets as u64, m as u64];
+    problem.set("b", Storage::PLAIN.array(&shape, &b));
+    problem.set("x0", Storage::PLAIN.array(&[d as u64], &x0));
     problem
 }
 
@@ -74,7 +95,7 @@ fn check(desk: &Desk, shape: &str, options: &[&str]) {
         );
         println!("{what}");
         assert!(taken <= stated - PROGRAM + TEXT, "{what}");
-        assert!(stated - PROGRAM <= 4 * taken || resumes, "{what}");
+        assert!(stated - PROGRAM <= 3 * taken || resumes, "{what}");
     }
     for name in desk.files() {
         if name != "problem.npz" {
@@ -92,8 +113,8 @@ fn reserve<T: FaerScalar>() {
 }
 
 /// One test, so that no other allocates at the same time. Without the program's own 16 MiB the
-/// figure must still do, but for a megabyte of text and tables, and not be more than four times too
-/// large (what a second start takes is counted, and made only where the first has failed); where the way of a solve is kept, which may be shorter than the iterations allowed, it
+/// figure must still do, but for a megabyte of text and tables, and not be more than three times too
+/// large; where the way of a solve is kept, which may be shorter than the iterations allowed, it
 /// only has to do.
 #[test]
 fn what_is_stated_is_enough_and_not_much_more() {
@@ -106,7 +127,12 @@ fn what_is_stated_is_enough_and_not_much_more() {
         (150, 200, 180, 2),
         (4, 8, 2500, 60),
     ] {
-        let desk = Desk::new(&problem(d, n, m, targets));
+        // Where outcomes are few, what is dearest is made for targets that seem within reach.
+        let is_within_reach = m < 2 * d;
+        let desk = Desk::new(&match is_within_reach {
+            true => within_reach(d, n, m, targets),
+            false => problem(d, n, m, targets),
+        });
         for backend in ["faer", "nalgebra", "ndarray"] {
             for (precision, hessian) in [
                 ("f64", "auto"),
