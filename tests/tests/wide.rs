@@ -82,7 +82,8 @@ fn dependent_rows_are_no_obstacle<B: LinearBackend>(backend: &B) {
     let planted = Planted::new((d, n, m), true, 8);
     let [a1, c1, a2, c2] = planted.weights();
     let u = B::Scalar::UNIT_ROUNDOFF.to_f64();
-    for apart in [0.0, u, u.sqrt(), u.powf(0.4), u.powf(0.25)] {
+    let roots = [1.0, 12.0, 16.0, 24.0].map(|multiple: f64| multiple * u.sqrt());
+    for apart in [0.0, u, u.powf(0.4), u.powf(0.25)].into_iter().chain(roots) {
         let mut rows = a1.to_vec();
         for j in 0..d {
             rows[d + j] = rows[j] + apart * rows[d + j];
@@ -98,6 +99,14 @@ fn dependent_rows_are_no_obstacle<B: LinearBackend>(backend: &B) {
         let results = problems.solve_batch(&Solver::new(), &b, &start).unwrap();
         let solution = &results[0].as_ref().unwrap().solution;
         assert_eq!(solution.status, Status::PerfectFit, "{apart:e}");
+        // One table, whether the rest of the way was gone in all unknowns or not.
+        let entries = solution.trace.windows(2);
+        let mut counted = entries.map(|pair| (pair[0].iteration, pair[1].iteration));
+        assert!(counted.all(|(before, after)| after == before || after == before + 1));
+        assert_eq!(
+            solution.trace.last().unwrap().iteration,
+            solution.iterations
+        );
         let f = network.probabilities(&solution.x).unwrap();
         let off = f
             .iter()
