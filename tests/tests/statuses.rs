@@ -294,11 +294,11 @@ impl Kinked for Deceptive {
         &at.x
     }
 
-    fn distance_slopes(&self, direction: &[f64], slopes: &mut [f64]) {
+    fn distance_slopes(&self, _: &Place, direction: &[f64], slopes: &mut [f64]) {
         slopes.copy_from_slice(direction);
     }
 
-    fn normal(&self, _: usize, normal: &mut [f64]) {
+    fn normal(&self, _: &Place, _: usize, normal: &mut [f64]) {
         normal[0] = 1.0;
     }
 

@@ -32,8 +32,8 @@ pub(crate) fn kinks_through<O: Kinked>(problem: &O, at: &O::Evaluation) -> Vec<u
     let size = reduce::norm(at.point());
     let mut normal = vec![O::Scalar::zero(); problem.dimension()];
     let mut lies_on = |kink: usize, distance: O::Scalar| {
-        problem.normal(kink, &mut normal);
-        let terms = reduce::norm(&normal) * size + problem.offset(kink).abs();
+        problem.normal(at, kink, &mut normal);
+        let terms = reduce::norm(&normal) * size + problem.offset(at, kink).abs();
         distance <= O::Scalar::of(ON_A_KINK) * O::Scalar::UNIT_ROUNDOFF * terms
     };
     let kinks = distances.iter().map(|h| h.abs()).enumerate();
@@ -89,16 +89,21 @@ impl<T: Scalar> ActiveSet<T> {
         &self.subspace
     }
 
-    /// Pins a kink. Returns false, and changes nothing, where its normal depends on those pinned
-    /// already.
-    pub(crate) fn pin<O: Kinked<Scalar = T>>(&mut self, problem: &O, kink: usize) -> bool {
+    /// Pins a kink that `at` lies on. Returns false, and changes nothing, where its normal depends on those
+    /// pinned already.
+    pub(crate) fn pin<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &O::Evaluation,
+        kink: usize,
+    ) -> bool {
         let mut normal = vec![T::zero(); self.subspace.ambient_dimension()];
-        problem.normal(kink, &mut normal);
+        problem.normal(at, kink, &mut normal);
         if self.pinned.contains(&kink) || !self.subspace.constrain(&normal) {
             return false;
         }
         self.pinned.push(kink);
-        self.offsets.push(problem.offset(kink));
+        self.offsets.push(problem.offset(at, kink));
         true
     }
 
@@ -182,12 +187,12 @@ impl<T: Scalar> ActiveSet<T> {
     /// Makes the null space anew, as [`pin_only`](ActiveSet::pin_only) would: without the roundings
     /// of the pins and releases that led to it. Returns false, and changes nothing, where a normal
     /// would then be taken to depend on the others, or where a kink was released at this very point.
-    pub(crate) fn renew<O: Kinked<Scalar = T>>(&mut self, problem: &O) -> bool {
+    pub(crate) fn renew<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation) -> bool {
         if !self.released.is_empty() {
             return false;
         }
         let mut anew = Self::new(self.subspace.ambient_dimension());
-        anew.pin_only(problem, &self.pinned);
+        anew.pin_only(problem, at, &self.pinned);
         let same = anew.pinned == self.pinned;
         if same {
             *self = anew;
@@ -195,12 +200,31 @@ impl<T: Scalar> ActiveSet<T> {
         same
     }
 
-    /// Pins these kinks and lets go of all others.
-    pub(crate) fn pin_only<O: Kinked<Scalar = T>>(&mut self, problem: &O, kinks: &[usize]) {
+    /// Pins these kinks, which `at` lies on, and lets go of all others.
+    pub(crate) fn pin_only<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &O::Evaluation,
+        kinks: &[usize],
+    ) {
         *self = Self::new(self.subspace.ambient_dimension());
         for &kink in kinks {
-            self.pin(problem, kink);
+            self.pin(problem, at, kink);
         }
+    }
+
+    /// The point has moved to `at`: where kinks bend, those that it has left by that are let go, and the
+    /// others are as they are there.
+    pub(crate) fn follow<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation) {
+        if !problem.kinks_bend() || self.is_empty() {
+            return;
+        }
+        let distances = problem.signed_distances(at);
+        let mut pinned = std::mem::take(&mut self.pinned);
+        pinned.retain(|&kink| distances[kink] == T::zero());
+        let released = std::mem::take(&mut self.released);
+        self.pin_only(problem, at, &pinned);
+        self.released = released;
     }
 }
 

@@ -145,7 +145,7 @@ impl<O: Kinked> Descent<O> {
     }
 
     fn begin(&mut self, problem: &O, pinned: &[usize], initial_damping: f64) {
-        self.active_set.pin_only(problem, pinned);
+        self.active_set.pin_only(problem, &self.current, pinned);
         self.model = Model::Missing;
         self.progress = Progress::new(initial_damping);
         self.is_differentiated = false;

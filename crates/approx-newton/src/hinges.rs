@@ -139,21 +139,21 @@ impl<T: Scalar> Kinked for Hinges<T> {
     fn signed_distances<'a>(&self, at: &'a HingesPoint<T>) -> &'a [T] {
         &at.distances
     }
-    fn distance_slopes(&self, direction: &[T], slopes: &mut [T]) {
+    fn distance_slopes(&self, _: &HingesPoint<T>, direction: &[T], slopes: &mut [T]) {
         for (slope, normal) in slopes.iter_mut().zip(&self.normals) {
             *slope = reduce::dot(normal, direction);
         }
     }
-    fn normal(&self, kink: usize, normal: &mut [T]) {
+    fn normal(&self, _: &HingesPoint<T>, kink: usize, normal: &mut [T]) {
         normal.copy_from_slice(&self.normals[kink]);
     }
-    fn combine_normals(&self, multiples: &[T], sum: &mut [T]) {
+    fn combine_normals(&self, _: &HingesPoint<T>, multiples: &[T], sum: &mut [T]) {
         sum.fill(T::zero());
         for (&multiple, normal) in multiples.iter().zip(&self.normals) {
             reduce::axpy(multiple, normal, sum);
         }
     }
-    fn offset(&self, kink: usize) -> T {
+    fn offset(&self, _: &HingesPoint<T>, kink: usize) -> T {
         self.offsets[kink]
     }
     fn slope_jumps(&self, _: &HingesPoint<T>, kinks: &[usize], jumps: &mut [T]) {

@@ -110,7 +110,7 @@ impl<T: Scalar> KinkModel<T> {
         self.begin(problem, at, pinned, jumps, &mut subspace);
         let (mut promised, most) = (0.0, problem.most_to_gain(at.value()).to_f64());
         for _ in 0..MOST_TURNS {
-            self.differentiate(problem);
+            self.differentiate(problem, at);
             self.direction.clear();
             self.direction
                 .extend(self.slope.iter().map(|&slope| -slope));
@@ -152,7 +152,7 @@ impl<T: Scalar> KinkModel<T> {
         self.sides.clone_from(&self.sides_at_x);
         self.pinned.clear();
         for &kink in pinned {
-            self.pin(problem, subspace, kink);
+            self.pin(problem, at, subspace, kink);
         }
         self.set_jumps(problem, at, jumps, subspace);
         self.step.fill(T::zero());
@@ -181,7 +181,7 @@ impl<T: Scalar> KinkModel<T> {
     }
 
     /// slope ← y + s + R⁻ᵀ Σ (what crossed kinks add).
-    fn differentiate<O: Kinked<Scalar = T>>(&mut self, problem: &O) {
+    fn differentiate<O: Kinked<Scalar = T>>(&mut self, problem: &O, at: &O::Evaluation) {
         for (kink, multiple) in self.multiples.iter_mut().enumerate() {
             // What was crossed was met.
             let jump = self.jumps.known(kink);
@@ -194,15 +194,21 @@ impl<T: Scalar> KinkModel<T> {
         self.slope.copy_from_slice(&self.position);
         reduce::axpy(T::one(), &self.residual, &mut self.slope);
         if self.multiples.iter().any(|&multiple| multiple != T::zero()) {
-            problem.combine_normals(&self.multiples, &mut self.sum);
+            problem.combine_normals(at, &self.multiples, &mut self.sum);
             solve_upper(&self.factor, &mut self.sum, true);
             reduce::axpy(T::one(), &self.sum, &mut self.slope);
         }
     }
 
     /// Holds x + p on a kink from here on, unless its normal depends on those that hold already.
-    fn pin<O: Kinked<Scalar = T>>(&mut self, problem: &O, subspace: &mut Subspace<T>, kink: usize) {
-        problem.normal(kink, &mut self.sum);
+    fn pin<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        at: &O::Evaluation,
+        subspace: &mut Subspace<T>,
+        kink: usize,
+    ) {
+        problem.normal(at, kink, &mut self.sum);
         solve_upper(&self.factor, &mut self.sum, true);
         if subspace.constrain(&self.sum) {
             self.pinned.push(kink);
@@ -251,7 +257,7 @@ impl<T: Scalar> KinkModel<T> {
     ) -> f64 {
         self.way.copy_from_slice(&self.direction);
         solve_upper(&self.factor, &mut self.way, false);
-        problem.distance_slopes(&self.way, &mut self.rates);
+        problem.distance_slopes(at, &self.way, &mut self.rates);
         for &kink in &self.pinned {
             self.rates[kink] = T::zero();
         }
@@ -292,7 +298,7 @@ impl<T: Scalar> KinkModel<T> {
         reduce::axpy(end, &self.rates, &mut self.distances);
         if let Some(kink) = held {
             self.distances[kink] = T::zero();
-            self.pin(problem, subspace, kink);
+            self.pin(problem, at, subspace, kink);
         }
         decrease
     }
@@ -369,15 +375,15 @@ mod tests {
         fn sides<'a>(&self, at: &'a Origin) -> &'a [bool] {
             &at.sides
         }
-        fn distance_slopes(&self, direction: &[f64], slopes: &mut [f64]) {
+        fn distance_slopes(&self, _: &Origin, direction: &[f64], slopes: &mut [f64]) {
             for (slope, normal) in slopes.iter_mut().zip(&self.normals) {
                 *slope = reduce::dot(normal, direction);
             }
         }
-        fn normal(&self, kink: usize, normal: &mut [f64]) {
+        fn normal(&self, _: &Origin, kink: usize, normal: &mut [f64]) {
             normal.copy_from_slice(&self.normals[kink]);
         }
-        fn combine_normals(&self, multiples: &[f64], sum: &mut [f64]) {
+        fn combine_normals(&self, _: &Origin, multiples: &[f64], sum: &mut [f64]) {
             sum.fill(0.0);
             for (&multiple, normal) in multiples.iter().zip(&self.normals) {
                 reduce::axpy(multiple, normal, sum);

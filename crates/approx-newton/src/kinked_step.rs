@@ -283,7 +283,7 @@ impl<O: Kinked> Descent<O> {
         point.copy_from_slice(self.current.point());
         reduce::axpy(O::Scalar::one(), &model.step, point);
         let mut active_set = ActiveSet::new(problem.dimension());
-        active_set.pin_only(problem, &model.pinned);
+        active_set.pin_only(problem, &self.current, &model.pinned);
         active_set.restore(point);
         if let Some(radius) = problem.radius() {
             // By more than rounding it would leave the kinks.
@@ -300,6 +300,7 @@ impl<O: Kinked> Descent<O> {
         swap(self);
         self.flips = self.current.flips_from(&self.trial);
         self.active_set = active_set;
+        self.active_set.follow(problem, &self.current);
         Some(gain)
     }
 }

@@ -37,7 +37,7 @@ impl<O: Kinked> Descent<O> {
             crossings,
             ..
         } = &mut self.buffers;
-        problem.distance_slopes(direction, slopes);
+        problem.distance_slopes(&self.current, direction, slopes);
         for &kink in self.active_set.pinned() {
             slopes[kink] = O::Scalar::zero();
         }
@@ -81,9 +81,13 @@ impl<O: Kinked> Descent<O> {
         swap(self);
         self.flips = flips;
         self.active_set.forget_releases();
-        if let Some(kink) = kink
+        self.active_set.follow(problem, &self.current);
+        // Where kinks bend, it need not be where it was expected.
+        let is_on =
+            |kink: &usize| problem.signed_distances(&self.current)[*kink] == O::Scalar::zero();
+        if let Some(kink) = kink.filter(is_on)
             && (exact.is_some() || self.falls_into(problem, kink))
-            && self.active_set.pin(problem, kink)
+            && self.active_set.pin(problem, &self.current, kink)
         {
             self.settle_on_kinks(problem, before);
         }
@@ -241,7 +245,7 @@ impl<O: Kinked> Descent<O> {
         self.evaluate_trial(problem, (O::Scalar::zero(), Some(kink)));
         // Putting a unit exactly on its kink changes the value by rounding; a rise is not allowed.
         let rises = self.trial.value() > self.current.value() || self.trial.value().is_nan();
-        if rises || !self.active_set.pin(problem, kink) {
+        if rises || !self.active_set.pin(problem, &self.trial, kink) {
             return false;
         }
         swap(self);

@@ -138,6 +138,9 @@ pub trait Evaluation<T> {
 
 /// The kinks of an objective: hyperplanes hᵢ(x) = aᵢᵀx + cᵢ = 0 across which it is continuous but
 /// its gradient jumps. A smooth objective implements it with an empty body.
+///
+/// aᵢ and cᵢ are asked at a point: where [`kinks_bend`](Kinked::kinks_bend) they are those of the cell that
+/// it lies in.
 pub trait Kinked: Objective {
     /// n, the number of hyperplanes.
     fn kinks(&self) -> usize {
@@ -149,17 +152,37 @@ pub trait Kinked: Objective {
         &[]
     }
 
-    /// slopesᵢ = aᵢᵀ direction (n): the change of h along a direction (d).
-    fn distance_slopes(&self, _direction: &[Self::Scalar], _slopes: &mut [Self::Scalar]) {}
+    /// Whether a kink bends where another one is crossed, as those of the deeper layers of a network do: no
+    /// more than near a point of one cell is it the hyperplane that it is there. A point that is
+    /// [evaluated](Objective::evaluate) with a kink pinned then lies on it only where its signed distance is
+    /// zero afterwards.
+    fn kinks_bend(&self) -> bool {
+        false
+    }
+
+    /// slopesᵢ = aᵢᵀ direction (n): the change of h along a direction (d) from a point.
+    fn distance_slopes(
+        &self,
+        _at: &Self::Evaluation,
+        _direction: &[Self::Scalar],
+        _slopes: &mut [Self::Scalar],
+    ) {
+    }
 
     /// normal = aᵢ (d).
-    fn normal(&self, _kink: usize, _normal: &mut [Self::Scalar]) {}
+    fn normal(&self, _at: &Self::Evaluation, _kink: usize, _normal: &mut [Self::Scalar]) {}
 
     /// sum = Σ multiplesᵢ aᵢ (d).
-    fn combine_normals(&self, _multiples: &[Self::Scalar], _sum: &mut [Self::Scalar]) {}
+    fn combine_normals(
+        &self,
+        _at: &Self::Evaluation,
+        _multiples: &[Self::Scalar],
+        _sum: &mut [Self::Scalar],
+    ) {
+    }
 
     /// cᵢ.
-    fn offset(&self, _kink: usize) -> Self::Scalar {
+    fn offset(&self, _at: &Self::Evaluation, _kink: usize) -> Self::Scalar {
         Zero::zero()
     }
 

@@ -6,7 +6,7 @@ impl<T: Scalar> Hinges<T> {
     fn all_pinned(&self) -> ActiveSet<T> {
         let mut set = ActiveSet::new(self.dimension());
         let all: Vec<usize> = (0..self.kinks()).collect();
-        set.pin_only(self, &all);
+        set.pin_only(self, &self.new_evaluation(), &all);
         assert_eq!(set.pinned(), all);
         set
     }
@@ -176,7 +176,7 @@ fn rounds(forgetful: bool) -> (usize, Release) {
             return (round, release);
         }
         // The step to that side is refused, and the kink is met where the point stands.
-        assert!(set.pin(&contradiction, 0));
+        assert!(set.pin(&contradiction, &contradiction.new_evaluation(), 0));
     }
     (100, Release::AllHold)
 }
@@ -198,7 +198,7 @@ fn a_barred_kink_gives_way_to_the_next() {
         set.release(&kinks, &mut kinks.new_evaluation(), &[0.0; 2], &gradient),
         released(0, false)
     );
-    assert!(set.pin(&kinks, 0));
+    assert!(set.pin(&kinks, &kinks.new_evaluation(), 0));
     assert_eq!(
         set.release(&kinks, &mut kinks.new_evaluation(), &[0.0; 2], &gradient),
         released(1, false)
@@ -224,13 +224,19 @@ fn a_kink_is_pinned_once_and_never_with_one_that_it_depends_on() {
     };
     let mut set = ActiveSet::new(2);
     assert!(set.is_empty());
-    assert!(set.pin(&kinks, 0) && !set.pin(&kinks, 0) && !set.pin(&kinks, 1));
+    assert!(
+        set.pin(&kinks, &kinks.new_evaluation(), 0)
+            && !set.pin(&kinks, &kinks.new_evaluation(), 0)
+            && !set.pin(&kinks, &kinks.new_evaluation(), 1)
+    );
     assert_eq!((set.pinned(), set.subspace().dimension()), (&[0][..], 1));
-    assert!(set.pin(&kinks, 2) && !set.pin(&kinks, 3));
+    assert!(
+        set.pin(&kinks, &kinks.new_evaluation(), 2) && !set.pin(&kinks, &kinks.new_evaluation(), 3)
+    );
     assert_eq!((set.pinned(), set.subspace().dimension()), (&[0, 2][..], 0));
-    set.pin_only(&kinks, &[3, 1]);
+    set.pin_only(&kinks, &kinks.new_evaluation(), &[3, 1]);
     assert_eq!((set.pinned(), set.subspace().dimension()), (&[3, 1][..], 0));
-    set.pin_only(&kinks, &[2]);
+    set.pin_only(&kinks, &kinks.new_evaluation(), &[2]);
     assert_eq!((set.pinned(), set.subspace().dimension()), (&[2][..], 1));
 }
 
@@ -240,7 +246,7 @@ fn a_point_is_put_back_where_it_is_off_by_more_than_rounding() {
     let mut kinks = Hinges::across_axes(&[2.0, 1.0], &[1.0, 1.0]);
     kinks.offsets = vec![-8.0, 0.0];
     let mut set = ActiveSet::new(2);
-    set.pin_only(&kinks, &[0]);
+    set.pin_only(&kinks, &kinks.new_evaluation(), &[0]);
     let rounding = f64::EPSILON / 2.0 * (2.0 * 5.0 + 8.0);
     for (part, off) in [
         (15.0, false),
@@ -287,13 +293,13 @@ fn a_renewed_set_holds_the_same_kinks() {
         panic!("nothing was released");
     };
     // Not where a kink was released at this very point.
-    assert!(!set.renew(&kinks));
+    assert!(!set.renew(&kinks, &kinks.new_evaluation()));
     set.forget_releases();
     let pinned = set.pinned().to_vec();
-    assert!(!pinned.contains(&kink) && set.renew(&kinks));
+    assert!(!pinned.contains(&kink) && set.renew(&kinks, &kinks.new_evaluation()));
     assert_eq!(set.pinned(), pinned);
     let mut anew = ActiveSet::new(3);
-    anew.pin_only(&kinks, &pinned);
+    anew.pin_only(&kinks, &kinks.new_evaluation(), &pinned);
     let project = |set: &ActiveSet<f64>| {
         let mut v = [1.0, 2.0, 3.0];
         set.subspace().project(&mut v);
@@ -305,7 +311,7 @@ fn a_renewed_set_holds_the_same_kinks() {
         normals: vec![vec![1.0, 0.0, 0.0]; 3],
         ..kinks
     };
-    assert!(!set.renew(&flat));
+    assert!(!set.renew(&flat, &flat.new_evaluation()));
     assert_eq!(set.pinned(), pinned);
     assert_eq!(project(&set), project(&anew));
 }

@@ -138,7 +138,8 @@ impl<O: Kinked> Descent<O> {
         (0..pinned.len()).all(|index| {
             let mut unit = vec![zero; pinned.len()];
             unit[index] = O::Scalar::one();
-            problem.distance_slopes(&subspace.shortest(&unit), &mut slopes);
+            let way = subspace.shortest(&unit);
+            problem.distance_slopes(&self.current, &way, &mut slopes);
             let (mu, jump) = (multipliers[index], jumps[index]);
             let (mut negative, mut positive) = (mu, jump - mu);
             for (&other, &jump) in others.iter().zip(&jumps[pinned.len()..]) {

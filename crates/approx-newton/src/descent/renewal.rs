@@ -20,7 +20,7 @@ impl<O: Kinked> Descent<O> {
         // A kink that a step ended on and that was not pinned is now met to rounding only, which
         // must not raise the value. NaN compares false.
         let falls = self.trial.value() <= self.current.value();
-        if !falls || !self.active_set.renew(problem) {
+        if !falls || !self.active_set.renew(problem, &self.trial) {
             return false;
         }
         swap(self);
@@ -43,7 +43,8 @@ impl<O: Kinked> Descent<O> {
     /// objective.
     pub(crate) fn restore(&mut self, problem: &O, state: &DescentState<O::Scalar>) -> bool {
         problem.evaluate(&state.x, &state.pinned, &mut self.current);
-        self.active_set.pin_only(problem, &state.pinned);
+        self.active_set
+            .pin_only(problem, &self.current, &state.pinned);
         self.progress = state.progress;
         self.is_differentiated = false;
         self.model = match state.has_begun {

@@ -229,7 +229,7 @@ mod tests {
             let mut subspace = Subspace::whole(D);
             let mut normal = vec![0.0; D];
             for kink in 0..seed as usize % 4 {
-                objective.normal(kink, &mut normal);
+                objective.normal(&at, kink, &mut normal);
                 assert!(subspace.constrain(&normal));
             }
             let free = subspace.dimension();

@@ -134,7 +134,10 @@ where
         let on_a_rung = self.stage == Stage::WarmStart;
         let is_renewed = match on_a_rung {
             // Its kinks are those of the answer where that is the best point.
-            true => self.descent.active_set.renew(self.objective),
+            true => self
+                .descent
+                .active_set
+                .renew(self.objective, &self.descent.current),
             false => self.descent.renew(self.objective),
         };
         let rung = self.rung.as_mut();

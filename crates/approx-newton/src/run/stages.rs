@@ -61,14 +61,18 @@ where
         if kinks.is_empty() && !is_on_sphere {
             return false;
         }
-        descent.active_set.pin_only(objective, &kinks);
+        descent
+            .active_set
+            .pin_only(objective, &descent.current, &kinks);
         objective.differentiate(&mut descent.current);
         let whole = norm_or_infinity(descent.current.gradient());
         let left = least_norm(objective, &mut descent.current, &descent.active_set);
         let little = O::Scalar::UNIT_ROUNDOFF.cbrt() * whole;
         let is_likely = whole.is_finite() && left <= little;
         if !is_likely {
-            descent.active_set.pin_only(objective, &[]);
+            descent
+                .active_set
+                .pin_only(objective, &descent.current, &[]);
         }
         is_likely
     }
@@ -272,13 +276,17 @@ where
                 self.status = Some(Status::Flat);
             }
             x.copy_from_slice(&self.best.x);
-            descent.active_set.pin_only(objective, &self.best.pinned);
             objective.evaluate(&x, &[], &mut descent.current);
+            descent
+                .active_set
+                .pin_only(objective, &descent.current, &self.best.pinned);
         }
         if !descent.current.value().is_finite() {
             // Off the kinks that held it the point overflows; x0 was seen not to.
-            descent.active_set.pin_only(objective, &[]);
             objective.evaluate(&self.x0, &[], &mut descent.current);
+            descent
+                .active_set
+                .pin_only(objective, &descent.current, &[]);
         }
         objective.differentiate(&mut descent.current);
     }

@@ -23,25 +23,35 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         at.pass.choose_side(kink, positive);
     }
 
-    fn distance_slopes(&self, direction: &[B::Scalar], slopes: &mut [B::Scalar]) {
+    fn distance_slopes(
+        &self,
+        _: &InversionPoint<B::Scalar>,
+        direction: &[B::Scalar],
+        slopes: &mut [B::Scalar],
+    ) {
         self.network
             .backend()
             .mul_vec(self.network.a1(), direction, slopes);
     }
 
-    fn normal(&self, kink: usize, normal: &mut [B::Scalar]) {
+    fn normal(&self, at: &InversionPoint<B::Scalar>, kink: usize, normal: &mut [B::Scalar]) {
         let mut unit = vec![B::Scalar::zero(); self.network.hidden_units()];
         unit[kink] = B::Scalar::one();
-        self.combine_normals(&unit, normal);
+        self.combine_normals(at, &unit, normal);
     }
 
-    fn combine_normals(&self, multiples: &[B::Scalar], sum: &mut [B::Scalar]) {
+    fn combine_normals(
+        &self,
+        _: &InversionPoint<B::Scalar>,
+        multiples: &[B::Scalar],
+        sum: &mut [B::Scalar],
+    ) {
         self.network
             .backend()
             .mul_vec_transposed(self.network.a1(), multiples, sum);
     }
 
-    fn offset(&self, kink: usize) -> B::Scalar {
+    fn offset(&self, _: &InversionPoint<B::Scalar>, kink: usize) -> B::Scalar {
         self.network.bias1()[kink]
     }
 
