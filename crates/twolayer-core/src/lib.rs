@@ -1,7 +1,7 @@
 //! The seams between a linear algebra library, an objective and a solver; no library, no problem.
 //!
 //! * [`LinearBackend`]: the dense kernels that the algorithms need of a library;
-//! * [`Activation`]: the nonlinearities of a network;
+//! * [`Activation`]: the nonlinearities of hidden units, and [`Softmax`] for the output;
 //! * [`Objective`], with its [`Evaluation`] and its [`Kinked`] and [`RowStructured`] sides: what a solver
 //!   sees of a problem, and [`Ladder`]: easier ones to begin with;
 //! * [`RowMap`] and [`RowLoss`], which make an objective with a few methods ([`Composite`]);
@@ -24,10 +24,14 @@ mod norms;
 mod objective;
 pub mod reduce;
 mod scalar;
+mod softmax;
 pub mod spectrum;
 mod subspace;
 
-pub use activation::{Activation, Relu, Softmax, Softplus};
+pub use activation::{
+    Activation, ActivationName, Gelu, GeluTanh, HardTanh, Identity, Kink, LeakyRelu, Relu, Sigmoid,
+    Silu, Softplus, Tanh, UnknownActivation,
+};
 pub use backend::{LinearBackend, NotPositiveDefinite};
 pub use composite::{Composite, CompositePoint};
 pub use curvature::{Curvature, RowWeights};
@@ -41,4 +45,5 @@ pub use objective::{
     Crossing, Evaluation, Kinked, Met, Objective, RayMinimum, RowCombination, RowStructured,
 };
 pub use scalar::Scalar;
+pub use softmax::Softmax;
 pub use subspace::Subspace;

@@ -122,6 +122,7 @@ pub use rounding::LogitErrors;
 pub use starts::TOGETHER;
 pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{
-    self, Activation, Curvature, Error, Evaluation, HessianApprox, Kinked, Ladder, LinearBackend,
-    Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar, Softmax, reduce,
+    self, Activation, ActivationName, Curvature, Error, Evaluation, HessianApprox, Kinked, Ladder,
+    LinearBackend, Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar, Softmax,
+    reduce,
 };

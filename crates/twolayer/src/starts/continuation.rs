@@ -195,12 +195,11 @@ impl<'a, B: LinearBackend> Descent<'a, B> {
     /// trial ← t − t̄ at x.
     fn set_residual(&mut self, x: &[B::Scalar]) {
         self.set_hidden(x);
-        self.activation.apply(&self.hidden, &mut self.activations);
-        let ones = &mut self.entries;
-        ones.clear();
-        ones.resize(self.hidden.len(), B::Scalar::one());
-        self.activation
-            .jacobian_product(&self.activations, ones, &mut self.slopes);
+        let units = self.activations.iter_mut().zip(&mut self.slopes);
+        for ((a, slope), &h) in units.zip(&self.hidden) {
+            *a = self.activation.value(h);
+            *slope = self.activation.slope(h);
+        }
         self.on.clear();
         let slopes = self.slopes.iter().enumerate();
         let on = slopes.filter(|(_, slope)| **slope > B::Scalar::UNIT_ROUNDOFF);
