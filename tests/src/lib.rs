@@ -1,6 +1,7 @@
 //! What the tests across backends share.
 
 pub mod conformance;
+pub mod deep;
 pub mod detector;
 pub mod generators;
 pub mod golden;

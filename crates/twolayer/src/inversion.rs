@@ -4,7 +4,7 @@ mod kinks;
 mod ray;
 mod rows;
 
-use crate::loss::{Loss, SquaredError};
+use crate::loss::{self, Loss, SquaredError};
 use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
 use crate::regularizer::Regularizer;
 use crate::rounding::{self, LogitErrors};
@@ -303,22 +303,14 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         is_on && self.regularizer.is_none() && self.network.has_constant_output()
     }
 
-    /// Where b has zeros, the outcomes there have no more than u together, which rounds away where it is
-    /// added to 1, and the loss of the others is below its rounding error.
     fn is_met_at_infinity(
         &self,
         at: &Self::Evaluation,
         value: B::Scalar,
         error: B::Scalar,
     ) -> bool {
-        if self.target.excluded() == 0 || self.regularizer.is_some() {
-            return false;
-        }
-        let (pass, target) = (&at.pass, &*self.target);
-        let left = target.sum_over_excluded(|i| pass.probabilities[i].to_f64());
-        // A mask may bring them to exactly zero: then x need not grow.
-        let is_hidden = left <= B::Scalar::UNIT_ROUNDOFF.to_f64() || value <= error;
-        left > 0.0 && is_hidden && value - self.loss.value_of_excluded(pass, target) <= error
+        self.regularizer.is_none()
+            && loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
     }
 }
 

@@ -91,6 +91,7 @@
 //! objective with the traits of [`twolayer_core`]. A proof that a minimum is near an answer is the
 //! crate `twolayer-certificate`.
 
+mod deep;
 mod inversion;
 mod loss;
 mod many;
@@ -109,6 +110,7 @@ pub use approx_newton::{
     MixedPrecision, Observer, PhaseSeconds, RowFactor, Run, Scores, Silent, Sketched, Snapshot,
     Solution, Solver, Stage, Status, Tolerances, TraceEntry, Uniform, WeightedRows,
 };
+pub use deep::{DeepInversion, DeepNetwork, DeepPoint, DeepScratch};
 pub use inversion::{Inversion, InversionPoint};
 pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
 pub use many::{

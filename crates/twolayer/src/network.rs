@@ -1,7 +1,8 @@
 //! The frozen network: validated once, then trusted.
 
-mod masks;
+pub(crate) mod masks;
 
+use crate::deep::checked_norms;
 use num_traits::{Float, Zero};
 use std::sync::Arc;
 use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax, reduce};
@@ -30,15 +31,7 @@ impl<B: LinearBackend> TwoLayer<B> {
     /// # Errors
     /// A dimension of zero, an A2 with other than n columns, an entry that is NaN or infinite.
     pub fn new(backend: B, a1: B::Matrix, a2: B::Matrix) -> Result<Self, Error> {
-        for (name, a) in [("A1", &a1), ("A2", &a2)] {
-            let (nrows, ncols) = (backend.nrows(a), backend.ncols(a));
-            if nrows == 0 || ncols == 0 {
-                return Err(Error::Empty {
-                    name,
-                    found: format!("({nrows}, {ncols})"),
-                });
-            }
-        }
+        let a1_norms = checked_norms(&backend, "A1", &a1)?;
         let (hidden, outcomes) = (backend.nrows(&a1), backend.nrows(&a2));
         if backend.ncols(&a2) != hidden {
             return Err(Error::Shape {
@@ -47,23 +40,7 @@ impl<B: LinearBackend> TwoLayer<B> {
                 expected: format!("(m, {hidden}): a column for each row of A1"),
             });
         }
-        let (a1_norms, a2_norms) = (backend.row_norms(&a1), backend.row_norms(&a2));
-        for (name, a, norms) in [("A1", &a1, &a1_norms), ("A2", &a2, &a2_norms)] {
-            // Squares may overflow where the entries do not.
-            if !norms.are_finite()
-                && let Some((row, column)) = backend.find_non_finite(a)
-            {
-                let mut entries =
-                    vec![num_traits::Zero::zero(); backend.nrows(a) * backend.ncols(a)];
-                backend.copy_to_row_major(a, &mut entries);
-                let value = entries[row * backend.ncols(a) + column];
-                return Err(Error::NotFinite {
-                    name,
-                    index: format!("{row}, {column}"),
-                    value: value.to_f64(),
-                });
-            }
-        }
+        let a2_norms = checked_norms(&backend, "A2", &a2)?;
         let bias1 = vec![num_traits::Zero::zero(); hidden];
         let bias2 = vec![num_traits::Zero::zero(); outcomes];
         Ok(Self {
@@ -90,7 +67,7 @@ impl<B: LinearBackend> TwoLayer<B> {
         Error::check_length("c1", bias1.len(), self.hidden_units())?;
         Error::check_length("c2", bias2.len(), self.outcomes())?;
         Error::check_finite("c1", &bias1)?;
-        masks::check(&bias2)?;
+        masks::check("c2", &bias2)?;
         self.bias1 = bias1;
         self.bias2 = bias2;
         Ok(self)

@@ -6,7 +6,7 @@ use twolayer_core::{LinearBackend, Norms, RowNorms, Scalar, reduce};
 /// λ: an error of many roundings is taken to be at most so many times the square root of the sum of
 /// their squared bounds. Where they are independent and uniform it is more with a probability of
 /// 2 exp(−3λ²/2) = 3·10⁻⁶.
-const CONFIDENCE: f64 = 3.0;
+pub(crate) const CONFIDENCE: f64 = 3.0;
 
 /// Bounds on what rounding has done to the logits z = A2 φ(h) + c2 of one forward pass, h = A1 x + c1.
 ///
@@ -26,8 +26,9 @@ pub struct LogitErrors<'a, T> {
     rows: &'a RowNorms,
     /// Of the errors of h in units of λu, over the units that are on, or may be.
     of_hidden: Norms,
-    /// φ(h).
+    /// φ(h), and how many of them a logit adds up.
     activations: Factor,
+    terms: usize,
     /// max z.
     largest: f64,
     /// What errors are cut off at: u^⅜. Logits with fewer than three eighths of their digits left would
@@ -42,14 +43,11 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
         x: &[T],
         pass: &'a ForwardPass<T>,
     ) -> Self {
-        let inputs = Factor::of(x.len(), |j| x[j].to_f64());
+        let inputs = Inputs::exact(x);
         let of_hidden = |unit: usize| {
             let h = pass.hidden[unit].to_f64();
             let product = h - network.bias1()[unit].to_f64();
-            let terms = inputs.squares(&network.a1_norms().get(unit), product);
-            let squares =
-                square_of_sum(x.len(), product * product, terms) + square_of_bias(product, h);
-            let error = squares.sqrt();
+            let error = inputs.error_of_unit(&network.a1_norms().get(unit), product, h);
             // One that is off by more than its error is off, and adds nothing.
             match h > -CONFIDENCE * T::UNIT_ROUNDOFF.to_f64() * error {
                 true => error,
@@ -57,10 +55,21 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
             }
         };
         let activation = |index: usize| pass.hidden[pass.active[index]].to_f64();
+        let behind = Inputs {
+            errors: Norms::of(pass.hidden.len(), of_hidden),
+            factor: Factor::of(pass.active.len(), activation),
+            terms: pass.active.len(),
+        };
+        Self::behind(behind, network.a2_norms(), pass)
+    }
+
+    /// Of the logits of a `pass` whose last layer has these `inputs`, and a matrix with these `rows`.
+    pub(crate) fn behind(inputs: Inputs, rows: &'a RowNorms, pass: &'a ForwardPass<T>) -> Self {
         Self {
-            of_hidden: Norms::of(pass.hidden.len(), of_hidden),
-            activations: Factor::of(pass.active.len(), activation),
-            rows: network.a2_norms(),
+            of_hidden: inputs.errors,
+            activations: inputs.factor,
+            terms: inputs.terms,
+            rows,
             largest: reduce::max(&pass.logits).to_f64(),
             most: T::UNIT_ROUNDOFF.to_f64().powf(0.375),
             pass,
@@ -105,7 +114,7 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
         let product = self.pass.products[outcome].to_f64();
         let terms = self.activations.squares(&row, product);
         let carried = row.weighted(&self.of_hidden);
-        square_of_sum(self.pass.active.len(), product * product, terms) + carried * carried
+        square_of_sum(self.terms, product * product, terms) + carried * carried
     }
 }
 
@@ -139,16 +148,43 @@ pub(crate) fn of_gradient<B: LinearBackend>(
     B::Scalar::of(carried.sqrt() + scaled::<B::Scalar>(of_pulled_back + of_gradient))
 }
 
+/// What a layer is given: the numbers, their errors in units of λu, and how many are not zero.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    pub(crate) factor: Factor,
+    pub(crate) errors: Norms,
+    pub(crate) terms: usize,
+}
+
+impl Inputs {
+    /// x itself, which is exact.
+    pub(crate) fn exact<T: Scalar>(x: &[T]) -> Self {
+        Self {
+            factor: Factor::of(x.len(), |j| x[j].to_f64()),
+            errors: Norms::default(),
+            terms: x.len(),
+        }
+    }
+
+    /// The error of h = `product` + c in units of λu, the product that of a `row` with these inputs.
+    pub(crate) fn error_of_unit(&self, row: &Norms, product: f64, h: f64) -> f64 {
+        let terms = self.factor.squares(row, product);
+        let carried = row.weighted(&self.errors);
+        let squares = square_of_sum(self.terms, product * product, terms) + carried * carried;
+        (squares + square_of_bias(product, h)).sqrt()
+    }
+}
+
 /// One side of sums of products, of which the other side and the sum are known as a norm and a number.
 #[derive(Debug)]
-struct Factor {
+pub(crate) struct Factor {
     norms: Norms,
     /// Without the entry that is largest in size.
     rest: Norms,
 }
 
 impl Factor {
-    fn of(length: usize, entry: impl Fn(usize) -> f64) -> Self {
+    pub(crate) fn of(length: usize, entry: impl Fn(usize) -> f64) -> Self {
         let norms = Norms::of(length, &entry);
         let largest = (0..length).find(|&j| entry(j).abs() == norms.largest);
         let rest = |j: usize| if Some(j) == largest { 0.0 } else { entry(j) };

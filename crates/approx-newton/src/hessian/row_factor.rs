@@ -227,7 +227,7 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         (extra_weight, O::Scalar::of(along_center), overloaded)
     }
 
-    /// Takes from s what Jᵀs does not feel: where no row is uncentred, Σ centerᵢ (Cᵢ − c̄) = 0, and J has the
+    /// Takes from s what Jᵀs does not feel: where no row that has a center has ω, Σ centerᵢ (Cᵢ − c̄) = 0, and J has the
     /// left null vector vᵢ = centerᵢ/√βᵢ. A step from the small side divides by next to nothing along it: rounding
     /// errors of s there would be all of the step near a solution.
     fn drop_what_changes_nothing(&mut self) {
@@ -239,7 +239,9 @@ impl<O: RowStructured, I: Importance<O>> RowFactor<O, I> {
         let zero = O::Scalar::zero();
         let pairs = || center.iter().zip(&self.scale);
         let is_null = pairs().all(|(&center, &scale)| center == zero || scale > zero);
-        if !uncentered_weights.is_empty() || !is_null {
+        let mut uncentered = center.iter().zip(uncentered_weights);
+        let has_both = uncentered.any(|(&center, &omega)| center != zero && omega != zero);
+        if has_both || !is_null {
             return;
         }
         let null = |i: usize| match center[i] == zero {

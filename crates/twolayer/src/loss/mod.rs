@@ -87,6 +87,24 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
     }
 }
 
+/// Whether b has zeros, the outcomes there have no more than u together, which rounds away where it is added
+/// to 1, and the loss of the others is below its rounding `error`.
+pub(crate) fn is_met_at_infinity<T: Scalar>(
+    loss: &dyn Loss<T>,
+    pass: &ForwardPass<T>,
+    target: &Target<T>,
+    value: T,
+    error: T,
+) -> bool {
+    if target.excluded() == 0 {
+        return false;
+    }
+    let left = target.sum_over_excluded(|i| pass.probabilities[i].to_f64());
+    // A mask may bring them to exactly zero: then x need not grow.
+    let is_hidden = left <= T::UNIT_ROUNDOFF.to_f64() || value <= error;
+    left > 0.0 && is_hidden && value - loss.value_of_excluded(pass, target) <= error
+}
+
 /// What the sum over the outcomes and the division by it make of an output f, as a part of it.
 fn output_error<T: Scalar>(outcomes: usize) -> f64 {
     2.0 * T::UNIT_ROUNDOFF.to_f64() + reduce::relative_error(outcomes)

@@ -1,0 +1,257 @@
+//! Which input of a network of any depth has this output?
+
+use super::network::DeepNetwork;
+use super::point::{DeepPoint, DeepScratch};
+use crate::loss::{Loss, SquaredError};
+use crate::target::Target;
+use num_traits::{Float, Zero};
+use std::borrow::Cow;
+use twolayer_core::{Error, LinearBackend, Objective, RowStructured, RowWeights, Scalar, reduce};
+
+/// Minimise over x: loss(softmax(z(x)), b), ‖x‖ ≤ R, z the logits of a [`DeepNetwork`].
+///
+/// Holds references: many targets share one network.
+#[derive(Debug)]
+pub struct DeepInversion<'a, B: LinearBackend> {
+    pub(super) network: Cow<'a, DeepNetwork<B>>,
+    pub(super) target: Cow<'a, Target<B::Scalar>>,
+    pub(super) loss: &'a dyn Loss<B::Scalar>,
+    pub(super) radius: Option<B::Scalar>,
+}
+
+impl<B: LinearBackend> Clone for DeepInversion<'_, B> {
+    fn clone(&self) -> Self {
+        Self {
+            network: self.network.clone(),
+            target: self.target.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<'a, B: LinearBackend> DeepInversion<'a, B> {
+    /// The squared loss, without radius.
+    ///
+    /// # Errors
+    /// A target with other than m outcomes, or with a probability of one that is masked.
+    pub fn new(network: &'a DeepNetwork<B>, target: &'a Target<B::Scalar>) -> Result<Self, Error> {
+        network.check_target(target)?;
+        Ok(Self {
+            network: Cow::Borrowed(network),
+            target: Cow::Borrowed(target),
+            loss: &SquaredError,
+            radius: None,
+        })
+    }
+
+    /// The same problem with another loss.
+    pub fn with_loss(self, loss: &'a dyn Loss<B::Scalar>) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// The same problem over the ball ‖x‖ ≤ `radius`.
+    ///
+    /// # Errors
+    /// A radius that is not a positive number.
+    pub fn with_radius(self, radius: B::Scalar) -> Result<Self, Error> {
+        if !(radius.is_finite() && radius > B::Scalar::zero()) {
+            return Err(Error::Parameter {
+                name: "radius",
+                value: radius.to_f64(),
+                requirement: "finite and greater than 0",
+            });
+        }
+        Ok(Self {
+            radius: Some(radius),
+            ..self
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &DeepNetwork<B> {
+        &self.network
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target<B::Scalar> {
+        &self.target
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
+        self.loss
+    }
+}
+
+impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
+    type Scalar = B::Scalar;
+    type Evaluation = DeepPoint<B>;
+
+    fn dimension(&self) -> usize {
+        self.network.inputs()
+    }
+
+    fn radius(&self) -> Option<B::Scalar> {
+        self.radius
+    }
+
+    fn lower_bound(&self) -> Option<B::Scalar> {
+        Some(B::Scalar::zero())
+    }
+
+    fn new_evaluation(&self) -> DeepPoint<B> {
+        DeepPoint::new(&self.network)
+    }
+
+    fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut DeepPoint<B>) {
+        self.network.forward(x, pinned, at);
+        at.loss = self.loss.value(&at.pass, &self.target);
+    }
+
+    fn differentiate(&self, at: &mut DeepPoint<B>) {
+        let m = self.network.outcomes();
+        let u = &mut at.row_gradient[..m];
+        self.loss.logit_gradient(&at.pass, &self.target, u);
+        let network = &*self.network;
+        let backend = network.backend();
+        // ∂L/∂a of a layer from that of the one behind it.
+        let mut behind: &[B::Scalar] = &at.row_gradient[..m];
+        let mut weights = &network.output.weights;
+        at.selected.clear();
+        for (layer, state) in network.hidden.iter().zip(&mut at.hidden).rev() {
+            backend.mul_vec_transposed(weights, behind, &mut state.adjoint);
+            at.selected.clear();
+            let slopes = state.adjoint.iter().zip(&state.slopes);
+            at.selected.extend(slopes.map(|(&u, &slope)| u * slope));
+            behind = &at.selected;
+            weights = &layer.affine.weights;
+        }
+        backend.mul_vec_transposed(weights, behind, &mut at.gradient);
+    }
+
+    fn rounding_error(&self, at: &DeepPoint<B>) -> B::Scalar {
+        let errors = self.network.logit_errors(at);
+        let of_sums = B::Scalar::of(reduce::relative_error(at.pass.logits.len()));
+        self.loss.rounding_error(&at.pass, &self.target, &errors)
+            + (B::Scalar::UNIT_ROUNDOFF + of_sums) * at.loss
+    }
+
+    fn gradient_rounding_error(&self, at: &mut DeepPoint<B>) -> B::Scalar {
+        self.network.gradient_error(&*self.target, self.loss, at)
+    }
+
+    /// Σ |uᵢ|, u the gradient in the logits.
+    fn sensitivity(&self, at: &DeepPoint<B>) -> B::Scalar {
+        let u = &at.row_gradient;
+        B::Scalar::of(reduce::sum_of(u.len(), |i| u[i].abs().to_f64()))
+    }
+
+    fn is_met_at_infinity(&self, at: &DeepPoint<B>, value: B::Scalar, error: B::Scalar) -> bool {
+        crate::loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
+    }
+}
+
+/// The rows of C = ∂z/∂x, and behind them those of J_l for each layer l that bends, which have no center and
+/// weigh u_l ∘ φ_l''(h_l).
+impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
+    type Backend = B;
+    type Scratch = DeepScratch<B::Scalar>;
+
+    fn backend(&self) -> &B {
+        self.network.backend()
+    }
+
+    fn rows(&self) -> usize {
+        self.network.rows()
+    }
+
+    fn curvature(
+        &self,
+        at: &DeepPoint<B>,
+        kind: RowWeights,
+        curvature: &mut twolayer_core::Curvature<B::Scalar>,
+    ) {
+        let (m, zero) = (self.network.outcomes(), B::Scalar::zero());
+        let (center, hidden_center) = curvature.center.split_at_mut(m);
+        let (weights, hidden_weights) = curvature.row_weights.split_at_mut(m);
+        self.loss
+            .curvature(&at.pass, &self.target, kind, center, weights);
+        hidden_center.fill(zero);
+        hidden_weights.fill(zero);
+        let omega = &mut curvature.uncentered_weights;
+        omega.clear();
+        if hidden_weights.is_empty() {
+            return;
+        }
+        omega.resize(m, zero);
+        for (layer, state) in self.network.hidden.iter().zip(&at.hidden) {
+            if layer.first_row.is_none() {
+                continue;
+            }
+            let units = state.adjoint.iter().zip(&state.hidden);
+            omega.extend(units.map(|(&u, &h)| {
+                let exact = u * layer.activation.bend(h);
+                match kind {
+                    RowWeights::Exact => exact,
+                    RowWeights::Convexified | RowWeights::Secant => exact.max(zero),
+                    RowWeights::GaussNewton => zero,
+                }
+            }));
+        }
+    }
+
+    fn row_gradient<'p>(&self, at: &'p DeepPoint<B>) -> &'p [B::Scalar] {
+        &at.row_gradient
+    }
+
+    fn jacobian_rows(
+        &self,
+        at: &DeepPoint<B>,
+        rows: &[usize],
+        jacobian: &mut B::Matrix,
+        workspace: &mut B::Workspace,
+    ) {
+        self.network.rows_at(at, rows, jacobian, workspace);
+    }
+
+    fn jacobian(&self, at: &DeepPoint<B>, jacobian: &mut B::Matrix, workspace: &mut B::Workspace) {
+        self.network.jacobian_at(at, jacobian, workspace);
+    }
+
+    fn jacobian_vec(
+        &self,
+        at: &DeepPoint<B>,
+        v: &[B::Scalar],
+        scratch: &mut DeepScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        self.network.push_forward(at, v, scratch, product);
+    }
+
+    fn jacobian_transposed_vec(
+        &self,
+        at: &DeepPoint<B>,
+        y: &[B::Scalar],
+        scratch: &mut DeepScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        self.network.pull_back(at, y, scratch, product);
+    }
+
+    fn hessian_vec(
+        &self,
+        at: &DeepPoint<B>,
+        curvature: &twolayer_core::Curvature<B::Scalar>,
+        v: &[B::Scalar],
+        scratch: &mut DeepScratch<B::Scalar>,
+        product: &mut [B::Scalar],
+    ) {
+        let [mut change, mut slope] = std::mem::take(&mut scratch.rows);
+        change.resize(self.rows(), B::Scalar::zero());
+        slope.resize(self.rows(), B::Scalar::zero());
+        self.network.push_forward(at, v, scratch, &mut change);
+        curvature.row_product(&change, &mut slope);
+        self.network.pull_back(at, &slope, scratch, product);
+        scratch.rows = [change, slope];
+    }
+}

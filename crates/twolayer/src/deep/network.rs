@@ -1,0 +1,313 @@
+//! A network of dense layers: validated once, then trusted.
+
+use super::layer::{Affine, Hidden};
+use super::point::DeepPoint;
+use crate::network::masks;
+use crate::target::Target;
+use num_traits::Float;
+use std::sync::Arc;
+use twolayer_core::{Activation, Error, LinearBackend, Scalar};
+
+/// x ↦ softmax(A_L φ(… φ(A_1 x + c_1) …) + c_L): dense layers with any [`Activation`] between them.
+///
+/// Everything in it is finite, but for −∞ in c_L, and fits together. A clone shares the matrices.
+#[derive(Debug, Clone)]
+pub struct DeepNetwork<B: LinearBackend> {
+    backend: B,
+    inputs: usize,
+    pub(super) hidden: Vec<Hidden<B>>,
+    pub(super) output: Affine<B>,
+}
+
+/// How the layers' matrices and biases are called in messages.
+const NAMES: [(&str, &str); 16] = [
+    ("A1", "c1"),
+    ("A2", "c2"),
+    ("A3", "c3"),
+    ("A4", "c4"),
+    ("A5", "c5"),
+    ("A6", "c6"),
+    ("A7", "c7"),
+    ("A8", "c8"),
+    ("A9", "c9"),
+    ("A10", "c10"),
+    ("A11", "c11"),
+    ("A12", "c12"),
+    ("A13", "c13"),
+    ("A14", "c14"),
+    ("A15", "c15"),
+    ("a layer behind A15", "a bias behind c15"),
+];
+
+fn names(layer: usize) -> (&'static str, &'static str) {
+    NAMES[layer.min(NAMES.len() - 1)]
+}
+
+impl<B: LinearBackend> DeepNetwork<B> {
+    /// Of the matrices A_1 … A_L, A_l of n_l rows and n_{l−1} columns, with the activations of the L − 1 hidden
+    /// layers between them, without biases.
+    ///
+    /// # Errors
+    /// Other than one activation fewer than matrices, a dimension of zero, shapes that do not follow one
+    /// another, an entry that is NaN or infinite.
+    pub fn new(
+        backend: B,
+        weights: Vec<B::Matrix>,
+        activations: Vec<Arc<dyn Activation<B::Scalar>>>,
+    ) -> Result<Self, Error> {
+        let layers = weights.len();
+        if activations.len() + 1 != layers {
+            return Err(Error::Shape {
+                name: "activations",
+                found: format!("({},)", activations.len()),
+                expected: match layers {
+                    0 => "the activations of at least one matrix".into(),
+                    _ => format!(
+                        "({},): one between each two of {layers} matrices",
+                        layers - 1
+                    ),
+                },
+            });
+        }
+        let mut width = None;
+        let mut affine = Vec::with_capacity(layers);
+        for (layer, weights) in weights.into_iter().enumerate() {
+            let (name, (nrows, ncols)) = (
+                names(layer).0,
+                (backend.nrows(&weights), backend.ncols(&weights)),
+            );
+            if let Some(width) = width.filter(|&width| width != ncols) {
+                return Err(Error::Shape {
+                    name,
+                    found: format!("({nrows}, {ncols})"),
+                    expected: format!("(m, {width}): a column for each row of the layer before"),
+                });
+            }
+            width = Some(nrows);
+            affine.push(Affine::new(&backend, name, weights)?);
+        }
+        let inputs = affine
+            .first()
+            .map_or(0, |first| backend.ncols(&first.weights));
+        let Some(output) = affine.pop() else {
+            // The shape was refused above.
+            return Err(Error::Empty {
+                name: "A1",
+                found: "(0, 0)".into(),
+            });
+        };
+        let hidden = affine.into_iter().zip(activations);
+        let hidden = hidden.map(|(affine, activation)| Hidden {
+            affine,
+            kinks: activation.kinks(),
+            activation,
+            first_kink: 0,
+            first_row: None,
+        });
+        Ok(Self {
+            backend,
+            inputs,
+            hidden: hidden.collect(),
+            output,
+        }
+        .numbered())
+    }
+
+    /// Numbers kinks and rows through all layers.
+    fn numbered(mut self) -> Self {
+        let (mut kinks, mut rows) = (0, self.outcomes());
+        for layer in &mut self.hidden {
+            layer.first_kink = kinks;
+            kinks = layer.kink_numbers().end;
+            layer.first_row = layer.activation.bends().then_some(rows);
+            if layer.first_row.is_some() {
+                rows += layer.units();
+            }
+        }
+        self
+    }
+
+    /// The same network with biases c_1 … c_L. An outcome whose entry of c_L is −∞ never comes: it is masked.
+    ///
+    /// # Errors
+    /// Other than L biases, a wrong length, an entry that is NaN or infinite, but for −∞ in c_L, or a c_L of
+    /// nothing else.
+    pub fn with_biases(mut self, biases: Vec<Vec<B::Scalar>>) -> Result<Self, Error> {
+        Error::check_length("biases", biases.len(), self.layers())?;
+        let last = biases.len() - 1;
+        for (layer, bias) in biases.into_iter().enumerate() {
+            let name = names(layer).1;
+            let affine = match layer == last {
+                true => &mut self.output,
+                false => &mut self.hidden[layer].affine,
+            };
+            Error::check_length(name, bias.len(), affine.bias.len())?;
+            match layer == last {
+                true => masks::check(name, &bias)?,
+                false => Error::check_finite(name, &bias)?,
+            }
+            affine.bias = bias;
+        }
+        Ok(self)
+    }
+
+    /// The same network, its matrices shared and not copied, on at most so many threads.
+    #[must_use]
+    pub fn with_threads(&self, threads: usize) -> Self {
+        Self {
+            backend: self.backend.with_threads(threads),
+            ..self.clone()
+        }
+    }
+
+    /// The same network with smooth activations in the place of those with kinks, that differ from them within
+    /// about `width` of the kinks.
+    pub(super) fn smoothed(&self, width: B::Scalar) -> Self {
+        let mut network = self.clone();
+        for layer in &mut network.hidden {
+            if let Some(smooth) = layer.activation.smoothed(width) {
+                layer.kinks = smooth.kinks();
+                layer.activation = smooth;
+            }
+        }
+        network.numbered()
+    }
+
+    /// The linear algebra library.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// L, the number of matrices.
+    pub fn layers(&self) -> usize {
+        self.hidden.len() + 1
+    }
+
+    /// d, the number of unknowns.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// n_1 … n_{L−1}, the numbers of hidden units.
+    pub fn widths(&self) -> impl Iterator<Item = usize> {
+        self.hidden.iter().map(Hidden::units)
+    }
+
+    /// m, the number of outcomes.
+    pub fn outcomes(&self) -> usize {
+        self.output.bias.len()
+    }
+
+    /// The kinks of all hidden units together.
+    pub fn kinks(&self) -> usize {
+        self.hidden
+            .last()
+            .map_or(0, |layer| layer.kink_numbers().end)
+    }
+
+    /// m and the rows of J_l of all layers that bend.
+    pub(super) fn rows(&self) -> usize {
+        let bending = self.hidden.iter().filter(|layer| layer.first_row.is_some());
+        self.outcomes() + bending.map(Hidden::units).sum::<usize>()
+    }
+
+    /// The layer that a kink belongs to.
+    pub(super) fn layer_of(&self, kink: usize) -> usize {
+        self.hidden
+            .partition_point(|layer| layer.kink_numbers().end <= kink)
+    }
+
+    /// The network's output (m) at `x` (d).
+    ///
+    /// # Errors
+    /// An x of the wrong length, or with an entry that is NaN or infinite; logits that overflow.
+    pub fn probabilities(&self, x: &[B::Scalar]) -> Result<Vec<B::Scalar>, Error> {
+        Error::check_length("x", x.len(), self.inputs())?;
+        Error::check_finite("x", x)?;
+        let mut at = DeepPoint::new(self);
+        self.forward(x, &[], &mut at);
+        let f = at.probabilities().to_vec();
+        match f.iter().all(|f| f.is_finite()) {
+            true => Ok(f),
+            false => Err(Error::Overflow {
+                quantity: "network's output",
+                at: "x",
+            }),
+        }
+    }
+
+    /// Checks that a target is one of this network.
+    ///
+    /// # Errors
+    /// Other than m outcomes, or a probability of one that is masked.
+    pub fn check_target(&self, target: &Target<B::Scalar>) -> Result<(), Error> {
+        Error::check_length("b", target.outcomes(), self.outcomes())?;
+        masks::check_target(&self.output.bias, target)
+    }
+
+    /// Runs the network on `x` (d). The kinks in `pinned` lie at exactly zero: those of the first layer whatever
+    /// rounding makes of it, those of deeper ones only where it is no more than rounding.
+    pub(super) fn forward(&self, x: &[B::Scalar], pinned: &[usize], at: &mut DeepPoint<B>) {
+        at.x.copy_from_slice(x);
+        at.is_formed(false);
+        let DeepPoint {
+            hidden: states,
+            pass,
+            distances,
+            sides,
+            every_input,
+            selected,
+            ..
+        } = at;
+        // ‖(bounds on |a_i|)‖, as the layer before has them.
+        let mut size = twolayer_core::reduce::norm(x).to_f64();
+        for (number, layer) in self.hidden.iter().enumerate() {
+            let (before, rest) = states.split_at_mut(number);
+            let state = &mut rest[0];
+            let (a, on) = match before.last() {
+                None => (x, &every_input[..]),
+                Some(before) => (&before.values[..], &before.nonzero[..]),
+            };
+            let affine = &layer.affine;
+            affine.product(&self.backend, a, on, selected, &mut state.hidden);
+            for (h, &c) in state.hidden.iter_mut().zip(&affine.bias) {
+                *h += c;
+            }
+            let reach =
+                |unit: usize| affine.norms.get(unit).two * size + affine.bias[unit].abs().to_f64();
+            let range = layer.kink_numbers();
+            for &kink in pinned.iter().filter(|kink| range.contains(kink)) {
+                let (unit, which) = layer.unit_of(kink);
+                let on_kink = layer.kinks[which].at;
+                let rounding = PINNED * B::Scalar::UNIT_ROUNDOFF.to_f64() * reach(unit);
+                let off = (state.hidden[unit] - on_kink).abs().to_f64();
+                if number == 0 || off <= rounding {
+                    state.hidden[unit] = on_kink;
+                }
+            }
+            let (distances, sides) = (&mut distances[range.clone()], &mut sides[range]);
+            state.activate(layer, distances, sides);
+            let squares = state
+                .slopes
+                .iter()
+                .enumerate()
+                .map(|(unit, slope)| (slope.abs().to_f64() * reach(unit)).powi(2));
+            size = squares.sum::<f64>().sqrt();
+        }
+        let (a, on) = match states.last() {
+            None => (x, &every_input[..]),
+            Some(last) => (&last.values[..], &last.nonzero[..]),
+        };
+        self.output
+            .product(&self.backend, a, on, selected, &mut pass.products);
+        let logits = pass.logits.iter_mut().zip(&pass.products);
+        for ((z, &u), &c) in logits.zip(&self.output.bias) {
+            *z = u + c;
+        }
+        pass.normalize();
+    }
+}
+
+/// A unit of a deeper layer lies on its pinned kink where it is off by so many roundoffs of the terms that it is
+/// a sum of: what putting x back on the kinks leaves.
+const PINNED: f64 = 64.0;
