@@ -4,8 +4,8 @@
 use twolayer::twolayer_core::{Activation, RowWeights};
 use twolayer::{
     ActivationName, Curvature, DeepInversion, DeepNetwork, DenseHessian, Evaluation, HessianApprox,
-    Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Objective, RowStructured, Scalar,
-    Solver, SquaredError, Status, Target,
+    Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Objective, Problems, RowStructured,
+    Scalar, Solver, SquaredError, Status, Target,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::deep::PlantedDeep;
@@ -344,6 +344,38 @@ fn planted_inputs_are_found<B: LinearBackend>(backend: &B) {
             let mut at = problem.new_evaluation();
             problem.evaluate(&solution.x, &[], &mut at);
             assert_eq!(at.value(), solution.loss);
+        }
+    }
+}
+
+/// Many targets of a deep network in one campaign, with more threads and with other starts, to the bits of single
+/// solves.
+#[test]
+fn many_targets_are_solved_as_one_by_one() {
+    let planted = PlantedDeep::new(&[6, 24, 20, 40], &[Relu, Tanh], 5);
+    let network = planted.network(&Faer::<f64>::default()).unwrap();
+    let inputs = (0..9).map(|k| {
+        let turn = |(j, x): (usize, &f64)| x * ((k * 6 + j) as f64).cos();
+        let x: Vec<f64> = planted.solution.iter().enumerate().map(turn).collect();
+        network.probabilities(&x).unwrap()
+    });
+    let targets: Vec<f64> = inputs.flatten().collect();
+    let problems = Problems::new(&network).for_many();
+    for starts in [1, 3] {
+        let solver = Solver::new().with_threads(2).with_starts(starts);
+        let results = problems
+            .solve_batch(&solver, &targets, &planted.start)
+            .unwrap();
+        for (b, result) in targets.chunks_exact(40).zip(results) {
+            let target = Target::new(b.to_vec()).unwrap();
+            let problem = DeepInversion::new(&network, &target).unwrap();
+            let alone = Solver::new().solve(&problem, &planted.start).unwrap();
+            let solution = result.unwrap().solution;
+            assert!(solution.status.is_converged());
+            match starts {
+                1 => assert_eq!((solution.x, solution.loss), (alone.x, alone.loss)),
+                _ => assert!(solution.loss <= alone.loss),
+            }
         }
     }
 }

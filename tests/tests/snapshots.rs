@@ -7,7 +7,7 @@ use twolayer::{
     Snapshot, Solution, Solver, Stage,
 };
 use twolayer::{
-    HessianApprox, Inversion, KullbackLeibler, LinearBackend, Problems, Regularizer, RowWeights,
+    AnyInversion, HessianApprox, KullbackLeibler, LinearBackend, Problems, Regularizer, RowWeights,
     Scalar, Target,
 };
 use twolayer_faer::Faer;
@@ -116,8 +116,8 @@ impl Setting {
 
     fn model<'a, B: LinearBackend>(
         &self,
-        problem: &Inversion<'a, B>,
-    ) -> Box<dyn HessianApprox<Inversion<'a, B>> + 'a> {
+        problem: &AnyInversion<'a, B>,
+    ) -> Box<dyn HessianApprox<AnyInversion<'a, B>> + 'a> {
         let (secant, exact) = (RowWeights::Secant, RowWeights::Exact);
         let rows = 4 * self.planted.shape.0;
         let leverage = |scores| {
@@ -321,7 +321,7 @@ fn a_snapshot_of_something_else_is_refused() {
     let refused = |setting: &Setting, snapshot: Snapshot<f64>| {
         let network = setting.planted.network(&backend).unwrap();
         let target = Target::new(setting.planted.unrelated.clone()).unwrap();
-        let problem = Inversion::new(&network, &target).unwrap();
+        let problem = AnyInversion::new(&network, &target).unwrap();
         let mut model = setting.model(&problem);
         let run = Run::resume(setting.solver(), &problem, &mut model, snapshot);
         run.err().map(|error| error.to_string())
@@ -357,7 +357,7 @@ fn damaged_snapshots_do_not_panic() {
     let (_, kept) = setting.solve(&backend, None);
     let network = setting.planted.network(&backend).unwrap();
     let target = Target::new(setting.planted.unrelated.clone()).unwrap();
-    let problem = Inversion::new(&network, &target).unwrap();
+    let problem = AnyInversion::new(&network, &target).unwrap();
     let (mut refused, mut solved) = (0, 0);
     let bytes = &kept[0].bytes;
     for position in 0..bytes.len() {

@@ -48,7 +48,7 @@ fn the_constants_bound_what_they_are_said_to() {
                 .with_warm_start(false)
                 .solve_with(&problem, &mut model, &planted.start, &mut recorder)
                 .unwrap();
-            let theory = examine(&problem, &mut model, &recorder, &solution.x);
+            let theory = examine(&problem, &problem, &mut model, &recorder, &solution.x);
             let x = &solution.x;
             let [least, largest] = theory.singular_values;
             for seed in 0..20 {
@@ -109,7 +109,7 @@ fn epsilon_is_the_distance_between_the_matrices() {
     let problem = Inversion::new(&network, &target).unwrap();
     let mut model = DenseHessian::new(&problem, RowWeights::GaussNewton);
     let recorder = Recorder::new(&planted.start);
-    let theory = examine(&problem, &mut model, &recorder, &planted.solution);
+    let theory = examine(&problem, &problem, &mut model, &recorder, &planted.solution);
     let Some(epsilon) = theory.steps[0].epsilon else {
         return;
     };

@@ -22,7 +22,7 @@ use twolayer::{
     Answer, Bad, Campaign, Earlier, Further, Model, Observer, Origin, Owner, Progress, Round,
     Snapshot, Solved, Solver, TraceEntry, UnderWay,
 };
-use twolayer::{Error as CoreError, Inversion, InversionPoint, Objective, Problems, Scalar};
+use twolayer::{AnyInversion, AnyPoint, Error as CoreError, Objective, Problems, Scalar};
 use twolayer_certificate::Certifier;
 
 /// Who runs the campaign: reads targets from files, puts outputs aside, keeps a checkpoint, and stops
@@ -150,8 +150,8 @@ impl<'c, B: Library> Host<'c, B> {
     fn follow(
         &self,
         index: usize,
-        objective: &Inversion<'_, B>,
-        at: Option<&InversionPoint<B::Scalar>>,
+        objective: &AnyInversion<'_, B>,
+        at: Option<&AnyPoint<B>>,
         solved: &Solved<B::Scalar>,
     ) -> Result<(), Error> {
         let (x, pinned) = (&solved.solution.x, &solved.solution.pinned);
@@ -166,8 +166,9 @@ impl<'c, B: Library> Host<'c, B> {
             }
         };
         self.put_aside(index, at.probabilities().iter().map(|&f| f.to_f64()))?;
-        if self.args.certify {
-            let verdict = Certifier::new().certify(objective, x);
+        // Of other networks it was refused.
+        if let (true, Some(problem)) = (self.args.certify, objective.two_layers()) {
+            let verdict = Certifier::new().certify(problem, x);
             let verdict = verdict.map_err(in_file(&self.args.problem.path, Some(index)))?;
             lock(&self.found).entry(index).or_default().verdict = Some(verdict);
         }
@@ -191,7 +192,7 @@ impl<B: Library> Owner<B> for Host<'_, B> {
         self.targets.row(index)
     }
 
-    fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, CoreError> {
+    fn model<'w>(&'w self, objective: &AnyInversion<'w, B>) -> Result<Model<'w, B>, CoreError> {
         self.new_model(objective)
     }
 
@@ -273,8 +274,9 @@ impl<B: Library> Owner<B> for Host<'_, B> {
             Origin::OwnStart { model, watch, at } => {
                 round = Some(Round::First);
                 self.follow(index, objective, Some(at), solved)?;
-                if let Some(recorder) = &watch.recorder {
-                    let theory = examine(objective, model, recorder, &solved.solution.x);
+                if let (Some(recorder), Some(problem)) = (&watch.recorder, objective.two_layers()) {
+                    let x = &solved.solution.x;
+                    let theory = examine(problem, objective, model, recorder, x);
                     lock(&self.found).entry(index).or_default().theory = Some(theory);
                 }
             }

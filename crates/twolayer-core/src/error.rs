@@ -18,6 +18,12 @@ pub enum Error {
         /// The shape that fits the other arguments.
         expected: String,
     },
+    /// Something that exists for networks of two layers with ReLU only.
+    #[error("{what} is for networks of two layers with ReLU; this one has others")]
+    OnlyTwoLayers {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// An array has no entries.
     #[error("{name} has shape {found}; every dimension must be at least 1")]
     Empty {

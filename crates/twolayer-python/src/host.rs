@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use twolayer::{
-    Answer, Campaign, Error, Evaluation, Inversion, LinearBackend, MANY, Model, ModelKind,
+    Answer, AnyInversion, Campaign, Error, Evaluation, LinearBackend, MANY, Model, ModelKind,
     Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver, TraceEntry, TwoLayer,
 };
 use twolayer_certificate::{Certifier, Verdict};
@@ -174,7 +174,7 @@ impl<'h, B: LinearBackend<Scalar: Number>> Owner<B> for Host<'h, B::Scalar> {
         Ok(Cow::Borrowed(row))
     }
 
-    fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, Error> {
+    fn model<'w>(&'w self, objective: &AnyInversion<'w, B>) -> Result<Model<'w, B>, Error> {
         Ok(self.call.hessian.make(&self.call.solver, objective))
     }
 
@@ -208,10 +208,8 @@ impl<'h, B: LinearBackend<Scalar: Number>> Owner<B> for Host<'h, B::Scalar> {
         let mut at = objective.new_evaluation();
         objective.evaluate(x, &solved.solution.pinned, &mut at);
         objective.differentiate(&mut at);
-        let verdict = self
-            .call
-            .certify
-            .then(|| Certifier::new().certify(objective, x));
+        let to_certify = objective.two_layers().filter(|_| self.call.certify);
+        let verdict = to_certify.map(|problem| Certifier::new().certify(problem, x));
         let verdict = verdict.transpose();
         let verdict = verdict.map_err(|error| (self.number(index), error))?;
         let mut found = self.found();

@@ -91,6 +91,7 @@
 //! objective with the traits of [`twolayer_core`]. A proof that a minimum is near an answer is the
 //! crate `twolayer-certificate`.
 
+mod any;
 mod deep;
 mod inversion;
 mod loss;
@@ -105,6 +106,7 @@ mod starts;
 mod target;
 pub mod theory;
 
+pub use any::{AnyInversion, AnyNetwork, AnyPoint, AnyScratch, NetworkRef};
 pub use approx_newton::{
     self, Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, LimitPoint,
     MixedPrecision, Observer, PhaseSeconds, RowFactor, Run, Scores, Silent, Sketched, Snapshot,

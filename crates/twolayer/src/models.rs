@@ -1,6 +1,6 @@
 //! The models of the Hessian by name.
 
-use crate::inversion::Inversion;
+use crate::any::AnyInversion;
 use crate::many::Model;
 use approx_newton::{
     ConjugateGradient, DenseHessian, Leverage, RowFactor, Scores, Sketched, Solver, Uniform,
@@ -72,7 +72,7 @@ impl ModelKind {
     pub fn make<'w, B: LinearBackend>(
         self,
         solver: &Solver<B::Scalar>,
-        objective: &Inversion<'w, B>,
+        objective: &AnyInversion<'w, B>,
     ) -> Model<'w, B> {
         let (secant, exact, seed) = (RowWeights::Secant, RowWeights::Exact, solver.seed());
         let rows = 8 * objective.dimension();

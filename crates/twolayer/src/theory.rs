@@ -109,11 +109,12 @@ impl Theory {
 }
 
 /// Examines a finished solve of `problem` that ended at `solution` (d), with the kind of model that
-/// it was solved with. Costs 2d products with H and with H̃, and an eigenvalue problem of order d,
-/// for each iterate.
-pub fn examine<'a, B: LinearBackend>(
-    problem: &Inversion<'a, B>,
-    hessian: &mut impl HessianApprox<Inversion<'a, B>>,
+/// it was solved with; that of `solved`, which is the same problem as the solver saw it. Costs 2d products with
+/// H and with H̃, and an eigenvalue problem of order d, for each iterate.
+pub fn examine<B: LinearBackend, O: Objective<Scalar = B::Scalar>>(
+    problem: &Inversion<'_, B>,
+    solved: &O,
+    hessian: &mut impl HessianApprox<O>,
     recorder: &Recorder<B::Scalar>,
     solution: &[B::Scalar],
 ) -> Theory {
@@ -146,7 +147,7 @@ pub fn examine<'a, B: LinearBackend>(
             within_region: convexity > 0.0 && lipschitz * distance <= PROMISED_REGION * convexity,
             contraction: next.map(|next| next / distance),
             flips: recorder.iterates.get(index + 1).map(|(_, flips, _)| *flips),
-            epsilon: epsilon(problem, hessian, x),
+            epsilon: epsilon(exact(problem, x), solved, hessian, x),
         }
     };
     let least_weight = problem.regularizer().map_or(0.0, |regularizer| {
@@ -215,13 +216,14 @@ fn exact<B: LinearBackend>(problem: &Inversion<'_, B>, x: &[B::Scalar]) -> Vec<f
 
 /// The extreme generalised eigenvalues of (H̃, H), as their distance from one: H = L Lᵀ, and
 /// L⁻¹ H̃ L⁻ᵀ.
-fn epsilon<'a, B: LinearBackend>(
-    problem: &Inversion<'a, B>,
-    hessian: &mut impl HessianApprox<Inversion<'a, B>>,
-    x: &[B::Scalar],
+fn epsilon<O: Objective>(
+    exact: Vec<f64>,
+    problem: &O,
+    hessian: &mut impl HessianApprox<O>,
+    x: &[O::Scalar],
 ) -> Option<f64> {
     let d = x.len();
-    let lower = spectrum::cholesky(exact(problem, x), d)?;
+    let lower = spectrum::cholesky(exact, d)?;
     let mut at = problem.new_evaluation();
     problem.evaluate(x, &[], &mut at);
     problem.differentiate(&mut at);

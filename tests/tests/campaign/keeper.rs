@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use twolayer::{
-    Answer, Campaign, Done, Earlier, Error, Further, Inversion, Model, Observer, Origin, Owner,
+    Answer, AnyInversion, Campaign, Done, Earlier, Error, Further, Model, Observer, Origin, Owner,
     Problems, Progress, Round, Snapshot, Solved, Solver, TraceEntry, UnderWay,
 };
 use twolayer_faer::Faer;
@@ -107,7 +107,7 @@ impl<'k> Owner<Faer<f64>> for Keeper<'k> {
 
     fn model<'w>(
         &'w self,
-        objective: &Inversion<'w, Faer<f64>>,
+        objective: &AnyInversion<'w, Faer<f64>>,
     ) -> Result<Model<'w, Faer<f64>>, Error> {
         Ok(Box::new(self.solver.default_hessian(objective)))
     }

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use twolayer::{
-    Answer, Campaign, Error, Inversion, Model, Observer, Owner, Problems, Solved, Solver, Status,
-    TraceEntry,
+    Answer, AnyInversion, Campaign, Error, Model, Observer, Owner, Problems, Solved, Solver,
+    Status, TraceEntry,
 };
 use twolayer_faer::Faer;
 
@@ -39,7 +39,7 @@ impl Owner<Faer<f64>> for Slow<'_> {
 
     fn model<'w>(
         &'w self,
-        objective: &Inversion<'w, Faer<f64>>,
+        objective: &AnyInversion<'w, Faer<f64>>,
     ) -> Result<Model<'w, Faer<f64>>, Error> {
         Ok(Box::new(Solver::new().default_hessian(objective)))
     }

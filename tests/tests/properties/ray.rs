@@ -32,7 +32,7 @@ fn values_along_a_ray_are_those_of_its_points<B: LinearBackend>(backend: &B) {
         for distance in DISTANCES {
             let pairs = with_problem(backend, case, distance, |problem, at| {
                 let mut slopes: Vec<B::Scalar> = rounded(&vec![0.0; case.n]);
-                problem.distance_slopes(at, &direction, &mut slopes);
+                problem.distance_slopes(&at, &direction, &mut slopes);
                 let crossings = crossings(problem.signed_distances(&at), &slopes);
                 let fractions: Vec<B::Scalar> = rounded(&FRACTIONS);
                 let mut values = fractions.clone();

@@ -148,7 +148,7 @@ fn judge<'a>(
     x: &[f64],
     start: &[f64],
 ) -> Result<(f64, Solution<f64>), Error> {
-    let theory = examine(objective, &mut model, &Recorder::new(x), x);
+    let theory = examine(objective, objective, &mut model, &Recorder::new(x), x);
     let epsilon = theory.steps[0].epsilon.unwrap_or(f64::NAN);
     let solver = Solver::new()
         .with_warm_start(false)

@@ -172,7 +172,7 @@ fn minimum(planted: &Planted, weight: f64) -> Result<Option<Minimum>, Error> {
         }
         (solution.x, solution.limit == LimitPoint::Smooth)
     };
-    let theory = examine(&objective, &mut model, &Recorder::new(&x), &x);
+    let theory = examine(&objective, &objective, &mut model, &Recorder::new(&x), &x);
     let l = strong_convexity(&objective, &x);
     let region = PROMISED_REGION * l / (theory.hessian_lipschitz * length(&x));
     Ok(Some(Minimum { x, region, smooth }))

@@ -83,7 +83,13 @@ impl Initialisation {
     ) -> Result<Vec<Row>, Error> {
         let objective = problem.objective()?;
         let mut exact = DenseHessian::new(&objective, RowWeights::Exact);
-        let theory = examine(&objective, &mut exact, &Recorder::new(solution), solution);
+        let theory = examine(
+            &objective,
+            &objective,
+            &mut exact,
+            &Recorder::new(solution),
+            solution,
+        );
         let l = strong_convexity(&objective, solution);
         let size = length(solution);
         let region = PROMISED_REGION * l / (theory.hessian_lipschitz * size);

@@ -85,7 +85,7 @@ mod tests {
         // The gradient's rounding, u‖C‖² of f, over l: a condition number of 1e5.
         assert!(distance(&last.x, x) < 1e-10 * size);
         assert!(iterates.iter().all(|iterate| iterate.flips == 0));
-        let theory = examine(&objective, &mut model, &Recorder::new(x), x);
+        let theory = examine(&objective, &objective, &mut model, &Recorder::new(x), x);
         let [least, largest] = extreme_eigenvalues(&objective, x);
         let gap = (least - theory.strong_convexity).abs();
         assert!(gap <= 100.0 * f64::EPSILON * largest, "{least} {theory:?}");

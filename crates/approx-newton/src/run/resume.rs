@@ -155,7 +155,7 @@ mod tests {
     use crate::hessian::Adaptive;
     use crate::observer::Silent;
     use crate::solution::{PhaseSeconds, Solution};
-    use twolayer::{Inversion, Problems, Target, TwoLayer};
+    use twolayer::{AnyInversion, Problems, Target, TwoLayer};
     use twolayer_core::LinearBackend;
     use twolayer_faer::Faer;
 
@@ -182,8 +182,8 @@ mod tests {
         network.with_biases(c1, c2).unwrap()
     }
 
-    type Model<'a> = Adaptive<Inversion<'a, Faer<f64>>>;
-    type Steps<'a> = Run<'a, Inversion<'a, Faer<f64>>, Model<'a>>;
+    type Model<'a> = Adaptive<AnyInversion<'a, Faer<f64>>>;
+    type Steps<'a> = Run<'a, AnyInversion<'a, Faer<f64>>, Model<'a>>;
 
     /// Steps to the end, made anew after each that allows it. Returns the solution without its
     /// times, and the snapshots on the way.

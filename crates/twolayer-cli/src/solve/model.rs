@@ -4,12 +4,12 @@ use super::Host;
 use crate::args::Hessian;
 use crate::dispatch::Library;
 use crate::single_precision::target;
-use twolayer::{Error, Inversion, MixedPrecision, Model, ModelKind, Objective, RowWeights};
+use twolayer::{AnyInversion, Error, MixedPrecision, Model, ModelKind, Objective, RowWeights};
 
 impl<B: Library> Host<'_, B> {
     pub(super) fn new_model<'w>(
         &'w self,
-        objective: &Inversion<'w, B>,
+        objective: &AnyInversion<'w, B>,
     ) -> Result<Model<'w, B>, Error> {
         if let Some(problems) = &self.rounded {
             let low = problems.inversion(target(objective.target())?)?;

@@ -44,6 +44,16 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
         })
     }
 
+    /// The same of a target that was checked.
+    pub(crate) fn of_owned(network: &'a DeepNetwork<B>, target: Target<B::Scalar>) -> Self {
+        Self {
+            network: Cow::Borrowed(network),
+            target: Cow::Owned(target),
+            loss: &SquaredError,
+            radius: None,
+        }
+    }
+
     /// The same problem with another loss.
     pub fn with_loss(self, loss: &'a dyn Loss<B::Scalar>) -> Self {
         Self { loss, ..self }

@@ -1,6 +1,6 @@
 //! Many targets in memory, in one call.
 
-use crate::inversion::Inversion;
+use crate::any::AnyInversion;
 use crate::many::campaign::Campaign;
 use crate::many::owner::{Model, Owner};
 use crate::many::problems::Problems;
@@ -68,7 +68,7 @@ impl<B: LinearBackend> Owner<B> for Batch<'_, B::Scalar> {
         Ok(Cow::Borrowed(row))
     }
 
-    fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, Error> {
+    fn model<'w>(&'w self, objective: &AnyInversion<'w, B>) -> Result<Model<'w, B>, Error> {
         Ok(Box::new(self.solver.default_hessian(objective)))
     }
 

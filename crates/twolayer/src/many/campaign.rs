@@ -1,8 +1,9 @@
 //! A campaign over many targets: what it is to do.
 
+use crate::any::NetworkRef;
 use crate::many::crew::Crew;
+use crate::many::posed::Whole;
 use crate::many::problems::Problems;
-use crate::network::TwoLayer;
 use crate::row_space::RowSpace;
 use approx_newton::Solver;
 use twolayer_core::reduce::all_finite;
@@ -103,15 +104,14 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     pub(super) fn share_start<'w>(
         &self,
         problems: Problems<'w, B>,
-        space: Option<&RowSpace<B>>,
+        whole: Option<&Whole<'w, B>>,
     ) -> Problems<'w, B> {
-        let whole = self.problems.network();
-        if self.starts.len() != whole.inputs() || self.count < 2 {
+        if self.starts.len() != self.inputs() || self.count < 2 {
             return problems;
         }
-        let shared = match space {
-            Some(space) if all_finite(self.starts) => {
-                let coordinates = space.coordinates(whole, self.starts);
+        let shared = match whole {
+            Some(whole) if all_finite(self.starts) => {
+                let coordinates = whole.space.coordinates(whole.network, self.starts);
                 problems.clone().with_shared_start(&coordinates)
             }
             _ => problems.clone().with_shared_start(self.starts),
@@ -120,10 +120,10 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     }
 
     /// The coordinates in which the problems are solved, where there are fewer than d.
-    pub(super) fn row_space(&self, network: &TwoLayer<B>) -> Option<RowSpace<B>> {
+    pub(super) fn row_space(&self, network: NetworkRef<'_, B>) -> Option<RowSpace<B>> {
         // In a ball the part that no unit sees would count.
         let may = !self.in_all_unknowns && self.problems.radius().is_none();
-        may.then(|| RowSpace::of(network)).flatten()
+        network.two_layers().filter(|_| may).and_then(RowSpace::of)
     }
 
     /// x0 of a target (d).

@@ -1,8 +1,8 @@
 //! What is wrong with targets and starts, before anything is solved.
 
+use crate::any::NetworkRef;
 use crate::many::campaign::Campaign;
 use crate::many::owner::Owner;
-use crate::network::TwoLayer;
 use crate::target::Target;
 use approx_newton::take_start;
 use twolayer_core::{Error, LinearBackend};
@@ -63,7 +63,10 @@ impl<B: LinearBackend> Campaign<'_, B> {
     }
 }
 
-fn check_target<B: LinearBackend>(network: &TwoLayer<B>, b: Vec<B::Scalar>) -> Result<(), Error> {
+fn check_target<B: LinearBackend>(
+    network: NetworkRef<'_, B>,
+    b: Vec<B::Scalar>,
+) -> Result<(), Error> {
     Error::check_length("b", b.len(), network.outcomes())?;
     network.check_target(&Target::new(b)?)
 }

@@ -1,6 +1,6 @@
 //! The first round: every target from its own start.
 
-use crate::inversion::Inversion;
+use crate::any::AnyInversion;
 use crate::many::crew::Seat;
 use crate::many::owner::{Answer, Earlier, Origin, Owner, Progress, Round, UnderWay};
 use crate::many::posed::{Begin, Posed};
@@ -144,7 +144,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     pub(super) fn answered(
         &self,
         index: usize,
-        objective: &Inversion<'w, B>,
+        objective: &AnyInversion<'w, B>,
         origin: Origin<'_, 'w, B, O::Watch>,
         is_final: bool,
         mut solved: Solved<B::Scalar>,

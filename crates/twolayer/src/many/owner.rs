@@ -1,6 +1,6 @@
 //! What a campaign asks of whoever runs it.
 
-use crate::inversion::{Inversion, InversionPoint};
+use crate::any::{AnyInversion, AnyPoint};
 use crate::many::further::Further;
 use crate::many::solved::{BatchResult, Solved};
 use approx_newton::{Observer, Snapshot};
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use twolayer_core::{Error, HessianApprox, LinearBackend, Scalar};
 
 /// A model of the Hessian, whichever.
-pub type Model<'w, B> = Box<dyn HessianApprox<Inversion<'w, B>> + 'w>;
+pub type Model<'w, B> = Box<dyn HessianApprox<AnyInversion<'w, B>> + 'w>;
 
 /// Who runs a [`Campaign`](crate::Campaign): where its targets come from, how they are solved, what is
 /// kept of it all, and when to stop. All workers share it.
@@ -32,7 +32,7 @@ pub trait Owner<B: LinearBackend>: Sync {
     ///
     /// # Errors
     /// A target that such a model cannot be made for.
-    fn model<'w>(&'w self, objective: &Inversion<'w, B>) -> Result<Model<'w, B>, Error>;
+    fn model<'w>(&'w self, objective: &AnyInversion<'w, B>) -> Result<Model<'w, B>, Error>;
 
     /// Whether every objective needs a model of its own.
     fn models_serve_one(&self) -> bool {
@@ -140,7 +140,7 @@ pub struct Answer<'a, 'w, B: LinearBackend, W> {
     /// The target's number.
     pub index: usize,
     /// Its problem.
-    pub objective: &'a Inversion<'w, B>,
+    pub objective: &'a AnyInversion<'w, B>,
     /// How x was found.
     pub origin: Origin<'a, 'w, B, W>,
     /// Whether the round came to its end for the target; where it was cut short, it might go on.
@@ -158,7 +158,7 @@ pub enum Origin<'a, 'w, B: LinearBackend, W> {
         /// Who has watched the solve.
         watch: &'a W,
         /// The state of the objective at x, no kink held.
-        at: &'a InversionPoint<B::Scalar>,
+        at: &'a AnyPoint<B>,
     },
     /// From another start, which was better than all before.
     OtherStart,

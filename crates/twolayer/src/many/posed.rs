@@ -1,27 +1,29 @@
 //! A problem as it was given and as it is solved, which may be in fewer unknowns.
 
-use crate::inversion::Inversion;
+use crate::any::AnyInversion;
 use crate::many::problems::Problems;
+use crate::network::TwoLayer;
 use crate::row_space::RowSpace;
 use twolayer_core::LinearBackend;
 
 /// Problems that are solved in the row space of A1.
 pub(super) struct Whole<'w, B: LinearBackend> {
     pub(super) problems: Problems<'w, B>,
+    pub(super) network: &'w TwoLayer<B>,
     pub(super) space: &'w RowSpace<B>,
 }
 
 /// A target's problem.
 pub(super) struct Posed<'w, B: LinearBackend> {
     /// As it is solved.
-    pub(super) objective: Inversion<'w, B>,
+    pub(super) objective: AnyInversion<'w, B>,
     /// As it was given, where that is in more unknowns.
-    pub(super) whole: Option<Inversion<'w, B>>,
+    pub(super) whole: Option<AnyInversion<'w, B>>,
 }
 
 impl<'w, B: LinearBackend> Posed<'w, B> {
     /// As it was given.
-    pub(super) fn given(&self) -> &Inversion<'w, B> {
+    pub(super) fn given(&self) -> &AnyInversion<'w, B> {
         self.whole.as_ref().unwrap_or(&self.objective)
     }
 }

@@ -1,9 +1,11 @@
 //! What many targets of one network share.
 
+use crate::any::{AnyInversion, NetworkRef};
+use crate::deep::DeepInversion;
 use crate::inversion::Inversion;
 use crate::inversion::KnownPoint;
 use crate::loss::{Loss, SquaredError};
-use crate::network::{ForwardPass, TwoLayer};
+use crate::network::ForwardPass;
 use crate::regularizer::Regularizer;
 use crate::row_space::RowSpace;
 use crate::starts::shared::Shared;
@@ -22,7 +24,7 @@ pub const MANY: usize = 8;
 /// Copies are cheap, and [`on`](Problems::on) takes the problems to a network on other threads.
 #[derive(Debug)]
 pub struct Problems<'a, B: LinearBackend> {
-    network: &'a TwoLayer<B>,
+    network: NetworkRef<'a, B>,
     loss: &'a dyn Loss<B::Scalar>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
@@ -44,9 +46,9 @@ impl<B: LinearBackend> Clone for Problems<'_, B> {
 
 impl<'a, B: LinearBackend> Problems<'a, B> {
     /// The squared loss, without regulariser or radius.
-    pub fn new(network: &'a TwoLayer<B>) -> Self {
+    pub fn new(network: impl Into<NetworkRef<'a, B>>) -> Self {
         Self {
-            network,
+            network: network.into(),
             loss: &SquaredError,
             regularizer: None,
             radius: None,
@@ -75,8 +77,13 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// The same problems with a regulariser.
     ///
     /// # Errors
-    /// A regulariser with other than m weights.
+    /// A regulariser with other than m weights; a network that is not of two layers with ReLU.
     pub fn with_regularizer(self, regularizer: &'a Regularizer<B::Scalar>) -> Result<Self, Error> {
+        if self.network.two_layers().is_none() {
+            return Err(Error::OnlyTwoLayers {
+                what: "a regulariser",
+            });
+        }
         Error::check_length("w", regularizer.weights().len(), self.network.outcomes())?;
         Ok(Self {
             regularizer: Some(regularizer),
@@ -102,7 +109,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         })
     }
 
-    /// Runs the network at a point where many of the problems will be evaluated, a start that they
+    /// Runs a network of two layers at a point where many of the problems will be evaluated, a start that they
     /// share: they then take its output from here, to the same bits, and A2 is not read for it.
     ///
     /// # Errors
@@ -110,8 +117,11 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     pub fn with_shared_start(self, x0: &[B::Scalar]) -> Result<Self, Error> {
         Error::check_length("x0", x0.len(), self.network.inputs())?;
         Error::check_finite("x0", x0)?;
-        let mut pass = ForwardPass::new(self.network.hidden_units(), self.network.outcomes());
-        self.network.forward(x0, &[], &mut pass);
+        let Some(network) = self.network.two_layers() else {
+            return Ok(self);
+        };
+        let mut pass = ForwardPass::new(network.hidden_units(), network.outcomes());
+        network.forward(x0, &[], &mut pass);
         let x = x0.to_vec();
         Ok(Self {
             known: Some(Arc::new(KnownPoint { x, pass })),
@@ -120,12 +130,12 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     }
 
     /// The same problems on a copy of the network (see [`TwoLayer::with_threads`]).
-    pub fn on<'b>(&self, network: &'b TwoLayer<B>) -> Problems<'b, B>
+    pub fn on<'b>(&self, network: impl Into<NetworkRef<'b, B>>) -> Problems<'b, B>
     where
         'a: 'b,
     {
         Problems {
-            network,
+            network: network.into(),
             shared: self.shared.on_other_threads(),
             ..self.clone()
         }
@@ -137,7 +147,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         'a: 'b,
     {
         Problems {
-            network: space.network(),
+            network: space.network().into(),
             known: None,
             shared: Shared::default(),
             ..self.clone()
@@ -148,10 +158,21 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     ///
     /// # Errors
     /// A target with other than m outcomes, or with a probability of one that is masked.
-    pub fn inversion(&self, target: Target<B::Scalar>) -> Result<Inversion<'a, B>, Error> {
+    pub fn inversion(&self, target: Target<B::Scalar>) -> Result<AnyInversion<'a, B>, Error> {
         self.network.check_target(&target)?;
-        Ok(Inversion {
-            network: self.network,
+        let network = match self.network {
+            NetworkRef::Two(network) => network,
+            NetworkRef::Deep(network) => {
+                let problem = DeepInversion::of_owned(network, target).with_loss(self.loss);
+                let problem = match self.radius {
+                    Some(radius) => problem.with_radius(radius)?,
+                    None => problem,
+                };
+                return Ok(AnyInversion::Deep(problem));
+            }
+        };
+        Ok(AnyInversion::Two(Inversion {
+            network,
             target: Cow::Owned(target),
             loss: self.loss,
             regularizer: self.regularizer,
@@ -160,7 +181,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             reached: None,
             is_one_of_many: self.are_many,
             shared: self.shared.clone(),
-        })
+        }))
     }
 
     /// Computes together what the solves of some of these problems begin with, each from its start
@@ -171,33 +192,40 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// to refuse.
     pub fn begin_together<'i>(
         &self,
-        solves: impl IntoIterator<Item = (&'i mut Inversion<'a, B>, &'i [B::Scalar])>,
+        solves: impl IntoIterator<Item = (&'i mut AnyInversion<'a, B>, &'i [B::Scalar])>,
     ) where
         'a: 'i,
         B: 'i,
     {
+        let Some(network) = self.network.two_layers() else {
+            return;
+        };
         // The others begin without a splitting.
-        if !self.are_many || self.regularizer.is_some() || self.shared.few(self.network).is_none() {
+        if !self.are_many || self.regularizer.is_some() || self.shared.few(network).is_none() {
             return;
         }
-        let d = self.network.inputs();
+        let d = network.inputs();
         let (mut inversions, starts): (Vec<_>, Vec<_>) = solves
             .into_iter()
             .filter(|(_, start)| start.len() == d)
+            .filter_map(|(inversion, start)| match inversion {
+                AnyInversion::Two(inversion) => Some((inversion, start)),
+                AnyInversion::Deep(_) => None,
+            })
             .unzip();
         let targets = inversions.iter().map(|inversion| inversion.target());
         let targets: Vec<_> = targets.zip(starts).collect();
-        let Some(lift) = self.shared.lift(self.network) else {
+        let Some(lift) = self.shared.lift(network) else {
             return;
         };
-        let reached = first_bursts(self.network, lift, &targets);
+        let reached = first_bursts(network, lift, &targets);
         for (inversion, reached) in inversions.iter_mut().zip(reached) {
             inversion.reached = reached.map(Arc::new);
         }
     }
 
     /// The network.
-    pub fn network(&self) -> &'a TwoLayer<B> {
+    pub fn network(&self) -> NetworkRef<'a, B> {
         self.network
     }
 

@@ -28,7 +28,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
         let clock = Instant::now();
         let network = self.problems.network();
         let network = network.with_threads(self.crew.threads_each());
-        let space = self.row_space(&network);
+        let space = self.row_space(network.by_ref());
         let work = Work::new(self, owner, self.problems.on(&network), space.as_ref());
         let mut results = work.first_starts()?;
         let is_through = results.len() == self.count && !results.iter().any(is_cut_short);

@@ -1,6 +1,6 @@
 //! From the unknowns that problems are given in to those that they are solved in, and back.
 
-use crate::inversion::InversionPoint;
+use crate::any::AnyPoint;
 use crate::many::owner::Owner;
 use crate::many::posed::{Begin, Posed};
 use crate::many::work::{Steps, Work};
@@ -8,14 +8,14 @@ use approx_newton::{Run, Solution};
 use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar};
 
 /// A solution, and the state of its problem there.
-type SolvedAt<T> = (Solution<T>, InversionPoint<T>);
+type SolvedAt<B> = (Solution<<B as LinearBackend>::Scalar>, AnyPoint<B>);
 
 impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     /// Where a solve from `x0` (d) begins.
     pub(super) fn begin<'s>(&self, x0: &'s [B::Scalar]) -> Result<Begin<'s, B::Scalar>, Error> {
         let coordinates = match &self.whole {
             Some(whole) => {
-                let network = whole.problems.network();
+                let network = whole.network;
                 Error::check_length("x0", x0.len(), network.inputs())?;
                 Error::check_finite("x0", x0)?;
                 Some(whole.space.coordinates(network, x0))
@@ -32,14 +32,14 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         posed: &Posed<'w, B>,
         begin: &Begin<'_, B::Scalar>,
         watch: &mut O::Watch,
-    ) -> Result<SolvedAt<B::Scalar>, Error> {
+    ) -> Result<SolvedAt<B>, Error> {
         let (mut solution, narrow) = run.into_answer();
         let (Some(whole), Some(given), Some(coordinates)) =
             (&self.whole, &posed.whole, &begin.coordinates)
         else {
             return Ok((solution, narrow));
         };
-        let (network, y) = (whole.problems.network(), &solution.x);
+        let (network, y) = (whole.network, &solution.x);
         solution.x = whole.space.point(network, begin.x0, coordinates, y);
         let mut at = given.new_evaluation();
         given.evaluate(&solution.x, &[], &mut at);

@@ -1,6 +1,6 @@
 //! A campaign under way: what its workers share, and what each has.
 
-use crate::inversion::Inversion;
+use crate::any::AnyInversion;
 use crate::many::campaign::Campaign;
 use crate::many::crew::Seat;
 use crate::many::further::Further;
@@ -50,7 +50,7 @@ impl<F> From<Error> for Trouble<F> {
 }
 
 /// A solve that is driven step by step.
-pub(super) type Steps<'r, 'w, B> = Run<'r, Inversion<'w, B>, Model<'w, B>>;
+pub(super) type Steps<'r, 'w, B> = Run<'r, AnyInversion<'w, B>, Model<'w, B>>;
 
 impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     /// Work on `problems`, in the unknowns of the row `space` where there is one.
@@ -61,10 +61,16 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
         space: Option<&'w RowSpace<B>>,
     ) -> Self {
         let limit = campaign.solver.time_limit();
-        let (problems, whole) = match space {
-            Some(space) => {
-                let narrow = campaign.share_start(problems.in_row_space(space), Some(space));
-                (narrow, Some(Whole { problems, space }))
+        let narrow = space.zip(problems.network().two_layers());
+        let (problems, whole) = match narrow {
+            Some((space, network)) => {
+                let narrow = problems.in_row_space(space);
+                let whole = Whole {
+                    problems,
+                    network,
+                    space,
+                };
+                (campaign.share_start(narrow, Some(&whole)), Some(whole))
             }
             None => (campaign.share_start(problems, None), None),
         };
@@ -179,7 +185,7 @@ impl<'w, B: LinearBackend> Worker<'w, B> {
     pub(super) fn model<O: Owner<B>>(
         &mut self,
         owner: &'w O,
-        objective: &Inversion<'w, B>,
+        objective: &AnyInversion<'w, B>,
     ) -> Result<&mut Model<'w, B>, Error> {
         let kept = self.model.take();
         let model = match kept.filter(|_| !owner.models_serve_one()) {

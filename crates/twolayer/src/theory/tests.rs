@@ -140,7 +140,7 @@ fn the_constants_are_what_they_are_defined_as() {
                 recorder.iterates.push((1, 2, vec![x - 0.25 * region]));
                 recorder.iterates.push((2, 0, vec![x]));
                 let mut model = DenseHessian::new(problem, RowWeights::Exact);
-                let theory = examine(problem, &mut model, &recorder, &[x]);
+                let theory = examine(problem, problem, &mut model, &recorder, &[x]);
                 for value in theory.singular_values {
                     assert!((value - norm).abs() < 1e-14);
                 }
@@ -194,7 +194,7 @@ fn epsilon_is_the_models_relative_error() {
         let (exact, rough) = (of(RowWeights::Exact), of(RowWeights::GaussNewton));
         assert!((exact / second_derivative(problem, x) - 1.0).abs() < 1e-8);
         let mut model = DenseHessian::new(problem, RowWeights::GaussNewton);
-        let theory = examine(problem, &mut model, &Recorder::new(&[x]), &[x]);
+        let theory = examine(problem, problem, &mut model, &Recorder::new(&[x]), &[x]);
         let epsilon = theory.steps[0].epsilon.unwrap();
         assert!((rough / exact - 1.0).abs() > 1e-2);
         assert!(
