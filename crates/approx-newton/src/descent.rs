@@ -160,6 +160,9 @@ impl<O: Kinked> Descent<O> {
         patient: bool,
     ) -> Iteration<O::Scalar> {
         let mut iteration = self.iterate_once(problem, hessian, patient);
+        if self.is_within_uncertainty(problem, iteration.end) {
+            iteration.end = Some(Status::MeetsTarget);
+        }
         if patient {
             if matches!(iteration.end, Some(Status::Jammed | Status::Stalled)) {
                 self.unjam(problem, hessian, &mut iteration);

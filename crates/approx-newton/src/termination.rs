@@ -15,6 +15,9 @@ pub enum Status {
     /// here to rounding: where b has zeros, the output is b to the last digit, and further out it
     /// would be no nearer.
     MetAtInfinity,
+    /// The objective is met as closely as what it is made of is known
+    /// ([`Objective::uncertainty`](twolayer_core::Objective::uncertainty)): a target in single precision, say.
+    MeetsTarget,
     /// The gradient (in the subspace that pinned kinks leave, and along the sphere where ‖x‖ = R)
     /// fell below its tolerance relative to its start, or is no more than its own rounding error where
     /// no step lowers the loss.
@@ -52,15 +55,20 @@ impl Status {
             self,
             Self::PerfectFit
                 | Self::MetAtInfinity
+                | Self::MeetsTarget
                 | Self::GradientSmall
                 | Self::DecrementSmall
                 | Self::StepSmall
         )
     }
 
-    /// Whether the objective is zero at the answer, to rounding: no other start would do better.
+    /// Whether the objective is zero at the answer, to rounding or as far as it is known: no other start would
+    /// do better.
     pub fn is_met(self) -> bool {
-        matches!(self, Self::PerfectFit | Self::MetAtInfinity)
+        matches!(
+            self,
+            Self::PerfectFit | Self::MetAtInfinity | Self::MeetsTarget
+        )
     }
 
     /// A word for tables and files.
@@ -68,6 +76,7 @@ impl Status {
         match self {
             Self::PerfectFit => "perfect-fit",
             Self::MetAtInfinity => "met-at-infinity",
+            Self::MeetsTarget => "meets-target",
             Self::GradientSmall => "gradient-small",
             Self::DecrementSmall => "decrement-small",
             Self::StepSmall => "step-small",
@@ -87,6 +96,9 @@ impl Status {
         match self {
             Self::MetAtInfinity => {
                 "met to rounding; b has zeros, and a softmax has them only as x grows without bound"
+            }
+            Self::MeetsTarget => {
+                "met as closely as b is known, which was rounded to single or half precision"
             }
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
             Self::TimeLimit => "raise the time limit, or go on from this x",
@@ -111,6 +123,7 @@ impl From<Met> for Status {
         match met {
             Met::AtItsBound => Self::PerfectFit,
             Met::AtInfinity => Self::MetAtInfinity,
+            Met::WithinUncertainty => Self::MeetsTarget,
         }
     }
 }
@@ -235,9 +248,10 @@ impl<T: Scalar> Tolerances<T> {
 mod tests {
     use super::*;
 
-    const ALL: [Status; 13] = [
+    const ALL: [Status; 14] = [
         Status::PerfectFit,
         Status::MetAtInfinity,
+        Status::MeetsTarget,
         Status::GradientSmall,
         Status::DecrementSmall,
         Status::StepSmall,
@@ -258,6 +272,7 @@ mod tests {
         let converged = [
             Status::PerfectFit,
             Status::MetAtInfinity,
+            Status::MeetsTarget,
             Status::GradientSmall,
             Status::DecrementSmall,
             Status::StepSmall,
@@ -268,7 +283,8 @@ mod tests {
                 converged.contains(&status),
                 "{status}"
             );
-            let told = !status.is_converged() || status == Status::MetAtInfinity;
+            let surprises = [Status::MetAtInfinity, Status::MeetsTarget];
+            let told = !status.is_converged() || surprises.contains(&status);
             let silent = !told || status == Status::Stopped;
             assert_eq!(status.advice().is_empty(), silent, "{status}");
             assert_eq!(format!("{status:>20}").trim(), status.name());
@@ -292,8 +308,14 @@ mod tests {
     fn what_is_met_needs_no_other_start() {
         assert_eq!(Status::from(Met::AtItsBound), Status::PerfectFit);
         assert_eq!(Status::from(Met::AtInfinity), Status::MetAtInfinity);
+        assert_eq!(Status::from(Met::WithinUncertainty), Status::MeetsTarget);
         let met = ALL.iter().filter(|status| status.is_met());
-        assert!(met.eq(&[Status::PerfectFit, Status::MetAtInfinity]));
+        let all = [
+            Status::PerfectFit,
+            Status::MetAtInfinity,
+            Status::MeetsTarget,
+        ];
+        assert!(met.eq(&all));
     }
 
     #[test]

@@ -33,7 +33,9 @@ Exit codes: 0 all targets converged, 1 some did not or were skipped (results are
 const INVERT_HELP: &str = "\
 PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, and nothing else:
   A1 (n, d), A2 (m, n)    the two layers
-  b (m) or (K, m)         the output to reach; K targets are K problems
+  b (m) or (K, m)         the output to reach; K targets are K problems. One in fewer digits than are computed
+                          with (f32 in f64; with --names auto float16, bfloat16) was rounded: its sum is set
+                          right, and it is met as closely as that tells
   c1 (n), c2 (m)          biases (optional, else 0); an outcome with -inf in c2 is masked, its b is 0
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0)
@@ -99,6 +101,11 @@ pub(crate) struct InvertArgs {
     /// The most iterations for one target [default: the solver's own limit, 1000].
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) max_iterations: Option<usize>,
+
+    /// End a solve where the model promises to lower the loss by no more than this part of it [default: 16
+    /// roundoffs of the precision].
+    #[arg(long, value_name = "PART", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(crate) tolerance: Option<f64>,
 
     /// End the solving after so many seconds, with what is there: a target under way has the lowest
     /// point so far and the status `time-limit`, one that was not come to has no row [default: no
@@ -433,6 +440,11 @@ fn weight(text: &str) -> Result<Weight, String> {
 
 fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| (0.0..1.0).contains(value));
+    value.ok_or_else(|| "expected a number from 0 to below 1".into())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

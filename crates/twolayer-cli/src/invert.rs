@@ -190,7 +190,8 @@ impl Work for Inverting<'_> {
             .as_ref()
             .map(|rounded| rounded.with_threads(crew.threads_each()));
         let problems = problems(args, &problem.network, regularizer.as_ref(), radius, count)
-            .map_err(in_file(path, None))?;
+            .map_err(in_file(path, None))?
+            .with_targets_stored_as(problem.targets.rounded_to());
         let campaign = Campaign::new(problems, problem.targets.len(), starts.all())
             .map_err(in_file(path, None))?
             .with_solver(solver(args))

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// Empty where neither a table nor a plot has it.
     pub(crate) trace: Vec<TraceEntry<f64>>,
+    /// The loss below which b tells nothing, where it was rounded.
+    pub(crate) uncertainty: Option<f64>,
     /// Where certificates were asked for.
     pub(crate) verdict: Option<Verdict>,
     /// Where the theorem was to be checked.
@@ -77,6 +79,7 @@ impl fmt::Display for Ended {
 /// What is found out about an answer where it is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    pub(crate) uncertainty: Option<f64>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) theory: Option<Theory>,
 }
@@ -148,6 +151,7 @@ impl Outcome {
             starts,
             seconds: solution.seconds,
             trace: solution.trace.iter().map(wide_entry).collect(),
+            uncertainty: found.uncertainty,
             verdict: found.verdict,
             theory: found.theory,
         }
@@ -169,6 +173,7 @@ impl Outcome {
             starts: 0,
             seconds: 0.0,
             trace: Vec::new(),
+            uncertainty: None,
             verdict: None,
             theory: None,
         }

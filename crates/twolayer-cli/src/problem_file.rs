@@ -124,6 +124,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         (request.tell)(&contents.story());
     }
     (request.admit)(&declared(&contents, targets.as_ref()))?;
+    let number = contents.number(TARGETS);
     let mut matrix = |slot| match contents.read(&backend, slot)? {
         Some(Stored::Matrix(matrix)) => Ok(matrix),
         _ => Err(Error::content(path, "a layer is missing", "A1 and A2")),
@@ -162,7 +163,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
             .and_then(|network| network.with_biases(bias1, bias2))
             .map_err(in_file(path, None))?,
         weights,
-        targets: Targets::new(path, b, targets, outcomes)?,
+        targets: Targets::new(path, b.zip(number), targets, outcomes)?,
         starts: starts.map(Vectors::new),
         types: names.types(),
     };

@@ -167,6 +167,9 @@ struct TargetReport {
     /// What is wrong with a target that was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The loss below which b tells nothing, where it was rounded to less precision than is computed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss_uncertainty: Option<f64>,
     /// `smooth`, `at-kinks` or `undetermined`.
     limit: &'static str,
     /// The units on whose kinks x lies.
@@ -188,6 +191,7 @@ impl TargetReport {
             status: outcome.status.name(),
             converged: outcome.status.is_converged(),
             error: outcome.error.clone(),
+            loss_uncertainty: outcome.uncertainty,
             limit: outcome.limit.name(),
             at_kinks_of: outcome.pinned.clone(),
             solve_seconds: outcome.seconds,

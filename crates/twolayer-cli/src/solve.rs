@@ -166,6 +166,10 @@ impl<'c, B: Library> Host<'c, B> {
             }
         };
         self.put_aside(index, at.probabilities().iter().map(|&f| f.to_f64()))?;
+        let uncertainty = objective.uncertainty_at(at).to_f64();
+        if uncertainty > 0.0 {
+            lock(&self.found).entry(index).or_default().uncertainty = Some(uncertainty);
+        }
         // Of other networks it was refused.
         if let (true, Some(problem)) = (self.args.certify, objective.two_layers()) {
             let verdict = Certifier::new().certify(problem, x);

@@ -9,13 +9,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use twolayer::{Bad, LinearBackend, Scalar, Target, TwoLayer};
+use twolayer::{Bad, LinearBackend, NumberFormat, Scalar, Target, TwoLayer};
 
 /// K targets, or one for all problems.
 #[derive(Debug)]
 pub(crate) struct Targets<T> {
     path: PathBuf,
     source: Source<T>,
+    rounded_to: NumberFormat,
 }
 
 #[derive(Debug)]
@@ -29,28 +30,30 @@ enum Source<T> {
 }
 
 impl<T: Scalar> Targets<T> {
-    /// Takes the targets of the file, else b of the problem at `path`. Where there is neither, asking for a
-    /// target is an error.
+    /// Takes the targets of the file, else b of the problem at `path` and how that is stored. Where there is
+    /// neither, asking for a target is an error.
     pub(crate) fn new(
         path: &Path,
-        b: Option<Array<T>>,
+        b: Option<(Array<T>, Number)>,
         file: Option<RowsFile>,
         outcomes: usize,
     ) -> Result<Self, Error> {
-        let (path, source, length, shape) = match (file, b) {
+        let (path, source, number, length, shape) = match (file, b) {
             (Some(file), _) => {
                 let (length, shape) = (file.length, file.shape());
-                (file.path.clone(), Source::File(file), length, shape)
+                let (path, number) = (file.path.clone(), file.number);
+                (path, Source::File(file), number, length, shape)
             }
-            (None, Some(b)) => {
+            (None, Some((b, number))) => {
                 let vectors = Vectors::new(b);
                 let (length, shape) = (vectors.length, vectors.shape());
-                (path.into(), Source::Memory(vectors), length, shape)
+                (path.into(), Source::Memory(vectors), number, length, shape)
             }
             (None, None) => {
                 return Ok(Self {
                     path: path.into(),
                     source: Source::Absent,
+                    rounded_to: NumberFormat::Single,
                 });
             }
         };
@@ -65,7 +68,11 @@ impl<T: Scalar> Targets<T> {
             let expected = format!("({outcomes},) or (K, {outcomes}), an entry for each row of A2");
             return Err(Error::content(&path, found, &expected));
         }
-        Ok(Self { path, source })
+        Ok(Self {
+            path,
+            source,
+            rounded_to: number.rounded_to(),
+        })
     }
 
     /// Checks every target, before anything is done: the last one's mistake should not cost the others'
@@ -80,7 +87,7 @@ impl<T: Scalar> Targets<T> {
         let mut bad = Vec::new();
         for row in 0..self.len() {
             let (_, index) = self.place(row);
-            let target = Target::new(self.row(row)?.into_owned());
+            let target = Target::stored_as(self.row(row)?.into_owned(), self.rounded_to);
             let fits = target.and_then(|target| network.check_target(&target));
             bad.extend(fits.err().map(|error| Bad {
                 index,
@@ -94,6 +101,11 @@ impl<T: Scalar> Targets<T> {
     /// The file that they are from.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What they may have been rounded to.
+    pub(crate) fn rounded_to(&self) -> NumberFormat {
+        self.rounded_to
     }
 
     /// K, or 1.
@@ -134,7 +146,8 @@ impl<T: Scalar> Targets<T> {
     /// The target of problem `index`.
     pub(crate) fn get(&self, index: usize) -> Result<Target<T>, Error> {
         let (_, number) = self.place(index);
-        Target::new(self.row(index)?.into_owned()).map_err(in_file(&self.path, number))
+        let target = Target::stored_as(self.row(index)?.into_owned(), self.rounded_to);
+        target.map_err(in_file(&self.path, number))
     }
 }
 

@@ -58,8 +58,29 @@ pub trait Objective {
         if self.is_met_at_infinity(at, value, rounding_error) {
             return Some(Met::AtInfinity);
         }
-        let bound = self.lower_bound()?;
-        (value - bound <= rounding_error).then_some(Met::AtItsBound)
+        let above = value - self.lower_bound()?;
+        if above <= rounding_error {
+            return Some(Met::AtItsBound);
+        }
+        (above <= self.uncertainty()).then_some(Met::WithinUncertainty)
+    }
+
+    /// How far above its [`lower_bound`](Objective::lower_bound) a value tells nothing, because what the
+    /// objective is made of is known no better: a solve ends there at once. Zero by default.
+    fn uncertainty(&self) -> Self::Scalar {
+        Self::Scalar::zero()
+    }
+
+    /// The same with all that may have gone wrong in making it, at this point, which may be far more: a solve ends
+    /// below it where the value hardly falls any more. By default the [`uncertainty`](Objective::uncertainty).
+    fn uncertainty_at(&self, _at: &Self::Evaluation) -> Self::Scalar {
+        self.uncertainty()
+    }
+
+    /// Whether a `value` at a point is within its [`uncertainty_at`](Objective::uncertainty_at).
+    fn is_within_uncertainty(&self, at: &Self::Evaluation, value: Self::Scalar) -> bool {
+        let bound = self.lower_bound();
+        bound.is_some_and(|bound| value - bound <= self.uncertainty_at(at))
     }
 
     /// Buffers for one point.
@@ -117,6 +138,8 @@ pub enum Met {
     AtItsBound,
     /// See [`Objective::is_met_at_infinity`].
     AtInfinity,
+    /// See [`Objective::uncertainty`].
+    WithinUncertainty,
 }
 
 /// The state of an [`Objective`] at one point.

@@ -236,6 +236,25 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         Some(B::Scalar::zero())
     }
 
+    /// Of b as it was [stored](Target::format); none with a regulariser, which makes the value zero for no b.
+    fn uncertainty(&self) -> B::Scalar {
+        match self.regularizer {
+            None => loss::uncertainty(self.loss, &self.target),
+            Some(_) => B::Scalar::zero(),
+        }
+    }
+
+    /// The same of a b that this network has put out at this x, computing in the format that b was stored in.
+    fn uncertainty_at(&self, at: &Self::Evaluation) -> B::Scalar {
+        match (self.target.format(), self.regularizer) {
+            (Some(format), None) => {
+                let errors = LogitErrors::in_format(self.network, &at.x, &at.pass, format);
+                loss::uncertainty_of_output(self.loss, &self.target, &errors)
+            }
+            _ => B::Scalar::zero(),
+        }
+    }
+
     fn new_evaluation(&self) -> Self::Evaluation {
         InversionPoint::new(
             self.network.inputs(),

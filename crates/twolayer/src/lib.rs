@@ -98,6 +98,7 @@ mod loss;
 mod many;
 mod models;
 mod network;
+mod number_format;
 pub mod paper;
 mod regularizer;
 mod rounding;
@@ -121,6 +122,7 @@ pub use many::{
 };
 pub use models::ModelKind;
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
+pub use number_format::NumberFormat;
 pub use regularizer::Regularizer;
 pub use rounding::LogitErrors;
 pub use starts::TOGETHER;

@@ -1,6 +1,7 @@
 //! How far rounding takes the logits, and what follows from them. The proofs are in `docs/rounding.md`.
 
 use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
+use crate::number_format::NumberFormat;
 use twolayer_core::{LinearBackend, Norms, RowNorms, Scalar, reduce};
 
 /// λ: an error of many roundings is taken to be at most so many times the square root of the sum of
@@ -31,6 +32,7 @@ pub struct LogitErrors<'a, T> {
     terms: usize,
     /// max z.
     largest: f64,
+    roundings: Roundings,
     /// What errors are cut off at: u^⅜. Logits with fewer than three eighths of their digits left would
     /// call anything a perfect fit.
     most: f64,
@@ -43,13 +45,31 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
         x: &[T],
         pass: &'a ForwardPass<T>,
     ) -> Self {
-        let inputs = Inputs::exact(x);
+        Self::through(network, pass, Inputs::exact(x))
+    }
+
+    /// Of a network that computes in `format`, where this `pass` is taken for exact.
+    pub(crate) fn in_format<B: LinearBackend<Scalar = T>>(
+        network: &'a TwoLayer<B>,
+        x: &[T],
+        pass: &'a ForwardPass<T>,
+        format: NumberFormat,
+    ) -> Self {
+        Self::through(network, pass, Inputs::in_format(x, format))
+    }
+
+    fn through<B: LinearBackend<Scalar = T>>(
+        network: &'a TwoLayer<B>,
+        pass: &'a ForwardPass<T>,
+        inputs: Inputs,
+    ) -> Self {
+        let roundings = inputs.roundings;
         let of_hidden = |unit: usize| {
             let h = pass.hidden[unit].to_f64();
             let product = h - network.bias1()[unit].to_f64();
             let error = inputs.error_of_unit(&network.a1_norms().get(unit), product, h);
             // One that is off by more than its error is off, and adds nothing.
-            match h > -CONFIDENCE * T::UNIT_ROUNDOFF.to_f64() * error {
+            match h > -roundings.scaled(error) {
                 true => error,
                 false => 0.0,
             }
@@ -59,6 +79,7 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
             errors: Norms::of(pass.hidden.len(), of_hidden),
             factor: Factor::of(pass.active.len(), activation),
             terms: pass.active.len(),
+            roundings,
         };
         Self::behind(behind, network.a2_norms(), pass)
     }
@@ -71,7 +92,8 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
             terms: inputs.terms,
             rows,
             largest: reduce::max(&pass.logits).to_f64(),
-            most: T::UNIT_ROUNDOFF.to_f64().powf(0.375),
+            most: inputs.roundings.coarsest().powf(0.375),
+            roundings: inputs.roundings,
             pass,
         }
     }
@@ -79,7 +101,10 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
     /// Of (A2 φ(h))ᵢ. At most about a part of u^⅜ of it.
     pub fn of_product(&self, outcome: usize) -> f64 {
         let size = self.pass.products[outcome].to_f64().abs();
-        scaled::<T>(self.square_of_product(outcome)).min((1.0 + size) * self.most)
+        let error = self
+            .roundings
+            .scaled(self.square_of_product(outcome).sqrt());
+        error.min((1.0 + size) * self.most)
     }
 
     /// Of zᵢ − max z and of its exponential, as a part of that. At most u^⅜.
@@ -89,8 +114,12 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
         let z = self.pass.logits[outcome].to_f64();
         let below = z - self.largest;
         let of_bias = square_of_bias(self.pass.products[outcome].to_f64(), z);
-        let squares = self.square_of_product(outcome) + of_bias + below * below + OF_EXP * OF_EXP;
-        scaled::<T>(squares).min(self.most)
+        let squares = self.square_of_product(outcome)
+            + of_bias
+            + self.roundings.of_storing(z * z)
+            + below * below
+            + OF_EXP * OF_EXP;
+        self.roundings.scaled(squares.sqrt()).min(self.most)
     }
 
     /// Of log fᵢ, the errors of the logits taken as independent: √((1 − 2fᵢ)εᵢ² + Σ fⱼ²εⱼ²), of which
@@ -114,7 +143,9 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
         let product = self.pass.products[outcome].to_f64();
         let terms = self.activations.squares(&row, product);
         let carried = row.weighted(&self.of_hidden);
-        square_of_sum(self.terms, product * product, terms) + carried * carried
+        square_of_sum(self.terms, product * product, terms)
+            + self.roundings.of_storing(terms)
+            + carried * carried
     }
 }
 
@@ -145,7 +176,53 @@ pub(crate) fn of_gradient<B: LinearBackend>(
     let of_pulled_back = square_of_sum(row_gradient.len(), sums, terms);
     let norm = reduce::norm(gradient).to_f64();
     let of_gradient = square_of_sum(network.hidden_units(), norm * norm, sums);
-    B::Scalar::of(carried.sqrt() + scaled::<B::Scalar>(of_pulled_back + of_gradient))
+    let roundings = Roundings::of_precision::<B::Scalar>();
+    B::Scalar::of(carried.sqrt() + roundings.scaled((of_pulled_back + of_gradient).sqrt()))
+}
+
+/// How a network computes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Roundings {
+    /// u, that of sums.
+    of_sums: f64,
+    /// The square of the part of itself by which a number is off where it is stored, in units of that; 0 where
+    /// numbers are stored in the precision of sums.
+    stored: f64,
+}
+
+impl Roundings {
+    fn of_precision<T: Scalar>() -> Self {
+        Self {
+            of_sums: T::UNIT_ROUNDOFF.to_f64(),
+            stored: 0.0,
+        }
+    }
+
+    /// Weights, x, h and z are rounded to the format, sums of products accumulated in single precision.
+    fn of_format(format: NumberFormat) -> Self {
+        let of_sums = NumberFormat::Single.unit_roundoff();
+        let stored = (format.unit_roundoff() / of_sums).powi(2);
+        Self { of_sums, stored }
+    }
+
+    /// The square of the error of numbers with these `squares` where they are stored.
+    pub(crate) fn of_storing(self, squares: f64) -> f64 {
+        match self.stored == 0.0 {
+            // Whatever overflows.
+            true => 0.0,
+            false => self.stored * squares,
+        }
+    }
+
+    /// The largest u.
+    fn coarsest(self) -> f64 {
+        self.of_sums * self.stored.max(1.0).sqrt()
+    }
+
+    /// λu times an error in units of that.
+    pub(crate) fn scaled(self, error: f64) -> f64 {
+        CONFIDENCE * self.of_sums * error
+    }
 }
 
 /// What a layer is given: the numbers, their errors in units of λu, and how many are not zero.
@@ -154,6 +231,7 @@ pub(crate) struct Inputs {
     pub(crate) factor: Factor,
     pub(crate) errors: Norms,
     pub(crate) terms: usize,
+    pub(crate) roundings: Roundings,
 }
 
 impl Inputs {
@@ -163,6 +241,18 @@ impl Inputs {
             factor: Factor::of(x.len(), |j| x[j].to_f64()),
             errors: Norms::default(),
             terms: x.len(),
+            roundings: Roundings::of_precision::<T>(),
+        }
+    }
+
+    /// x as a network has it that computes in a format.
+    pub(crate) fn in_format<T: Scalar>(x: &[T], format: NumberFormat) -> Self {
+        let roundings = Roundings::of_format(format);
+        let stored = roundings.stored.sqrt();
+        Self {
+            errors: Norms::of(x.len(), |j| stored * x[j].to_f64()),
+            roundings,
+            ..Self::exact(x)
         }
     }
 
@@ -171,7 +261,8 @@ impl Inputs {
         let terms = self.factor.squares(row, product);
         let carried = row.weighted(&self.errors);
         let squares = square_of_sum(self.terms, product * product, terms) + carried * carried;
-        (squares + square_of_bias(product, h)).sqrt()
+        let of_storing = self.roundings.of_storing(terms + h * h);
+        (squares + square_of_bias(product, h) + of_storing).sqrt()
     }
 }
 
@@ -220,10 +311,6 @@ fn square_of_bias(product: f64, sum: f64) -> f64 {
         true => 0.0,
         false => sum * sum,
     }
-}
-
-fn scaled<T: Scalar>(squares: f64) -> f64 {
-    CONFIDENCE * T::UNIT_ROUNDOFF.to_f64() * squares.sqrt()
 }
 
 #[cfg(test)]

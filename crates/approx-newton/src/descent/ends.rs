@@ -169,6 +169,17 @@ impl<O: Kinked> Descent<O> {
         (small && exhausted).then_some(Status::GradientSmall)
     }
 
+    /// Whether the objective falls no further, or hardly, where all of it may be there because what it is made of
+    /// is known no better.
+    pub(super) fn is_within_uncertainty(&self, problem: &O, end: Option<Status>) -> bool {
+        let stands = match end {
+            None => self.progress.idle > 0,
+            Some(Status::Jammed | Status::Stalled) => true,
+            Some(end) => end.is_converged() && !end.is_met(),
+        };
+        stands && problem.is_within_uncertainty(&self.current, self.current.value())
+    }
+
     /// Looks again at an end: the last step may have met the objective, the point be flat, and there may be
     /// a way on.
     pub(super) fn question_end<H: HessianApprox<O>>(

@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 use npyz::{DType, Endianness, TypeChar};
+use twolayer::NumberFormat;
 
 /// A type of entries that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,16 @@ impl Number {
             format,
             is_big_endian: plain.endianness() == Endianness::Big,
         })
+    }
+
+    /// What a target that is stored so may have been rounded to.
+    pub(crate) fn rounded_to(self) -> NumberFormat {
+        match self.format {
+            Format::Float16 => NumberFormat::Half,
+            Format::BFloat16 => NumberFormat::BFloat16,
+            // Single precision is told from double by the numbers.
+            _ => NumberFormat::Single,
+        }
     }
 
     /// In bytes, at most eight.

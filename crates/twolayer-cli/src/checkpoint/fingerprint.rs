@@ -55,6 +55,9 @@ impl<'p> Fingerprint<'p> {
             network.outcomes()
         );
         let radius = args.radius.map_or("none".into(), |r| r.to_string());
+        let tolerance = args
+            .tolerance
+            .map_or("none".into(), |part| part.to_string());
         let many = if is_many { "8 or more" } else { "fewer than 8" };
         let settings: Vec<(&str, String)> = vec![
             ("the version of twolayer", env!("CARGO_PKG_VERSION").into()),
@@ -66,7 +69,12 @@ impl<'p> Fingerprint<'p> {
             ("--no-warm-start", given(args.no_warm_start).into()),
             ("--radius", radius),
             ("--theory", given(args.theory).into()),
+            ("--tolerance", tolerance),
             ("the number of targets", many.into()),
+            (
+                "what b is rounded to",
+                problem.targets.rounded_to().name().into(),
+            ),
             ("the shape", shape),
             ("A1", matrix(network.a1())),
             ("A2", matrix(network.a2())),

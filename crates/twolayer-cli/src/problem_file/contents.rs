@@ -6,7 +6,7 @@ use super::arrays::{
 use super::names::{self, Places};
 use super::orientation::Sizes;
 use crate::args::Names;
-use crate::array::{Archive, Expected, Header, Reading, Stored, Types, View, show_shape};
+use crate::array::{Archive, Expected, Header, Number, Reading, Stored, Types, View, show_shape};
 use crate::error::Error;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
@@ -141,6 +141,11 @@ impl<R: Read + Seek> Contents<R> {
     /// The shape that an array is read in, where it is there.
     pub(super) fn shape(&self, slot: usize) -> Option<&[u64]> {
         Some(&self.headers[slot].as_ref()?.shape)
+    }
+
+    /// How an array is stored, where it is there.
+    pub(super) fn number(&self, slot: usize) -> Option<Number> {
+        Some(self.headers[slot].as_ref()?.number)
     }
 
     /// What is read as what, in one line.

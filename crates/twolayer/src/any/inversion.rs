@@ -216,6 +216,14 @@ impl<B: LinearBackend> Objective for AnyInversion<'_, B> {
         either!(self, at, (problem, at) => problem.met(at, value, rounding_error))
     }
 
+    fn uncertainty(&self) -> B::Scalar {
+        either!(self, problem => problem.uncertainty())
+    }
+
+    fn uncertainty_at(&self, at: &AnyPoint<B>) -> B::Scalar {
+        either!(self, at, (problem, at) => problem.uncertainty_at(at))
+    }
+
     fn new_evaluation(&self) -> AnyPoint<B> {
         match self {
             Self::Two(problem) => AnyPoint::Two(problem.new_evaluation()),

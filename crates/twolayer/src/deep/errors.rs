@@ -4,6 +4,7 @@ use super::layer::Hidden;
 use super::network::DeepNetwork;
 use super::point::{DeepPoint, HiddenState};
 use crate::loss::Loss;
+use crate::number_format::NumberFormat;
 use crate::rounding::{CONFIDENCE, Factor, Inputs, LogitErrors};
 use crate::target::Target;
 use num_traits::{Float, Zero};
@@ -16,7 +17,23 @@ impl<B: LinearBackend> DeepNetwork<B> {
     /// As in two layers, the errors of a layer carried through the next as independent ones
     /// (`docs/rounding.md`).
     pub(super) fn logit_errors<'p>(&'p self, at: &'p DeepPoint<B>) -> LogitErrors<'p, B::Scalar> {
-        let mut inputs = Inputs::exact(&at.x);
+        self.logit_errors_of(Inputs::exact(&at.x), at)
+    }
+
+    /// The same of a network that computes in a format.
+    pub(super) fn logit_errors_in<'p>(
+        &'p self,
+        format: NumberFormat,
+        at: &'p DeepPoint<B>,
+    ) -> LogitErrors<'p, B::Scalar> {
+        self.logit_errors_of(Inputs::in_format(&at.x, format), at)
+    }
+
+    fn logit_errors_of<'p>(
+        &'p self,
+        mut inputs: Inputs,
+        at: &'p DeepPoint<B>,
+    ) -> LogitErrors<'p, B::Scalar> {
         for (layer, state) in self.hidden.iter().zip(&at.hidden) {
             inputs = behind(layer, state, &inputs);
         }
@@ -64,7 +81,7 @@ fn behind<B: LinearBackend>(
     state: &HiddenState<B::Scalar>,
     inputs: &Inputs,
 ) -> Inputs {
-    let roundoff = CONFIDENCE * B::Scalar::UNIT_ROUNDOFF.to_f64();
+    let roundings = inputs.roundings;
     let is_choice = !layer.activation.bends();
     let of_value = |unit: usize| {
         let (h, a) = (state.hidden[unit], state.values[unit].abs().to_f64());
@@ -73,7 +90,7 @@ fn behind<B: LinearBackend>(
         let mut steepness = layer.activation.slope(h).abs().to_f64();
         for kink in &layer.kinks {
             // Either side may be the one.
-            if (h - kink.at).abs().to_f64() <= roundoff * error {
+            if (h - kink.at).abs().to_f64() <= roundings.scaled(error) {
                 let other = (layer.activation.slope(h) + kink.jump).abs().to_f64();
                 steepness = steepness.max(other);
             }
@@ -83,12 +100,17 @@ fn behind<B: LinearBackend>(
         } else {
             OF_ACTIVATION * a / CONFIDENCE
         };
-        let own = if state.values[unit] == h { 0.0 } else { own };
-        (steepness * error).hypot(own)
+        let own = if state.values[unit] == h {
+            0.0
+        } else {
+            own * own + roundings.of_storing(a * a)
+        };
+        (steepness * error).hypot(own.sqrt())
     };
     Inputs {
         errors: Norms::of(state.values.len(), of_value),
         factor: Factor::of(state.values.len(), |unit| state.values[unit].to_f64()),
         terms: state.nonzero.len(),
+        roundings,
     }
 }

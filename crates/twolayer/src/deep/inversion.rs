@@ -109,6 +109,20 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
         Some(B::Scalar::zero())
     }
 
+    /// Of b as it was [stored](Target::format).
+    fn uncertainty(&self) -> B::Scalar {
+        crate::loss::uncertainty(self.loss, &self.target)
+    }
+
+    /// The same of a b that this network has put out at this x, computing in the format that b was stored in.
+    fn uncertainty_at(&self, at: &DeepPoint<B>) -> B::Scalar {
+        let Some(format) = self.target.format() else {
+            return B::Scalar::zero();
+        };
+        let errors = self.network.logit_errors_in(format, at);
+        crate::loss::uncertainty_of_output(self.loss, &self.target, &errors)
+    }
+
     fn new_evaluation(&self) -> DeepPoint<B> {
         DeepPoint::new(&self.network)
     }

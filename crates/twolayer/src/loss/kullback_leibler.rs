@@ -29,6 +29,19 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         Some(ClosedForm::KullbackLeibler)
     }
 
+    /// Σ bᵢ log(bᵢ/(bᵢ − eᵢ)) − eᵢ, with eᵢ ≤ bᵢ/2, about ½ Σ eᵢ²/bᵢ; eᵢ where bᵢ = 0.
+    fn uncertainty(&self, target: &Target<T>, errors: &dyn Fn(usize) -> f64) -> T {
+        let (b, log_b) = (target.probabilities(), target.log_probabilities());
+        let at_most = |i: usize| match b[i] > T::zero() {
+            true => {
+                let less = b[i] - T::of(errors(i).min(0.5 * b[i].to_f64()));
+                term(b[i], log_b[i], less, less.ln()).to_f64()
+            }
+            false => errors(i),
+        };
+        T::of(reduce::sum_of(b.len(), at_most))
+    }
+
     fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
         let (f, log_f) = (&pass.probabilities, &pass.log_probabilities);
         let (b, log_b) = (target.probabilities(), target.log_probabilities());

@@ -90,6 +90,16 @@ impl<T: Scalar> Loss<T> for LogRatio {
         "log-ratio"
     }
 
+    /// ½ Σ log²(1 − eᵢ/bᵢ), with eᵢ ≤ bᵢ/2, over the outcomes with b > 0.
+    fn uncertainty(&self, target: &Target<T>, errors: &dyn Fn(usize) -> f64) -> T {
+        let b = target.probabilities();
+        let square = |i: usize| match b[i] > T::zero() {
+            true => (-(errors(i) / b[i].to_f64()).min(0.5)).ln_1p().powi(2),
+            false => 0.0,
+        };
+        T::of(0.5 * reduce::sum_of(b.len(), square))
+    }
+
     fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
         let ratios = Ratios::new(pass, target);
         let square = |i: usize| ratios.residual(i).to_f64().powi(2);

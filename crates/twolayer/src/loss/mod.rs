@@ -76,6 +76,12 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
         T::zero()
     }
 
+    /// The largest value of an output f = b* where b is known to the `errors` of its entries, |b*ᵢ − bᵢ| ≤ eᵢ: below
+    /// it f cannot be told from b*. Zero by default.
+    fn uncertainty(&self, _target: &Target<T>, _errors: &dyn Fn(usize) -> f64) -> T {
+        T::zero()
+    }
+
     /// Whether the value is a quadratic function of the logits.
     fn is_quadratic(&self, _target: &Target<T>) -> bool {
         false
@@ -103,6 +109,26 @@ pub(crate) fn is_met_at_infinity<T: Scalar>(
     // A mask may bring them to exactly zero: then x need not grow.
     let is_hidden = left <= T::UNIT_ROUNDOFF.to_f64() || value <= error;
     left > 0.0 && is_hidden && value - loss.value_of_excluded(pass, target) <= error
+}
+
+/// What is not known of b as it was [stored](Target::format).
+pub(crate) fn uncertainty<T: Scalar>(loss: &dyn Loss<T>, target: &Target<T>) -> T {
+    match target.format() {
+        Some(_) => loss.uncertainty(target, &|i| target.entry_error(i, 0.0)),
+        None => T::zero(),
+    }
+}
+
+/// What is not known of a b that the network has put out at this x, with these `errors` of the format that b was
+/// stored in.
+pub(crate) fn uncertainty_of_output<T: Scalar>(
+    loss: &dyn Loss<T>,
+    target: &Target<T>,
+    errors: &LogitErrors<'_, T>,
+) -> T {
+    let common = errors.common();
+    let of_entry = |i: usize| target.entry_error(i, errors.of_log_output(i, common));
+    loss.uncertainty(target, &of_entry)
 }
 
 /// What the sum over the outcomes and the division by it make of an output f, as a part of it.

@@ -24,6 +24,11 @@ impl<T: Scalar> Loss<T> for SquaredError {
         Some(ClosedForm::SquaredError)
     }
 
+    /// Σ eᵢ².
+    fn uncertainty(&self, target: &Target<T>, errors: &dyn Fn(usize) -> f64) -> T {
+        T::of(reduce::sum_of(target.outcomes(), |i| errors(i).powi(2)))
+    }
+
     fn value(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
         let (f, b) = (&pass.probabilities, target.probabilities());
         T::of(reduce::sum_of(f.len(), |i| (f[i] - b[i]).to_f64().powi(2)))

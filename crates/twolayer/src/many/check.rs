@@ -1,9 +1,7 @@
 //! What is wrong with targets and starts, before anything is solved.
 
-use crate::any::NetworkRef;
 use crate::many::campaign::Campaign;
 use crate::many::owner::Owner;
-use crate::target::Target;
 use approx_newton::take_start;
 use twolayer_core::{Error, LinearBackend};
 
@@ -26,12 +24,11 @@ impl<B: LinearBackend> Campaign<'_, B> {
     /// # Errors
     /// A row that cannot be read.
     pub fn find_bad<O: Owner<B>>(&self, owner: &O) -> Result<Vec<Bad>, O::Failure> {
-        let network = self.problems.network();
-        let (d, radius) = (network.inputs(), self.problems.radius());
+        let (d, radius) = (self.problems.network().inputs(), self.problems.radius());
         let check_start = |index: usize| take_start(self.start(index), d, radius);
         let check_row = |index: usize| {
             let row = owner.row(self.row(index))?;
-            Ok(check_target(network, row.into_owned()).err())
+            Ok(self.problems.target(row.into_owned()).err())
         };
         let (shares_target, shares_start) = (self.targets == 1, self.starts.len() == d);
         let mut bad = Vec::new();
@@ -61,12 +58,4 @@ impl<B: LinearBackend> Campaign<'_, B> {
         }
         Ok(bad)
     }
-}
-
-fn check_target<B: LinearBackend>(
-    network: NetworkRef<'_, B>,
-    b: Vec<B::Scalar>,
-) -> Result<(), Error> {
-    Error::check_length("b", b.len(), network.outcomes())?;
-    network.check_target(&Target::new(b)?)
 }

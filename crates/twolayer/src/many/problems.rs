@@ -6,6 +6,7 @@ use crate::inversion::Inversion;
 use crate::inversion::KnownPoint;
 use crate::loss::{Loss, SquaredError};
 use crate::network::ForwardPass;
+use crate::number_format::NumberFormat;
 use crate::regularizer::Regularizer;
 use crate::row_space::RowSpace;
 use crate::starts::shared::Shared;
@@ -30,6 +31,7 @@ pub struct Problems<'a, B: LinearBackend> {
     radius: Option<B::Scalar>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
     are_many: bool,
+    stored_as: NumberFormat,
     shared: Shared<B>,
 }
 
@@ -54,6 +56,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             radius: None,
             known: None,
             are_many: false,
+            stored_as: NumberFormat::Single,
             shared: Shared::default(),
         }
     }
@@ -65,6 +68,15 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     pub fn for_many(self) -> Self {
         Self {
             are_many: true,
+            ..self
+        }
+    }
+
+    /// The same problems with targets that were stored in a format ([`Target::stored_as`]); single precision where
+    /// nothing is said.
+    pub fn with_targets_stored_as(self, format: NumberFormat) -> Self {
+        Self {
+            stored_as: format,
             ..self
         }
     }
@@ -152,6 +164,18 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             shared: Shared::default(),
             ..self.clone()
         }
+    }
+
+    /// A target of these problems.
+    ///
+    /// # Errors
+    /// As [`Target::stored_as`], and a target with other than m outcomes, or with a probability of one that is
+    /// masked.
+    pub fn target(&self, b: Vec<B::Scalar>) -> Result<Target<B::Scalar>, Error> {
+        Error::check_length("b", b.len(), self.network.outcomes())?;
+        let target = Target::stored_as(b, self.stored_as)?;
+        self.network.check_target(&target)?;
+        Ok(target)
     }
 
     /// The problem of one target.

@@ -9,7 +9,6 @@ use crate::many::posed::{Posed, Whole};
 use crate::many::problems::Problems;
 use crate::many::solved::BatchResult;
 use crate::row_space::RowSpace;
-use crate::target::Target;
 use approx_newton::{Run, Solver};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
@@ -115,7 +114,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
     /// The problem of a target.
     pub(super) fn pose(&self, index: usize) -> Result<Posed<'w, B>, Trouble<O::Failure>> {
         let row = self.row(index).map_err(Trouble::Campaign)?;
-        let target = Target::new(row.into_owned())?;
+        let target = self.problems.target(row.into_owned())?;
         let whole = self.whole.as_ref();
         let whole = whole.map(|whole| whole.problems.inversion(target.clone()));
         Ok(Posed {

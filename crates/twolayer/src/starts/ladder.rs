@@ -11,7 +11,6 @@ use crate::starts::determining::enough_for_all;
 use crate::starts::few::enough_for;
 use crate::starts::shared::Shared;
 use crate::starts::splitting::Splitting;
-use crate::target::Target;
 use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use twolayer_core::{
@@ -262,11 +261,7 @@ fn on_outcomes<'s, B: LinearBackend>(
     if problem.regularizer.is_some() {
         return None;
     }
-    let b = problem.target.probabilities();
-    let mut chosen: Vec<_> = outcomes.iter().map(|&i| b[i]).collect();
-    let total = reduce::sum(&chosen);
-    chosen.iter_mut().for_each(|p| *p /= total);
-    let target = Target::new(chosen).ok()?;
+    let target = problem.target.on(outcomes)?;
     (target.support() == target.outcomes()).then(|| Inversion {
         network,
         target: Cow::Owned(target),
