@@ -15,7 +15,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use twolayer::{
     Answer, AnyInversion, Campaign, Error, Evaluation, LinearBackend, MANY, Model, ModelKind,
-    Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver, TraceEntry, TwoLayer,
+    NumberFormat, Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver, TraceEntry,
+    TwoLayer,
 };
 use twolayer_certificate::{Certifier, Verdict};
 
@@ -47,6 +48,7 @@ pub(crate) struct Call<'c, T: Number> {
     pub(crate) keeps_traces: bool,
     /// b, K·m numbers.
     pub(crate) targets: &'c [T],
+    pub(crate) rounded_to: NumberFormat,
     /// d numbers for all, or as many for each.
     pub(crate) starts: &'c [T],
     /// Whether every iteration is shown.
@@ -75,7 +77,8 @@ impl<T: Number> Work<T> for Call<'_, T> {
     fn on<B: LinearBackend<Scalar = T>>(self, network: &TwoLayer<B>) -> PyResult<Answers<T>> {
         let (d, m) = (network.inputs(), network.outcomes());
         let rows = self.targets.len() / m;
-        let mut problems = self.stated.problems(network).map_err(of_call)?;
+        let problems = self.stated.problems(network).map_err(of_call)?;
+        let mut problems = problems.with_targets_stored_as(self.rounded_to);
         let count = match rows {
             1 => self.starts.len() / d,
             rows => rows,

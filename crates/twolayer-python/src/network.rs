@@ -8,12 +8,12 @@ use crate::forked::is_child;
 use crate::host::{Call, Event};
 use crate::input_error::{of_call, of_target};
 use crate::outputs::{Kind, Outputs};
-use crate::settings::{Options, Stated, Statement};
+use crate::settings::{self, Options, Stated, Statement};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
-use twolayer::{Target, TwoLayer};
+use twolayer::{NumberFormat, Target, TwoLayer};
 use twolayer_faer::Faer;
 
 /// The networks of one precision.
@@ -89,6 +89,7 @@ impl Network {
         &self,
         py: Python<'py>,
         targets: &Bound<'py, PyAny>,
+        rounded_to: &str,
         starts: &Bound<'py, PyAny>,
         statement: Statement<'py>,
         options: Options,
@@ -96,6 +97,7 @@ impl Network {
         bar: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let hearer = Hearer { callback, bar };
+        let targets = (targets, settings::rounded_to(rounded_to)?);
         match &self.networks {
             Precision::Single(networks) => {
                 invert(py, networks, targets, starts, &statement, &options, &hearer)
@@ -210,7 +212,7 @@ impl Hearer {
 fn invert<'py, T: Number>(
     py: Python<'py>,
     networks: &Networks<T>,
-    targets: &Bound<'py, PyAny>,
+    (targets, rounded_to): (&Bound<'py, PyAny>, NumberFormat),
     starts: &Bound<'py, PyAny>,
     statement: &Statement<'py>,
     options: &Options,
@@ -223,7 +225,7 @@ fn invert<'py, T: Number>(
     // Before anything is solved: the last target's mistake should not cost the others' time.
     let several = targets.len() > m;
     for (index, row) in targets.chunks_exact(m).enumerate() {
-        Target::new(row.to_vec()).map_err(of_target(several.then_some(index)))?;
+        Target::stored_as(row.to_vec(), rounded_to).map_err(of_target(several.then_some(index)))?;
     }
     let stated = Stated::new(statement)?;
     let (solver, hessian, backend) = (options.solver()?, options.hessian()?, options.backend()?);
@@ -236,6 +238,7 @@ fn invert<'py, T: Number>(
             certify: options.certify,
             keeps_traces: options.trace,
             targets,
+            rounded_to,
             starts,
             shows_iterations: hearer.callback.is_some(),
             shows_progress: hearer.bar.is_some(),

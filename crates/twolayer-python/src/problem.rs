@@ -4,13 +4,13 @@ use crate::arrays::array;
 use crate::backend::{Networks, Number, Work};
 use crate::input_error::of_call;
 use crate::network::{Network, Precision};
-use crate::settings::{Backend, Stated, Statement, backend};
+use crate::settings::{self, Backend, Stated, Statement, backend};
 use numpy::{PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use twolayer::{
-    Curvature, DenseHessian, Error, Evaluation, HessianApprox, Inversion, LinearBackend, Objective,
-    RowStructured, RowWeights, Target, TwoLayer, reduce,
+    Curvature, DenseHessian, Error, Evaluation, HessianApprox, Inversion, LinearBackend,
+    NumberFormat, Objective, RowStructured, RowWeights, Target, TwoLayer, reduce,
 };
 
 /// One target's objective. Results are in double precision, exactly the numbers of the network's own.
@@ -38,15 +38,19 @@ impl Problem {
     fn new(
         network: &Bound<'_, Network>,
         target: &Bound<'_, PyAny>,
+        rounded_to: &str,
         statement: Statement<'_>,
         backend_name: &str,
     ) -> PyResult<Self> {
+        let format = settings::rounded_to(rounded_to)?;
         let stated = match &network.get().networks {
             Precision::Single(networks) => {
-                InPrecision::Single(Whole::new(networks, &target.extract()?, &statement)?)
+                let target = stored_target(target, format)?;
+                InPrecision::Single(Whole::new(networks, target, &statement)?)
             }
             Precision::Double(networks) => {
-                InPrecision::Double(Whole::new(networks, &target.extract()?, &statement)?)
+                let target = stored_target(target, format)?;
+                InPrecision::Double(Whole::new(networks, target, &statement)?)
             }
         };
         let backend = backend(backend_name)?;
@@ -115,13 +119,21 @@ enum Wanted {
     Product(Vec<f64>),
 }
 
+fn stored_target<T: Number>(
+    numbers: &Bound<'_, PyAny>,
+    format: NumberFormat,
+) -> PyResult<Target<T>> {
+    let numbers: PyReadonlyArrayDyn<'_, T> = numbers.extract()?;
+    let numbers = numbers.as_array().iter().copied().collect();
+    Target::stored_as(numbers, format).map_err(of_call)
+}
+
 impl<T: Number> Whole<T> {
     fn new(
         networks: &Arc<Networks<T>>,
-        target: &PyReadonlyArrayDyn<'_, T>,
+        target: Target<T>,
         statement: &Statement<'_>,
     ) -> PyResult<Self> {
-        let target = Target::new(target.as_array().iter().copied().collect()).map_err(of_call)?;
         let whole = Self {
             networks: Arc::clone(networks),
             target,

@@ -5,8 +5,8 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use std::time::Duration;
 use twolayer::{
-    Error, Inversion, KullbackLeibler, LinearBackend, Loss, ModelKind, Problems, Regularizer,
-    Scalar, Solver, SquaredError, Target, Tolerances, TwoLayer,
+    Error, Inversion, KullbackLeibler, LinearBackend, Loss, ModelKind, NumberFormat, Problems,
+    Regularizer, Scalar, Solver, SquaredError, Target, Tolerances, TwoLayer,
 };
 
 /// The linear algebra library.
@@ -33,6 +33,8 @@ pub(crate) const BACKENDS: [(&str, Backend); 3] = [
 pub(crate) const LOSSES: [(&str, LossName); 2] =
     [("squared", LossName::Squared), ("kl", LossName::Kl)];
 
+const FORMATS: [NumberFormat; 2] = [NumberFormat::Single, NumberFormat::Half];
+
 /// The one that is called so.
 fn named<T: Copy>(argument: &str, name: &str, all: &[(&str, T)]) -> PyResult<T> {
     let found = all.iter().find(|(known, _)| *known == name);
@@ -49,6 +51,15 @@ fn named<T: Copy>(argument: &str, name: &str, all: &[(&str, T)]) -> PyResult<T> 
 /// The backend of this name.
 pub(crate) fn backend(name: &str) -> PyResult<Backend> {
     named("backend", name, &BACKENDS)
+}
+
+/// What b may have been rounded to, by this name.
+pub(crate) fn rounded_to(name: &str) -> PyResult<NumberFormat> {
+    named(
+        "rounded_to",
+        name,
+        &FORMATS.map(|format| (format.name(), format)),
+    )
 }
 
 /// An objective as a call states it.

@@ -1,6 +1,7 @@
 """Answers: of one target and of many, held against NumPy, SciPy and the command."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -252,3 +253,26 @@ except AttributeError:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+@pytest.mark.parametrize("loss", ["squared", "kl"])
+def test_a_target_in_fewer_digits_is_met_as_closely_as_it_is_known(kind, loss):
+    net, _ = network(3, 6, 24, 90)
+    points = np.random.default_rng(0).standard_normal((3, net.inputs))
+    b = net.predict_proba(points).astype(kind)
+    r = net.invert(b, loss=loss, starts=3)
+    assert set(r.status) == {"meets-target"}
+    assert r.success.all() and (r.starts == 1).all()
+    # Roundoffs of b and of its sum, each half an eps; the least number of float16 is 6e-8.
+    most = np.finfo(kind).eps * np.linalg.norm(b.astype(float), axis=1) + 6e-8
+    assert (np.linalg.norm(r.probabilities - b, axis=1) <= most).all()
+
+    problem = net.problem(b[0], loss=loss)
+    for method in (problem, pickle.loads(pickle.dumps(problem))):
+        answer = scipy.optimize.minimize(method.fun, np.zeros(net.inputs), method=method)
+        assert answer.status == "meets-target"
+    # In single precision one of its numbers is met to rounding.
+    if kind == "float32":
+        same = tl.Network(net.layers, biases=net.biases, dtype=kind)
+        assert set(same.invert(b, loss=loss).status) == {"perfect-fit"}

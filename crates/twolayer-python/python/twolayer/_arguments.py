@@ -63,6 +63,11 @@ def rows(name: str, values: Any, length: int, dtype: Any) -> tuple[Array, bool]:
     return contiguous(array.reshape(-1, length), dtype), is_one
 
 
+def rounded_to(b: Any) -> str:
+    """What b may have been rounded to: whether that is single precision is told by the numbers."""
+    return "float16" if np.asarray(b).dtype == np.float16 else "float32"
+
+
 def contiguous(array: Array, dtype: Any) -> Array:
     """The array as the native half borrows it: one number after the other, aligned."""
     return np.require(array, dtype, ["C", "A"])

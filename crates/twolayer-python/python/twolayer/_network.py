@@ -221,7 +221,9 @@ class Network:
         ----------
         b : array (m,) or (K, m)
             Distributions: nonnegative, with sum 1 to within 1e-5. K of them are K problems, shared out over
-            the threads.
+            the threads. A b of fewer digits than the network's precision, of type float16 or with nothing but
+            numbers of float32 in it, is taken for a rounded one: its sum is set right, and it is met, with the
+            status ``"meets-target"``, where the output is as near as that tells.
         x0 : array (d,) or (K, d), optional
             Where to start, by default at zero. One b may have K starts, and is K problems then.
         loss : {"squared", "kl"}
@@ -287,6 +289,7 @@ class Network:
             refuse("callback", "callback is for a single problem; progress is for several")
         fields = self._native.invert(
             targets,
+            _arguments.rounded_to(b),
             points,
             _arguments.statement(self.outcomes, loss, regularizer, radius),
             _arguments.options(
@@ -318,9 +321,8 @@ class Network:
         backend: str = "faer",
     ) -> Problem:
         """The objective of one target, for other minimisers; arguments as for `invert`."""
-        target = _arguments.vector("b", b, self.outcomes, self._dtype)
         statement = _arguments.statement(self.outcomes, loss, regularizer, radius)
-        return Problem(self, target, statement, _arguments.word("backend", backend))
+        return Problem(self, b, statement, _arguments.word("backend", backend))
 
     def __repr__(self) -> str:
         d, n, m = self._native.shape()

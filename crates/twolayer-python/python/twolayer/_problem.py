@@ -33,13 +33,16 @@ class Problem:
     """
 
     def __init__(
-        self, network: Network, target: npt.NDArray[Any], statement: Statement, backend: str
+        self, network: Network, b: npt.ArrayLike, statement: Statement, backend: str
     ) -> None:
+        target = _arguments.vector("b", b, network.outcomes, network.dtype)
         self._network = network
-        self._target = target
+        self._b = b
         self._statement = statement
         self._backend = backend
-        self._native = _Native(network._native, target, statement, backend)
+        self._native = _Native(
+            network._native, target, _arguments.rounded_to(b), statement, backend
+        )
 
     def fun(self, x: npt.ArrayLike) -> float:
         """L(x)."""
@@ -105,7 +108,7 @@ class Problem:
         if maxiter is not None:
             options["max_iterations"] = maxiter
         return self._network.invert(
-            self._target,
+            self._b,
             x0,
             backend=self._backend,
             callback=callback,
@@ -114,4 +117,4 @@ class Problem:
         )
 
     def __reduce__(self) -> tuple[type[Problem], tuple[Any, ...]]:
-        return type(self), (self._network, self._target, self._statement, self._backend)
+        return type(self), (self._network, self._b, self._statement, self._backend)

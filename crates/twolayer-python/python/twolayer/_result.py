@@ -48,7 +48,7 @@ class Result(_Base):
     success : bool
         Whether x is a stationary point to the tolerances.
     status : str
-        How the solve ended: ``"perfect-fit"``, ``"gradient-small"``, ``"iteration-limit"``, ….
+        How the solve ended: ``"perfect-fit"``, ``"meets-target"``, ``"gradient-small"``, ``"iteration-limit"``, ….
     message : str
         The same with what can be done about it.
     nit : int

@@ -20,6 +20,7 @@ class Network:
     def invert(
         self,
         targets: Array,
+        rounded_to: str,
         starts: Array,
         statement: Statement,
         options: Options,
@@ -29,7 +30,12 @@ class Network:
 
 class Problem:
     def __new__(
-        cls, network: Network, target: Array, statement: Statement, backend_name: str
+        cls,
+        network: Network,
+        target: Array,
+        rounded_to: str,
+        statement: Statement,
+        backend_name: str,
     ) -> Problem: ...
     def value(self, x: npt.NDArray[np.float64]) -> float: ...
     def value_and_gradient(
