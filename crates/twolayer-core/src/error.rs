@@ -104,6 +104,42 @@ pub enum Error {
         /// The range, in words.
         requirement: &'static str,
     },
+    /// A bound is NaN, or infinite to the side where it leaves no x.
+    #[error("{name}[{index}] is {value}; a bound is a number, or {none} where there is none")]
+    Bound {
+        /// The argument.
+        name: &'static str,
+        /// Position of the first such entry.
+        index: usize,
+        /// The entry.
+        value: f64,
+        /// What says that there is no bound.
+        none: f64,
+    },
+    /// A lower bound is above the upper one.
+    #[error(
+        "lower[{index}] is {} and upper[{index}] is {}; a lower bound is at most the upper one",
+        Short(*lower), Short(*upper)
+    )]
+    Bounds {
+        /// Position of the first such entry.
+        index: usize,
+        /// Its lower bound.
+        lower: f64,
+        /// Its upper bound.
+        upper: f64,
+    },
+    /// No x within the bounds lies in the ball ‖x‖ ≤ R.
+    #[error(
+        "every x within the bounds has a norm of at least {}; one must be at most the radius R = {}",
+        Short(*norm), Short(*radius)
+    )]
+    BoundsOutsideBall {
+        /// The least norm.
+        norm: f64,
+        /// R.
+        radius: f64,
+    },
     /// The start lies outside the ball ‖x‖ ≤ R.
     #[error(
         "x0 has norm {}; it must be at most the radius R = {}", Short(*norm), Short(*radius)

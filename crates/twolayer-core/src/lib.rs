@@ -7,11 +7,12 @@
 //! * [`RowMap`] and [`RowLoss`], which make an objective with a few methods ([`Composite`]);
 //! * [`HessianApprox`]: what a solver asks of a model of the Hessian.
 //!
-//! Beside them what several crates need: [`Scalar`], [`Error`], sums ([`reduce`]), passes over columns
+//! Beside them what several crates need: [`Scalar`], [`Error`], [`Bounds`], sums ([`reduce`]), passes over columns
 //! ([`columns`]), the null space of pinned normals ([`Subspace`]), small spectra ([`spectrum`]).
 
 mod activation;
 mod backend;
+mod bounds;
 pub mod columns;
 mod composite;
 mod curvature;
@@ -33,6 +34,7 @@ pub use activation::{
     Silu, Softplus, Tanh, UnknownActivation,
 };
 pub use backend::{LinearBackend, NotPositiveDefinite};
+pub use bounds::{Bounds, retract};
 pub use composite::{Composite, CompositePoint};
 pub use curvature::{Curvature, RowWeights};
 pub use error::Error;

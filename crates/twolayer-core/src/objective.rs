@@ -1,6 +1,7 @@
 //! What a solver sees of a problem.
 
 use crate::backend::LinearBackend;
+use crate::bounds::retract;
 use crate::curvature::{Curvature, RowWeights};
 use crate::scalar::Scalar;
 use num_traits::{Float, Zero};
@@ -86,7 +87,16 @@ pub trait Objective {
     /// Buffers for one point.
     fn new_evaluation(&self) -> Self::Evaluation;
 
-    /// Computes the value at `x` (d). The units in `pinned` lie on their kink: their signed
+    /// Moves `x` (d) into the domain, by rounding as a rule, but for a start from elsewhere: into the ball,
+    /// within the [bounds](Kinked::first_bound) to the last bit, and exactly onto those among the kinks
+    /// `pinned`.
+    fn confine(&self, _pinned: &[usize], x: &mut [Self::Scalar]) {
+        if let Some(radius) = self.radius() {
+            retract(radius, x);
+        }
+    }
+
+    /// Computes the value at `x` (d), a point of the domain. The units in `pinned` lie on their kink: their signed
     /// distance is taken as exactly zero whatever rounding makes of it.
     ///
     /// A value that overflows is left as NaN or infinite for the solver to see.
@@ -168,6 +178,19 @@ pub trait Kinked: Objective {
     /// n, the number of hyperplanes.
     fn kinks(&self) -> usize {
         0
+    }
+
+    /// The first of the kinks that are bounds; those from it on are. A bound is a kink that cannot be
+    /// crossed: the domain is hᵢ ≤ 0, its side is always the negative one, its slope jumps by ∞, and
+    /// [`confine`](Objective::confine) knows it. None by default.
+    fn first_bound(&self) -> usize {
+        self.kinks()
+    }
+
+    /// Whether a bound holds x from both sides: the domain is hᵢ = 0, and x is never let go of it. Their
+    /// normals are independent.
+    fn is_fixed(&self, _bound: usize) -> bool {
+        false
     }
 
     /// hᵢ at a point (n).

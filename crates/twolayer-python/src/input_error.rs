@@ -42,6 +42,7 @@ fn argument(error: &Error) -> Option<&'static str> {
         | Error::Empty { name, .. }
         | Error::NotFinite { name, .. }
         | Error::NegativeProbability { name, .. }
+        | Error::Bound { name, .. }
         | Error::NotNormalized { name, .. }
         | Error::Bias { name, .. }
         | Error::NoOutcome { name }
