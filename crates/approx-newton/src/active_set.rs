@@ -9,7 +9,7 @@ use twolayer_core::{Evaluation, Kinked, Scalar, Subspace, reduce};
 /// g + Σ μᵢ aᵢ = 0. The objective changes with hᵢ at the rate −μᵢ on the negative side of kink i
 /// and −μᵢ + vᵢ on the positive one, vᵢ the jump of its slope; the kink holds a local minimum, to
 /// first order, where −μᵢ ≤ 0 ≤ −μᵢ + vᵢ. One that violates this is released to the side where the
-/// objective falls.
+/// objective falls. A bound is a kink with vᵢ = ∞: it is released inward only.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveSet<T> {
     pinned: Vec<usize>,
@@ -146,13 +146,22 @@ impl<T: Scalar> ActiveSet<T> {
         let mut jumps = vec![T::zero(); self.pinned.len()];
         problem.foresee(at, Some(step));
         problem.slope_jumps(at, &self.pinned, &mut jumps);
+        let slope = reduce::norm(gradient);
         let mut worst: Option<(T, usize, bool)> = None;
         let mut barred = false;
         for (index, (&mu, &jump)) in multipliers.iter().zip(&jumps).enumerate() {
+            if problem.is_fixed(self.pinned[index]) {
+                continue;
+            }
             let (negative, positive) = (-mu, mu - jump);
             let violation = negative.max(positive);
             let noticeable = T::of(NOTICEABLE).max(T::of(NOTICEABLE_ROUNDOFFS) * T::UNIT_ROUNDOFF);
-            if violation <= noticeable * (mu.abs() + jump.abs()) {
+            // The multiplier of a bound is rounded as the gradient is.
+            let size = match jump.is_finite() {
+                true => mu.abs() + jump.abs(),
+                false => slope / reduce::norm(self.subspace.normal(index)),
+            };
+            if violation <= noticeable * size {
                 continue;
             }
             if self.released.contains(&self.pinned[index]) {
@@ -200,7 +209,7 @@ impl<T: Scalar> ActiveSet<T> {
         same
     }
 
-    /// Pins these kinks, which `at` lies on, and lets go of all others.
+    /// Pins these kinks, which `at` lies on, and lets go of all others but the bounds that are fixed.
     pub(crate) fn pin_only<O: Kinked<Scalar = T>>(
         &mut self,
         problem: &O,
@@ -208,7 +217,9 @@ impl<T: Scalar> ActiveSet<T> {
         kinks: &[usize],
     ) {
         *self = Self::new(self.subspace.ambient_dimension());
-        for &kink in kinks {
+        let bounds = problem.first_bound()..problem.kinks();
+        let fixed = bounds.filter(|&bound| problem.is_fixed(bound));
+        for kink in fixed.chain(kinks.iter().copied()) {
             self.pin(problem, at, kink);
         }
     }

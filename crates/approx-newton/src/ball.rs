@@ -3,6 +3,7 @@
 use num_traits::{Float, One, Zero};
 use twolayer_core::{
     Error, Evaluation, HessianApprox, NotPositiveDefinite, Objective, Scalar, Subspace, reduce,
+    retract,
 };
 
 /// A damped step whose end lies in the ball: the minimiser of the damped model over ‖x + p‖ ≤ R.
@@ -169,14 +170,6 @@ pub(crate) fn take_in<T: Scalar>(radius: T, x: &mut [T]) -> Result<(), Error> {
     }
     retract(radius, x);
     Ok(())
-}
-
-/// Scales `x` (d) into the ball ‖x‖ ≤ `radius` where it lies outside.
-pub fn retract<T: Scalar>(radius: T, x: &mut [T]) {
-    while reduce::norm(x) > radius {
-        let scale = radius / reduce::norm(x) * (T::one() - T::UNIT_ROUNDOFF);
-        x.iter_mut().for_each(|v| *v *= scale);
-    }
 }
 
 #[cfg(test)]

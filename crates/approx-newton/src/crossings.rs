@@ -37,6 +37,22 @@ pub(crate) fn find<T: Scalar>(
     });
 }
 
+/// Cuts `crossings` behind the first bound, kinks from number `first_bound` on, and those that are met
+/// together with it. Returns how many lie before, and where the step then ends, on which bound.
+pub(crate) fn stop_at_bounds<T: Scalar>(
+    first_bound: usize,
+    crossings: &mut Vec<Crossing<T>>,
+) -> (usize, (T, Option<usize>)) {
+    let is_bound = |crossing: &Crossing<T>| crossing.kink >= first_bound;
+    let Some(open) = crossings.iter().position(is_bound) else {
+        return (crossings.len(), (T::one(), None));
+    };
+    let Crossing { fraction, kink } = crossings[open];
+    let behind = crossings.partition_point(|crossing| crossing.fraction <= fraction);
+    crossings.truncate(behind);
+    (open, (fraction, Some(kink)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +74,21 @@ mod tests {
                 kink: 0
             }]
         );
+    }
+
+    #[test]
+    fn a_step_ends_at_the_first_bound_and_those_met_with_it() {
+        let crossing = |(kink, fraction)| Crossing { fraction, kink };
+        let cut = |all: &[(usize, f64)]| {
+            let mut crossings = all.iter().copied().map(crossing).collect();
+            let found = stop_at_bounds(5, &mut crossings);
+            (found, crossings.len())
+        };
+        let all = [(0, 0.1), (3, 0.2), (5, 0.2), (7, 0.2), (1, 0.3), (6, 0.4)];
+        assert_eq!(cut(&all), ((2, (0.2, Some(5))), 4));
+        assert_eq!(cut(&all[..2]), ((2, (1.0, None)), 2));
+        assert_eq!(cut(&all[2..]), ((0, (0.2, Some(5))), 2));
+        assert_eq!(cut(&[]), ((0, (1.0, None)), 0));
     }
 
     #[test]

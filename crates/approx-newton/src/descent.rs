@@ -62,7 +62,7 @@ pub(crate) struct Buffers<T> {
     pub(crate) step: Vec<T>,
     /// H̃ p.
     product: Vec<T>,
-    gradient: Vec<T>,
+    pub(crate) gradient: Vec<T>,
     pub(crate) point: Vec<T>,
     pub(crate) slopes: Vec<T>,
     pub(crate) crossings: Vec<Crossing<T>>,

@@ -2,7 +2,7 @@
 
 use twolayer_core::{
     Crossing, Evaluation, HessianApprox, Kinked, NotPositiveDefinite, Objective, Scalar, Subspace,
-    reduce,
+    reduce, retract,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub(crate) struct Hinges<T> {
     /// c and D (d).
     pub(crate) center: Vec<T>,
     pub(crate) curvatures: Vec<T>,
-    /// aᵢ, oᵢ and vᵢ (n).
+    /// aᵢ, oᵢ and vᵢ (n). Those with vᵢ = ∞, the last ones, are bounds, across axes.
     pub(crate) normals: Vec<Vec<T>>,
     pub(crate) offsets: Vec<T>,
     pub(crate) jumps: Vec<T>,
@@ -55,7 +55,7 @@ impl<T: Scalar> Hinges<T> {
         for (j, &x) in x.iter().enumerate() {
             value += half * self.curvatures[j] * (x - self.center[j]).powi(2);
         }
-        for (kink, &jump) in self.jumps.iter().enumerate() {
+        for (kink, &jump) in self.jumps[..self.first_bound()].iter().enumerate() {
             value += jump * self.distance(kink, x).max(T::zero());
         }
         value
@@ -95,6 +95,19 @@ impl<T: Scalar> Objective for Hinges<T> {
         let mut terms = self.curvatures.iter().chain(&self.jumps);
         terms.all(|&term| term >= T::zero()).then_some(T::zero())
     }
+    fn confine(&self, pinned: &[usize], x: &mut [T]) {
+        if let Some(radius) = self.radius {
+            retract(radius, x);
+        }
+        for bound in self.first_bound()..self.kinks() {
+            let entry = self.normals[bound].iter().position(|a| *a != T::zero());
+            if let Some(j) = entry
+                && (pinned.contains(&bound) || self.distance(bound, x) > T::zero())
+            {
+                x[j] = -self.offsets[bound] / self.normals[bound][j];
+            }
+        }
+    }
     fn new_evaluation(&self) -> HingesPoint<T> {
         HingesPoint {
             x: vec![T::zero(); self.center.len()],
@@ -121,7 +134,7 @@ impl<T: Scalar> Objective for Hinges<T> {
         for j in 0..self.center.len() {
             at.gradient[j] = self.curvatures[j] * (at.x[j] - self.center[j]);
         }
-        for (kink, normal) in self.normals.iter().enumerate() {
+        for (kink, normal) in self.normals[..self.first_bound()].iter().enumerate() {
             if at.sides[kink] {
                 reduce::axpy(self.jumps[kink], normal, &mut at.gradient);
             }
@@ -135,6 +148,10 @@ impl<T: Scalar> Objective for Hinges<T> {
 impl<T: Scalar> Kinked for Hinges<T> {
     fn kinks(&self) -> usize {
         self.normals.len()
+    }
+    fn first_bound(&self) -> usize {
+        let bound = self.jumps.iter().position(|jump| jump.is_infinite());
+        bound.unwrap_or(self.kinks())
     }
     fn signed_distances<'a>(&self, at: &'a HingesPoint<T>) -> &'a [T] {
         &at.distances

@@ -16,7 +16,7 @@ use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce};
 /// ```
 ///
 /// with oᵢ(p) how far x + p lies behind kink i as seen from x, in units of hᵢ, and vᵢ ≥ 0 the jump
-/// of the objective's slope there (0 where the slope falls: a kink that invites is no hindrance).
+/// of the objective's slope there (0 where the slope falls: a kink that invites is no hindrance), ∞ at a bound.
 /// What a kink does to the curvature is left out.
 ///
 /// In the coordinates y = Rp the quadratic part is ½‖y + s‖². The minimiser over the kinks that hold
@@ -109,7 +109,8 @@ impl<T: Scalar> KinkModel<T> {
         let mut subspace = Subspace::whole(self.step.len());
         self.begin(problem, at, pinned, jumps, &mut subspace);
         let (mut promised, most) = (0.0, problem.most_to_gain(at.value()).to_f64());
-        for _ in 0..MOST_TURNS {
+        let most_turns = MOST_TURNS + 2 * (problem.kinks() - problem.first_bound());
+        for _ in 0..most_turns {
             self.differentiate(problem, at);
             self.direction.clear();
             self.direction
@@ -121,7 +122,7 @@ impl<T: Scalar> KinkModel<T> {
                 break;
             }
             if length <= T::of(NOTICEABLE) * T::UNIT_ROUNDOFF * size {
-                if self.release(&mut subspace) {
+                if self.release(problem, &mut subspace, size) {
                     continue;
                 }
                 break;
@@ -218,8 +219,14 @@ impl<T: Scalar> KinkModel<T> {
         }
     }
 
-    /// Releases the kink with the largest violation of 0 ≤ μ ≤ v, to the side where m falls.
-    fn release(&mut self, subspace: &mut Subspace<T>) -> bool {
+    /// Releases the kink with the largest violation of 0 ≤ μ ≤ v, to the side where m falls. `size` is that of
+    /// what the slope is the sum of.
+    fn release<O: Kinked<Scalar = T>>(
+        &mut self,
+        problem: &O,
+        subspace: &mut Subspace<T>,
+        size: T,
+    ) -> bool {
         if self.pinned.is_empty() {
             return false;
         }
@@ -229,11 +236,15 @@ impl<T: Scalar> KinkModel<T> {
             let jump = self.jumps.known(kink);
             let (negative, positive) = (-mu, mu - jump);
             let violation = num_traits::Float::max(negative, positive);
-            let size = num_traits::Float::abs(mu) + jump;
-            if violation <= T::of(NOTICEABLE) * T::UNIT_ROUNDOFF * size {
+            let length = reduce::norm(subspace.normal(index));
+            let size = match jump.is_infinite() {
+                true => size / length,
+                false => num_traits::Float::abs(mu) + jump,
+            };
+            if problem.is_fixed(kink) || violation <= T::of(NOTICEABLE) * T::UNIT_ROUNDOFF * size {
                 continue;
             }
-            let rate = violation * reduce::norm(subspace.normal(index));
+            let rate = violation * length;
             if worst.is_none_or(|(most, ..)| rate > most) {
                 worst = Some((rate, index, positive > negative));
             }
@@ -244,6 +255,8 @@ impl<T: Scalar> KinkModel<T> {
         subspace.release(index);
         let kink = self.pinned.remove(index);
         self.sides[kink] = positive;
+        // What depended on it does so no longer.
+        self.jumps.forget_waived(problem.first_bound());
         true
     }
 
@@ -283,7 +296,10 @@ impl<T: Scalar> KinkModel<T> {
                 held = Some(kink);
                 break;
             }
-            self.sides[kink] = !self.sides[kink];
+            // A bound is passed by rounding only, where it depends on kinks that hold.
+            if kink < problem.first_bound() {
+                self.sides[kink] = !self.sides[kink];
+            }
         }
         self.crossings = crossings;
         if held.is_some() {

@@ -2,7 +2,7 @@
 
 use crate::active_set::ActiveSet;
 use crate::ball;
-use crate::descent::{Descent, LIGHT_DAMPING, ModelStep, Progress, swap};
+use crate::descent::{Buffers, Descent, LIGHT_DAMPING, ModelStep, Progress, swap};
 use crate::kink_model::Jumps;
 use crate::search::GOOD_GAIN;
 use num_traits::{Float, One, Zero};
@@ -104,7 +104,8 @@ impl<O: Kinked> Descent<O> {
                 Insisted::Stationary | Insisted::Failed => None,
             };
         }
-        if self.active_set.is_empty() || !self.progress.caution.lets_pass() {
+        let is_free = self.active_set.is_empty() && !self.leads_out_of_bounds(problem);
+        if is_free || !self.progress.caution.lets_pass() {
             return None;
         }
         let clock = Instant::now();
@@ -273,6 +274,24 @@ impl<O: Kinked> Descent<O> {
         reduce::norm(point)
     }
 
+    /// Whether the end of the plain step lies beyond a bound, by more than its rounding.
+    fn leads_out_of_bounds(&mut self, problem: &O) -> bool {
+        if problem.first_bound() == problem.kinks() {
+            return false;
+        }
+        let Buffers {
+            step,
+            point,
+            gradient: before,
+            ..
+        } = &mut self.buffers;
+        point.copy_from_slice(self.current.point());
+        reduce::axpy(O::Scalar::one(), step, point);
+        before.copy_from_slice(point);
+        problem.confine(&[], point);
+        !is_near(before, point)
+    }
+
     /// Takes the step of the model if it is good. Returns the part of the prediction that it gained.
     fn try_step_over_kinks(&mut self, problem: &O, predicted: O::Scalar) -> Option<O::Scalar> {
         if predicted > problem.most_to_gain(self.current.value()) {
@@ -285,12 +304,19 @@ impl<O: Kinked> Descent<O> {
         let mut active_set = ActiveSet::new(problem.dimension());
         active_set.pin_only(problem, &self.current, &model.pinned);
         active_set.restore(point);
-        if let Some(radius) = problem.radius() {
+        if let Some(radius) = problem.radius()
             // By more than rounding it would leave the kinks.
-            if !ball::is_inside(point, radius) {
+            && !ball::is_inside(point, radius)
+        {
+            return None;
+        }
+        if problem.first_bound() < problem.kinks() {
+            let before = &mut self.buffers.gradient;
+            if !bring_within_bounds(problem, &active_set, point, before) {
                 return None;
             }
-            ball::retract(radius, point);
+        } else {
+            problem.confine(active_set.pinned(), point);
         }
         problem.evaluate(point, active_set.pinned(), &mut self.trial);
         let gain = (self.current.value() - self.trial.value()) / predicted;
@@ -303,4 +329,32 @@ impl<O: Kinked> Descent<O> {
         self.active_set.follow(problem, &self.current);
         Some(gain)
     }
+}
+
+/// Moves a point that is held on the kinks of `active_set` within the bounds, where rounding has put it
+/// outside. Returns false where that takes more than rounding. `before` is scratch.
+fn bring_within_bounds<O: Kinked>(
+    problem: &O,
+    active_set: &ActiveSet<O::Scalar>,
+    point: &mut [O::Scalar],
+    before: &mut [O::Scalar],
+) -> bool {
+    /// Each puts the point back onto kinks that it has left for the bounds.
+    const MOST_ROUNDS: usize = 3;
+    for _ in 0..MOST_ROUNDS {
+        before.copy_from_slice(point);
+        problem.confine(active_set.pinned(), point);
+        if is_near(before, point) {
+            return true;
+        }
+        active_set.restore(point);
+    }
+    false
+}
+
+/// Whether rounding may have made the difference of two points.
+fn is_near<T: Scalar>(x: &[T], y: &[T]) -> bool {
+    const ROUNDOFFS: f64 = 64.0;
+    let apart = reduce::sum_of(x.len(), |i| (x[i] - y[i]).to_f64().powi(2)).sqrt();
+    apart <= (T::of(ROUNDOFFS) * T::UNIT_ROUNDOFF * reduce::norm(y)).to_f64()
 }

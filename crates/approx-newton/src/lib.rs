@@ -42,7 +42,6 @@ mod subgradient;
 mod termination;
 mod warm_start;
 
-pub use ball::retract;
 pub use hessian::{
     Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, MixedPrecision,
     RowFactor, Scores, Sketched, Uniform, WeightedRows,
@@ -54,4 +53,5 @@ pub use solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 pub use solver::Solver;
 pub use termination::{LimitPoint, Status, Tolerances};
 pub use twolayer_core;
+pub use twolayer_core::retract;
 pub use warm_start::FIRST_BURST;

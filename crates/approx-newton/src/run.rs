@@ -9,7 +9,7 @@ use crate::observer::Observer;
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 use crate::solver::Solver;
-use crate::subgradient;
+use crate::subgradient::{self, Remainder};
 use crate::termination::{LimitPoint, Status};
 use crate::warm_start::{self, Rung};
 use num_traits::Float;
@@ -128,7 +128,7 @@ where
     /// # Errors
     /// An x0 of the wrong length, with an entry that is NaN or infinite, outside the ball
     /// ‖x‖ ≤ R by more than single precision tells apart (else it is moved onto the sphere), or at
-    /// which the objective overflows.
+    /// which the objective overflows. One that is outside the bounds is moved within them.
     pub fn new(
         settings: Solver<O::Scalar>,
         objective: &'r O,
@@ -179,7 +179,8 @@ where
     ) -> Result<Self, Error> {
         let clock = Instant::now();
         hessian.begin_solve();
-        let x0 = take_start(x0, objective.dimension(), objective.radius())?;
+        let mut x0 = take_start(x0, objective.dimension(), objective.radius())?;
+        objective.confine(&[], &mut x0);
         let mut descent = Descent::new(objective, settings.tolerances);
         descent.start_at(objective, &x0, &[], TARGET_DAMPING);
         let loss = descent.current.value();
@@ -288,15 +289,20 @@ where
         let status = self.status.unwrap_or(Status::Stopped);
         let limit = match status.is_converged() {
             false => LimitPoint::Undetermined,
-            true if self.descent.active_set.is_empty() => LimitPoint::Smooth,
-            true => LimitPoint::AtKinks,
+            true => LimitPoint::held_by(
+                self.descent.active_set.pinned(),
+                self.objective.first_bound(),
+            ),
         };
         let Descent {
             current,
             active_set,
             ..
         } = &mut self.descent;
-        let gradient_norm = subgradient::least_norm(self.objective, current, active_set);
+        let Remainder {
+            norm: gradient_norm,
+            multipliers,
+        } = subgradient::remainder(self.objective, current, active_set);
         let solution = Solution {
             limit,
             x: self.descent.current.point().to_vec(),
@@ -305,6 +311,7 @@ where
             status,
             iterations: self.iteration,
             pinned: self.descent.active_set.pinned().to_vec(),
+            multipliers,
             seconds: self.elapsed(),
             trace: self.trace,
         };

@@ -1,6 +1,5 @@
 //! How far along a step to go: the search across kinks.
 
-use crate::ball;
 use crate::crossings;
 use crate::descent::{Buffers, Descent, ModelStep, swap};
 use num_traits::{Float, One, Zero};
@@ -15,6 +14,9 @@ const FRACTIONS: [f64; 5] = [0.5, 0.2, 0.05, 0.01, 1e-3];
 const MOST_KINKS_TRIED: usize = 16;
 /// Places that a search by values looks at, the end of the step among them.
 pub(crate) const MOST_PLACES: usize = FRACTIONS.len() + MOST_KINKS_TRIED + 1;
+
+/// A step of which so many roundoffs lead out of a bound goes along it.
+const ALONG_A_BOUND: f64 = 16.0;
 
 /// Where on the step, and on which kink if on one.
 pub(crate) type Place<T> = (T, Option<usize>);
@@ -41,21 +43,32 @@ impl<O: Kinked> Descent<O> {
         for &kink in self.active_set.pinned() {
             slopes[kink] = O::Scalar::zero();
         }
+        // Out of a bound by no more than its rounding, a step does not lead.
+        let rounding = O::Scalar::of(ALONG_A_BOUND) * O::Scalar::UNIT_ROUNDOFF * step.norm;
+        let of_bounds = slopes[problem.first_bound()..].iter_mut();
+        for slope in of_bounds.filter(|slope| **slope <= rounding) {
+            *slope = slope.min(O::Scalar::zero());
+        }
         let distances = problem.signed_distances(&self.current);
         crossings::find(distances, slopes, problem.sides(&self.current), crossings);
 
         let one = O::Scalar::one();
+        let (open, end) = crossings::stop_at_bounds(problem.first_bound(), crossings);
+        if end.0 == O::Scalar::zero() {
+            return None;
+        }
         let (current, trial) = (&self.current, &mut self.trial);
-        let exact = problem.minimize_along(current, slopes, crossings, one, trial);
+        let exact = problem.minimize_along(current, slopes, &crossings[..open], end.0, trial);
         let (fraction, kink) = match exact {
             Some(minimum) => {
-                let place = (minimum.fraction, minimum.kink);
+                let bound = end.1.filter(|_| minimum.fraction == end.0);
+                let place = (minimum.fraction, minimum.kink.or(bound));
                 if minimum.fraction > O::Scalar::zero() {
                     self.evaluate_trial(problem, place);
                 }
                 place
             }
-            None => self.search_by_values(problem, step),
+            None => self.search_by_values(problem, step, open, end),
         };
         // A trial that overflowed compares false: no decrease.
         let falls = fraction > O::Scalar::zero() && self.trial.value() < self.current.value();
@@ -104,17 +117,28 @@ impl<O: Kinked> Descent<O> {
         }
         pinned.clear();
         pinned.extend_from_slice(self.active_set.pinned());
+        if problem.first_bound() < problem.kinks() {
+            problem.confine(pinned, point);
+        }
         problem.evaluate(point, pinned, &mut self.trial);
         if self.trial.value() < before {
             swap(self);
         }
     }
 
-    /// Looks for a low point by values of the objective: the full step where it is good, else the
-    /// best of the kinks on the way and of a few fractions. Leaves it in `trial`.
-    fn search_by_values(&mut self, problem: &O, step: &ModelStep<O::Scalar>) -> Place<O::Scalar> {
-        let full = (O::Scalar::one(), None);
-        let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted;
+    /// Looks for a low point by values of the objective: the `full` step, which may end at a bound, where it
+    /// is good, else the best of the kinks on the way, the first `open` crossings, and of a few fractions.
+    /// Leaves it in `trial`.
+    fn search_by_values(
+        &mut self,
+        problem: &O,
+        step: &ModelStep<O::Scalar>,
+        open: usize,
+        full: Place<O::Scalar>,
+    ) -> Place<O::Scalar> {
+        // What a quadratic model promises of a part of its step.
+        let part = full.0 * (O::Scalar::of(2.0) - full.0);
+        let enough = self.current.value() - O::Scalar::of(GOOD_GAIN) * step.predicted * part;
         // A full step that will be refused is not worth an evaluation: where the last one was, all
         // places are looked at together.
         let mut refused = None;
@@ -125,9 +149,9 @@ impl<O: Kinked> Descent<O> {
             }
             refused = Some(self.trial.value());
         }
-        self.list_places();
+        self.list_places(open, full);
         let places = std::mem::take(&mut self.buffers.places);
-        let known = self.look_along(problem, &places);
+        let known = self.look_along(problem, open, &places);
         let (mut lowest, mut best) = (O::Scalar::nan(), full);
         for (index, &place) in places.iter().enumerate().rev() {
             let value = if known {
@@ -152,20 +176,20 @@ impl<O: Kinked> Descent<O> {
     }
 
     /// The places on the way that are worth a look, nearest first; the last is the full step.
-    fn list_places(&mut self) {
+    fn list_places(&mut self, open: usize, full: Place<O::Scalar>) {
         let mut places = std::mem::take(&mut self.buffers.places);
         places.clear();
-        places.extend(FRACTIONS.map(|fraction| (O::Scalar::of(fraction), None)));
-        let kinks = self.buffers.crossings.len().min(MOST_KINKS_TRIED);
-        places.extend((0..kinks).map(|index| self.kink_to_try(index, kinks)));
+        places.extend(FRACTIONS.map(|fraction| (O::Scalar::of(fraction) * full.0, None)));
+        let kinks = open.min(MOST_KINKS_TRIED);
+        places.extend((0..kinks).map(|index| self.kink_to_try(index, kinks, open)));
         places.sort_unstable_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
-        places.push((O::Scalar::one(), None));
+        places.push(full);
         self.buffers.places = places;
     }
 
     /// The values at `places`, if the objective tells them for less than an evaluation each: not in
     /// a ball, where what lies outside is moved to its sphere.
-    fn look_along(&mut self, problem: &O, places: &[Place<O::Scalar>]) -> bool {
+    fn look_along(&mut self, problem: &O, open: usize, places: &[Place<O::Scalar>]) -> bool {
         let Buffers {
             slopes,
             crossings,
@@ -176,15 +200,14 @@ impl<O: Kinked> Descent<O> {
         fractions.clear();
         fractions.extend(places.iter().map(|place| place.0));
         values.resize(places.len(), O::Scalar::zero());
-        let (current, trial) = (&self.current, &mut self.trial);
+        let (current, trial, open) = (&self.current, &mut self.trial, &crossings[..open]);
         problem.radius().is_none()
-            && problem.values_along(current, slopes, crossings, fractions, values, trial)
+            && problem.values_along(current, slopes, open, fractions, values, trial)
     }
 
-    /// Kink number `index` of the `tried` ones: the first half are the nearest, the others are
+    /// Kink number `index` of the `tried` ones of `all`: the first half are the nearest, the others are
     /// spread over the rest of the way.
-    fn kink_to_try(&self, index: usize, tried: usize) -> Place<O::Scalar> {
-        let all = self.buffers.crossings.len();
+    fn kink_to_try(&self, index: usize, tried: usize, all: usize) -> Place<O::Scalar> {
         let near = tried / 2;
         let index = if index < near {
             index
@@ -206,11 +229,9 @@ impl<O: Kinked> Descent<O> {
         point.copy_from_slice(self.current.point());
         reduce::axpy(fraction, step, point);
         self.active_set.restore(point);
-        if let Some(radius) = problem.radius() {
-            ball::retract(radius, point);
-        }
         pinned.clear();
         pinned.extend(self.active_set.pinned().iter().copied().chain(kink));
+        problem.confine(pinned, point);
         problem.evaluate(point, pinned, &mut self.trial);
     }
 
@@ -233,7 +254,8 @@ impl<O: Kinked> Descent<O> {
         before <= O::Scalar::zero() && behind >= O::Scalar::zero()
     }
 
-    /// Pins the kink that a refused step meets at once, if there is one: the point lies on it.
+    /// Pins the kink that a refused step meets at once, if there is one: the point lies on it. Of bounds it
+    /// pins all that are met at once.
     pub(crate) fn pin_where_it_stands(&mut self, problem: &O) -> bool {
         let Some(&Crossing { fraction, kink }) = self.buffers.crossings.first() else {
             return false;
@@ -249,6 +271,12 @@ impl<O: Kinked> Descent<O> {
             return false;
         }
         swap(self);
+        for &Crossing { fraction, kink } in &self.buffers.crossings[1..] {
+            let is_on = problem.signed_distances(&self.current)[kink] == O::Scalar::zero();
+            if kink >= problem.first_bound() && fraction <= here && is_on {
+                self.active_set.pin(problem, &self.current, kink);
+            }
+        }
         true
     }
 }

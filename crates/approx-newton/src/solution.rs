@@ -102,6 +102,9 @@ pub struct Solution<T> {
     pub iterations: usize,
     /// The kinks that x lies on.
     pub pinned: Vec<usize>,
+    /// For each of them the multiplier τ of its normal a that leaves least of the gradient, ‖∇F + Σ τᵢaᵢ‖: 0 ≤ τ at
+    /// a bound, which is the rate at which F would fall beyond it.
+    pub multipliers: Vec<T>,
     /// Every iteration, the start first.
     pub trace: Vec<TraceEntry<T>>,
     /// Wall time of the solve.

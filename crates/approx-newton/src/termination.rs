@@ -139,16 +139,30 @@ pub enum LimitPoint {
     /// On the kinks that [`Solution::pinned`](crate::Solution::pinned) names: stationary along
     /// them, and rising, to first order, to both sides of each. It is Clarke-stationary.
     AtKinks,
+    /// The same where all that x lies on are bounds: the objective is smooth there.
+    AtBounds,
     /// The solve did not converge: nothing says that this is a stationary point.
     Undetermined,
 }
 
 impl LimitPoint {
+    /// Of a converged solve that ends held on the kinks `pinned`, those from number `first_bound` on bounds.
+    pub(crate) fn held_by(pinned: &[usize], first_bound: usize) -> Self {
+        if pinned.is_empty() {
+            Self::Smooth
+        } else if pinned.iter().all(|&kink| kink >= first_bound) {
+            Self::AtBounds
+        } else {
+            Self::AtKinks
+        }
+    }
+
     /// A word for tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Smooth => "smooth",
             Self::AtKinks => "at-kinks",
+            Self::AtBounds => "at-bounds",
             Self::Undetermined => "undetermined",
         }
     }
@@ -296,11 +310,12 @@ mod tests {
         let limits = [
             LimitPoint::Smooth,
             LimitPoint::AtKinks,
+            LimitPoint::AtBounds,
             LimitPoint::Undetermined,
         ];
         assert_eq!(
             limits.map(LimitPoint::name),
-            ["smooth", "at-kinks", "undetermined"]
+            ["smooth", "at-kinks", "at-bounds", "undetermined"]
         );
     }
 

@@ -1,6 +1,5 @@
 //! A rung of the warm start: descents on an easier objective, one after the other.
 
-use crate::ball;
 use crate::descent::{Descent, Iteration};
 use crate::hessian::Adaptive;
 use crate::snapshot::RungState;
@@ -176,9 +175,7 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
 
     /// Begins a descent at `start`.
     fn descend(&mut self) -> bool {
-        if let Some(radius) = self.warm.objective.radius() {
-            ball::retract(radius, &mut self.start);
-        }
+        self.warm.objective.confine(&[], &mut self.start);
         self.step_off_kinks();
         self.descent
             .start_at(&self.warm.objective, &self.start, &[], INITIAL_DAMPING);
@@ -265,6 +262,9 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
             && let Restarts::From(source) = &mut self.warm.restarts
         {
             source.advance(FIRST_BURST, &mut self.start);
+            if self.warm.objective.first_bound() < self.warm.objective.kinks() {
+                self.warm.objective.confine(&[], &mut self.start);
+            }
             let reached = self.value_of_start();
             let proposal = std::mem::replace(&mut self.start, x.to_vec());
             // An x of NaN can have a value: no unit is on there.
@@ -424,15 +424,13 @@ pub(crate) fn step_off_kinks<O: Kinked>(
     x: &mut [O::Scalar],
     random: &mut ChaCha8Rng,
 ) {
-    let distances = objective.signed_distances(at);
+    let distances = &objective.signed_distances(at)[..objective.first_bound()];
     let met = distances.iter().filter(|h| **h == O::Scalar::zero());
     let met = met.count();
     if met > 0 && 2 * met >= distances.len() {
         let size = num_traits::Float::max(reduce::norm(x), O::Scalar::of(1.0));
         perturb(O::Scalar::of(1e-2) * size, x, random);
-        if let Some(radius) = objective.radius() {
-            ball::retract(radius, x);
-        }
+        objective.confine(&[], x);
     }
 }
 

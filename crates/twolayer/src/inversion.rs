@@ -1,5 +1,6 @@
 //! The problem of this workspace: which input has this output?
 
+pub(crate) mod domain;
 mod kinks;
 mod ray;
 mod rows;
@@ -14,9 +15,9 @@ use crate::target::Target;
 use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
-use twolayer_core::{Error, Evaluation, LinearBackend, Objective, Scalar, reduce};
+use twolayer_core::{Bounds, Error, Evaluation, Kinked, LinearBackend, Objective, Scalar, reduce};
 
-/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R.
+/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R, l ≤ x ≤ u.
 ///
 /// Holds references: many targets share one network.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Inversion<'a, B: LinearBackend> {
     pub(crate) loss: &'a dyn Loss<B::Scalar>,
     pub(crate) regularizer: Option<&'a Regularizer<B::Scalar>>,
     pub(crate) radius: Option<B::Scalar>,
+    pub(crate) bounds: Option<&'a Bounds<B::Scalar>>,
     pub(crate) known: Option<Arc<KnownPoint<B::Scalar>>>,
     /// See [`Problems::begin_together`](crate::Problems::begin_together).
     pub(crate) reached: Option<Arc<Reached<B::Scalar>>>,
@@ -54,6 +56,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             loss: self.loss,
             regularizer: self.regularizer,
             radius: self.radius,
+            bounds: self.bounds,
             known: self.known.clone(),
             reached: self.reached.clone(),
             is_one_of_many: self.is_one_of_many,
@@ -63,7 +66,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
 }
 
 impl<'a, B: LinearBackend> Inversion<'a, B> {
-    /// The squared loss, without regulariser or radius.
+    /// The squared loss, without regulariser, radius or bounds.
     ///
     /// # Errors
     /// A target with other than m outcomes, or with a probability of one that is masked.
@@ -75,6 +78,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             loss: &SquaredError,
             regularizer: None,
             radius: None,
+            bounds: None,
             known: None,
             reached: None,
             is_one_of_many: false,
@@ -104,16 +108,23 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The same problem over the ball ‖x‖ ≤ `radius`.
     ///
     /// # Errors
-    /// A radius that is not a positive number.
+    /// A radius that is not a positive number, or within which no x within the bounds lies.
     pub fn with_radius(mut self, radius: B::Scalar) -> Result<Self, Error> {
-        if !(radius.is_finite() && radius > B::Scalar::zero()) {
-            return Err(Error::Parameter {
-                name: "radius",
-                value: radius.to_f64(),
-                requirement: "finite and greater than 0",
-            });
-        }
+        domain::check_radius(radius)?;
+        domain::check(self.bounds, Some(radius))?;
         self.radius = Some(radius);
+        Ok(self)
+    }
+
+    /// The same problem over the x within `bounds`. They are the kinks after those of the n units, in their
+    /// own order.
+    ///
+    /// # Errors
+    /// Bounds of other than d entries, or within which no x lies in the ball.
+    pub fn with_bounds(mut self, bounds: &'a Bounds<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("lower", bounds.lower().len(), self.network.inputs())?;
+        domain::check(Some(bounds), self.radius)?;
+        self.bounds = Some(bounds);
         Ok(self)
     }
 
@@ -157,6 +168,11 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The regulariser.
     pub fn regularizer(&self) -> Option<&'a Regularizer<B::Scalar>> {
         self.regularizer
+    }
+
+    /// The bounds.
+    pub fn bounds(&self) -> Option<&'a Bounds<B::Scalar>> {
+        self.bounds
     }
 }
 
@@ -263,11 +279,23 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         )
     }
 
+    fn confine(&self, pinned: &[usize], x: &mut [B::Scalar]) {
+        domain::confine(self.bounds, self.radius, self.first_bound(), pinned, x);
+    }
+
     fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut Self::Evaluation) {
         at.x.copy_from_slice(x);
+        at.pinned_units.clear();
+        let units = pinned.iter().filter(|&&kink| kink < self.first_bound());
+        at.pinned_units.extend(units);
         match &self.known {
-            Some(known) if pinned.is_empty() && known.x == x => at.pass.copy_from(&known.pass),
-            _ => self.network.forward(x, pinned, &mut at.pass),
+            Some(known) if at.pinned_units.is_empty() && known.x == x => {
+                at.pass.copy_from(&known.pass);
+            }
+            _ => self.network.forward(x, &at.pinned_units, &mut at.pass),
+        }
+        if let Some(bounds) = self.bounds {
+            at.with_bounds(bounds);
         }
         at.loss = self.loss.value(&at.pass, &self.target);
         at.penalty = self.penalty(&at.pass.products);
@@ -347,6 +375,11 @@ pub struct InversionPoint<T> {
     /// Scratch over the outcomes.
     outcome_scratch: [Vec<T>; 2],
     curvature: twolayer_core::Curvature<T>,
+    /// The units among the pinned kinks.
+    pinned_units: Vec<usize>,
+    /// h and the sides of units and bounds, where there are bounds.
+    distances: Vec<T>,
+    sides: Vec<bool>,
 }
 
 impl<T: Scalar> InversionPoint<T> {
@@ -362,7 +395,18 @@ impl<T: Scalar> InversionPoint<T> {
             hidden_scratch: HiddenScratch::new(hidden),
             outcome_scratch: [zeros(outcomes), zeros(outcomes)],
             curvature: twolayer_core::Curvature::new(outcomes),
+            pinned_units: Vec::with_capacity(inputs),
+            distances: Vec::new(),
+            sides: Vec::new(),
         }
+    }
+
+    /// Appends the bounds to the kinks of the units.
+    fn with_bounds(&mut self, bounds: &Bounds<T>) {
+        self.distances.clone_from(&self.pass.hidden);
+        bounds.append_distances(&self.x, &mut self.distances);
+        self.sides.clone_from(&self.pass.pattern);
+        self.sides.resize(self.distances.len(), false);
     }
 
     /// f = softmax(z) at x (m).

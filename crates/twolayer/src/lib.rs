@@ -128,7 +128,7 @@ pub use rounding::LogitErrors;
 pub use starts::TOGETHER;
 pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{
-    self, Activation, ActivationName, Curvature, Error, Evaluation, HessianApprox, Kinked, Ladder,
-    LinearBackend, Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar, Softmax,
-    reduce,
+    self, Activation, ActivationName, Bounds, Curvature, Error, Evaluation, HessianApprox, Kinked,
+    Ladder, LinearBackend, Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar,
+    Softmax, reduce,
 };

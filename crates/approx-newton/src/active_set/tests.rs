@@ -40,6 +40,19 @@ fn a_kink_holds_where_the_objective_rises_to_both_sides() {
     assert_eq!(one(-1.0, -2.0), released(0, true));
 }
 
+/// Inward only, and from 1e-10 of the gradient on.
+#[test]
+fn a_bound_is_released_inward() {
+    let jumps = [f64::INFINITY; 2];
+    let two = |mu: [f64; 2]| Hinges::across_axes(&[1.0, 1.0], &jumps).release(&mu);
+    for mu in [[0.5, 1.0], [0.0, 1.0], [1e9, 0.0], [1.0, -0.9e-10]] {
+        assert_eq!(two(mu), Release::AllHold, "{mu:?}");
+    }
+    assert_eq!(two([-0.5, 1.0]), released(0, false));
+    assert_eq!(two([-0.5, -0.6]), released(1, false));
+    assert_eq!(two([1.0, -1.1e-10]), released(1, false));
+}
+
 /// From 1e-10 of the slopes on a violation counts, to either side.
 #[test]
 fn a_violation_counts_as_soon_as_it_can_be_told_from_rounding() {

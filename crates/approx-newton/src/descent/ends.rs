@@ -143,11 +143,16 @@ impl<O: Kinked> Descent<O> {
             let (mu, jump) = (multipliers[index], jumps[index]);
             let (mut negative, mut positive) = (mu, jump - mu);
             for (&other, &jump) in others.iter().zip(&jumps[pinned.len()..]) {
-                negative += jump * (-slopes[other]).max(zero);
-                positive += jump * slopes[other].max(zero);
+                // Not 0 · ∞ at a bound.
+                match slopes[other] {
+                    slope if slope < zero => negative -= jump * slope,
+                    slope if slope > zero => positive += jump * slope,
+                    _ => {}
+                }
             }
-            let least = O::Scalar::UNIT_ROUNDOFF.sqrt() * jump.abs();
-            negative > least && positive > least
+            let size = if jump.is_finite() { jump } else { mu };
+            let least = O::Scalar::UNIT_ROUNDOFF.sqrt() * size.abs();
+            problem.is_fixed(pinned[index]) || negative > least && positive > least
         })
     }
 

@@ -47,12 +47,12 @@ impl<O: Kinked> Descent<O> {
     pub(super) fn cross_a_kink(&mut self, problem: &O) -> bool {
         let pinned = self.active_set.pinned();
         let mut kinks = kinks_through(problem, &self.current);
-        kinks.retain(|kink| !pinned.contains(kink));
+        kinks.retain(|kink| !pinned.contains(kink) && *kink < problem.first_bound());
         if kinks.is_empty() {
             return false;
         }
         problem.differentiate(&mut self.current);
-        let all: Vec<usize> = (0..problem.kinks()).collect();
+        let all: Vec<usize> = (0..problem.first_bound()).collect();
         let mut jumps = vec![O::Scalar::zero(); all.len()];
         problem.foresee(&mut self.current, None);
         problem.slope_jumps(&self.current, &all, &mut jumps);
@@ -100,7 +100,12 @@ impl<O: Kinked> Descent<O> {
             is_newton: false,
         };
         let (before, noise) = (self.current.value(), problem.rounding_error(&self.current));
-        let moved = self.search(problem, &step).is_some();
+        let mut moved = self.search(problem, &step).is_some();
+        if !moved && problem.first_bound() < problem.kinks() {
+            // A bound may have stopped it.
+            self.buffers.step.iter_mut().for_each(|v| *v = -*v);
+            moved = self.search(problem, &step).is_some();
+        }
         self.model = Model::Outdated;
         // A convex model sees nothing of the bend that it is to go on from.
         self.progress.damping = Damping::new(1.0, self.progress.damping.value().max(-bend));

@@ -100,4 +100,12 @@ impl<T: Scalar> SlopeJumps<T> {
     pub(super) fn waive(&mut self, kink: usize) {
         self.met[kink] = Some(T::zero());
     }
+
+    /// Counts bounds, the kinks from number `first` on, again.
+    pub(super) fn forget_waived(&mut self, first: usize) {
+        let bounds = self.met[first..].iter_mut();
+        for met in bounds.filter(|met| **met == Some(T::zero())) {
+            *met = None;
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::ball;
 use crate::descent::{Descent, Iteration, norm_or_infinity};
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Stage};
-use crate::subgradient::least_norm;
+use crate::subgradient::remainder;
 use crate::termination::Status;
 use crate::warm_start::step_off_kinks;
 use num_traits::Float;
@@ -66,7 +66,7 @@ where
             .pin_only(objective, &descent.current, &kinks);
         objective.differentiate(&mut descent.current);
         let whole = norm_or_infinity(descent.current.gradient());
-        let left = least_norm(objective, &mut descent.current, &descent.active_set);
+        let left = remainder(objective, &mut descent.current, &descent.active_set).norm;
         let little = O::Scalar::UNIT_ROUNDOFF.cbrt() * whole;
         let is_likely = whole.is_finite() && left <= little;
         if !is_likely {

@@ -226,7 +226,8 @@ fn the_places_looked_at_are_near_kinks_and_spread_over_the_rest() {
         ),
     ] {
         descent.buffers.crossings = (0..kinks).map(crossing).collect();
-        descent.list_places();
+        let all = descent.buffers.crossings.len();
+        descent.list_places(all, (1.0, None));
         let places = &descent.buffers.places;
         let listed: Vec<usize> = places.iter().filter_map(|place| place.1).collect();
         assert_eq!(listed, tried);
@@ -237,4 +238,45 @@ fn the_places_looked_at_are_near_kinks_and_spread_over_the_rest() {
             assert!(places.contains(&(fraction, None)));
         }
     }
+}
+
+/// ½‖x − c‖² over x ≤ 1, entry by entry.
+fn bounded(center: &[f64]) -> Hinges<f64> {
+    let d = center.len();
+    Hinges {
+        center: center.to_vec(),
+        offsets: vec![-1.0; d],
+        ..Hinges::across_axes(&vec![1.0; d], &vec![f64::INFINITY; d])
+    }
+}
+
+/// It ends on the first bound that it meets, exactly, is held there, and is good there for the part of the
+/// promise that the model has for so far.
+#[test]
+fn a_step_ends_at_a_bound() {
+    let problem = bounded(&[1.2, 0.0]);
+    let mut descent = begin(&problem, &[0.3, 0.0], &[0.9, 0.0], &[]);
+    let moved = descent.search(&problem, &predicting(0.405, 0.9)).unwrap();
+    assert!((moved - 0.7).abs() < 1e-15);
+    assert_eq!(descent.current.point(), &[1.0, 0.0]);
+    assert_eq!(descent.active_set.pinned(), &[0]);
+    assert!(descent.progress.takes_full_steps);
+    // Lower on this side of it: nothing is pinned.
+    let problem = bounded(&[0.5]);
+    let mut descent = begin(&problem, &[0.0], &[1.5], &[]);
+    descent.search(&problem, &predicting(0.125, 1.5)).unwrap();
+    assert!(descent.current.point()[0] < 0.8 && descent.active_set.is_empty());
+}
+
+/// What it meets at once is pinned, all of it; what it meets by its own rounding does not stop it.
+#[test]
+fn bounds_that_are_met_at_once_are_pinned_together() {
+    let problem = bounded(&[3.0, 4.0, 5.0]);
+    let mut descent = begin(&problem, &[1.0, 1.0, 0.0], &[2.0, 3.0, 5.0], &[]);
+    assert_eq!(descent.search(&problem, &predicting(19.0, 6.2)), None);
+    assert!(descent.pin_where_it_stands(&problem));
+    assert_eq!(descent.active_set.pinned(), &[0, 1]);
+    let mut descent = begin(&problem, &[1.0, 0.0, 0.0], &[1e-16, 0.5, 0.5], &[]);
+    assert!(descent.search(&problem, &predicting(4.25, 0.7)).is_some());
+    assert_eq!(descent.current.point(), &[1.0, 0.5, 0.5]);
 }

@@ -8,7 +8,7 @@ use crate::network::ProductScratch;
 use crate::regularizer::Regularizer;
 use crate::target::Target;
 use twolayer_core::{
-    Crossing, Curvature, Error, Evaluation, Kinked, Ladder, LinearBackend, Met, Objective,
+    Bounds, Crossing, Curvature, Error, Evaluation, Kinked, Ladder, LinearBackend, Met, Objective,
     RayMinimum, RowCombination, RowStructured, RowWeights, RungMaker, WhenRungs,
 };
 
@@ -142,6 +142,17 @@ impl<'a, B: LinearBackend> AnyInversion<'a, B> {
         })
     }
 
+    /// The same problem over the x within `bounds`.
+    ///
+    /// # Errors
+    /// Bounds of other than d entries, or within which no x lies in the ball.
+    pub fn with_bounds(self, bounds: &'a Bounds<B::Scalar>) -> Result<Self, Error> {
+        Ok(match self {
+            Self::Two(problem) => Self::Two(problem.with_bounds(bounds)?),
+            Self::Deep(problem) => Self::Deep(problem.with_bounds(bounds)?),
+        })
+    }
+
     /// The problem, where it is one of two layers with ReLU.
     pub fn two_layers(&self) -> Option<&Inversion<'a, B>> {
         match self {
@@ -231,6 +242,10 @@ impl<B: LinearBackend> Objective for AnyInversion<'_, B> {
         }
     }
 
+    fn confine(&self, pinned: &[usize], x: &mut [B::Scalar]) {
+        either!(self, problem => problem.confine(pinned, x));
+    }
+
     fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut AnyPoint<B>) {
         either!(self, at, (problem, at) => problem.evaluate(x, pinned, at));
     }
@@ -268,6 +283,14 @@ impl<B: LinearBackend> Objective for AnyInversion<'_, B> {
 impl<B: LinearBackend> Kinked for AnyInversion<'_, B> {
     fn kinks(&self) -> usize {
         either!(self, problem => problem.kinks())
+    }
+
+    fn first_bound(&self) -> usize {
+        either!(self, problem => problem.first_bound())
+    }
+
+    fn is_fixed(&self, bound: usize) -> bool {
+        either!(self, problem => problem.is_fixed(bound))
     }
 
     fn kinks_bend(&self) -> bool {

@@ -2,13 +2,16 @@
 
 use super::network::DeepNetwork;
 use super::point::{DeepPoint, DeepScratch};
+use crate::inversion::domain;
 use crate::loss::{Loss, SquaredError};
 use crate::target::Target;
 use num_traits::{Float, Zero};
 use std::borrow::Cow;
-use twolayer_core::{Error, LinearBackend, Objective, RowStructured, RowWeights, Scalar, reduce};
+use twolayer_core::{
+    Bounds, Error, Kinked, LinearBackend, Objective, RowStructured, RowWeights, Scalar, reduce,
+};
 
-/// Minimise over x: loss(softmax(z(x)), b), ‖x‖ ≤ R, z the logits of a [`DeepNetwork`].
+/// Minimise over x: loss(softmax(z(x)), b), ‖x‖ ≤ R, l ≤ x ≤ u, z the logits of a [`DeepNetwork`].
 ///
 /// Holds references: many targets share one network.
 #[derive(Debug)]
@@ -17,6 +20,7 @@ pub struct DeepInversion<'a, B: LinearBackend> {
     pub(super) target: Cow<'a, Target<B::Scalar>>,
     pub(super) loss: &'a dyn Loss<B::Scalar>,
     pub(super) radius: Option<B::Scalar>,
+    pub(super) bounds: Option<&'a Bounds<B::Scalar>>,
 }
 
 impl<B: LinearBackend> Clone for DeepInversion<'_, B> {
@@ -30,7 +34,7 @@ impl<B: LinearBackend> Clone for DeepInversion<'_, B> {
 }
 
 impl<'a, B: LinearBackend> DeepInversion<'a, B> {
-    /// The squared loss, without radius.
+    /// The squared loss, without radius or bounds.
     ///
     /// # Errors
     /// A target with other than m outcomes, or with a probability of one that is masked.
@@ -41,6 +45,7 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
             target: Cow::Borrowed(target),
             loss: &SquaredError,
             radius: None,
+            bounds: None,
         })
     }
 
@@ -51,6 +56,7 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
             target: Cow::Owned(target),
             loss: &SquaredError,
             radius: None,
+            bounds: None,
         }
     }
 
@@ -62,17 +68,26 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
     /// The same problem over the ball ‖x‖ ≤ `radius`.
     ///
     /// # Errors
-    /// A radius that is not a positive number.
+    /// A radius that is not a positive number, or within which no x within the bounds lies.
     pub fn with_radius(self, radius: B::Scalar) -> Result<Self, Error> {
-        if !(radius.is_finite() && radius > B::Scalar::zero()) {
-            return Err(Error::Parameter {
-                name: "radius",
-                value: radius.to_f64(),
-                requirement: "finite and greater than 0",
-            });
-        }
+        domain::check_radius(radius)?;
+        domain::check(self.bounds, Some(radius))?;
         Ok(Self {
             radius: Some(radius),
+            ..self
+        })
+    }
+
+    /// The same problem over the x within `bounds`. They are the kinks after those of the units, in their own
+    /// order.
+    ///
+    /// # Errors
+    /// Bounds of other than d entries, or within which no x lies in the ball.
+    pub fn with_bounds(self, bounds: &'a Bounds<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("lower", bounds.lower().len(), self.network.inputs())?;
+        domain::check(Some(bounds), self.radius)?;
+        Ok(Self {
+            bounds: Some(bounds),
             ..self
         })
     }
@@ -127,8 +142,17 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
         DeepPoint::new(&self.network)
     }
 
+    fn confine(&self, pinned: &[usize], x: &mut [B::Scalar]) {
+        domain::confine(self.bounds, self.radius, self.first_bound(), pinned, x);
+    }
+
     fn evaluate(&self, x: &[B::Scalar], pinned: &[usize], at: &mut DeepPoint<B>) {
         self.network.forward(x, pinned, at);
+        at.distances.truncate(self.network.kinks());
+        if let Some(bounds) = self.bounds {
+            bounds.append_distances(x, &mut at.distances);
+            at.sides.resize(at.distances.len(), false);
+        }
         at.loss = self.loss.value(&at.pass, &self.target);
     }
 

@@ -2,12 +2,21 @@
 
 use super::inversion::DeepInversion;
 use super::point::{DeepPoint, DeepScratch};
-use num_traits::{One, Zero};
-use twolayer_core::{Kinked, LinearBackend, RowStructured, RowWeights, reduce};
+use num_traits::{Float, One, Zero};
+use twolayer_core::{Bounds, Kinked, LinearBackend, RowStructured, RowWeights, reduce};
 
 impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
     fn kinks(&self) -> usize {
+        self.network.kinks() + self.bounds.map_or(0, Bounds::count)
+    }
+
+    fn first_bound(&self) -> usize {
         self.network.kinks()
+    }
+
+    fn is_fixed(&self, bound: usize) -> bool {
+        self.bound(bound)
+            .is_some_and(|(bounds, number)| bounds.is_fixed(number))
     }
 
     /// Those of the second layer and deeper ones do.
@@ -27,6 +36,9 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
     }
 
     fn choose_side(&self, at: &mut DeepPoint<B>, kink: usize, positive: bool) {
+        if kink >= self.first_bound() {
+            return;
+        }
         let number = self.network.layer_of(kink);
         let layer = &self.network.hidden[number];
         at.sides[kink] = positive;
@@ -41,6 +53,9 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
         slopes: &mut [B::Scalar],
     ) {
         let network = &*self.network;
+        if let Some(bounds) = self.bounds {
+            bounds.slopes(direction, &mut slopes[self.first_bound()..]);
+        }
         let scratch = &mut at.scratch.borrow_mut();
         network.push_through_hidden(at, direction, scratch, |number, change| {
             let layer = &network.hidden[number];
@@ -52,6 +67,11 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
     }
 
     fn normal(&self, at: &DeepPoint<B>, kink: usize, normal: &mut [B::Scalar]) {
+        if let Some((bounds, number)) = self.bound(kink) {
+            normal.fill(B::Scalar::zero());
+            normal[bounds.entry(number)] = bounds.sign(number);
+            return;
+        }
         let network = &*self.network;
         let number = network.layer_of(kink);
         let (unit, _) = network.hidden[number].unit_of(kink);
@@ -68,10 +88,16 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
             reduce::sum(&multiples[first..first + count])
         };
         network.combine_units(at, multiple, &mut at.scratch.borrow_mut(), sum);
+        if let Some(bounds) = self.bounds {
+            bounds.add_normals(&multiples[self.first_bound()..], sum);
+        }
     }
 
     /// What is left of h when the normal's product with x is taken off.
     fn offset(&self, at: &DeepPoint<B>, kink: usize) -> B::Scalar {
+        if let Some((bounds, number)) = self.bound(kink) {
+            return -bounds.sign(number) * bounds.value(number);
+        }
         let mut normal = vec![B::Scalar::zero(); at.x.len()];
         self.normal(at, kink, &mut normal);
         at.distances[kink] - reduce::dot(&normal, &at.x)
@@ -102,6 +128,10 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
 
     fn slope_jumps(&self, at: &DeepPoint<B>, kinks: &[usize], jumps: &mut [B::Scalar]) {
         for (jump, &kink) in jumps.iter_mut().zip(kinks) {
+            if kink >= self.first_bound() {
+                *jump = B::Scalar::infinity();
+                continue;
+            }
             let number = self.network.layer_of(kink);
             let layer = &self.network.hidden[number];
             let (unit, which) = layer.unit_of(kink);
@@ -110,7 +140,12 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
     }
 }
 
-impl<B: LinearBackend> DeepInversion<'_, B> {
+impl<'a, B: LinearBackend> DeepInversion<'a, B> {
+    /// The bounds, and the number among them of a kink that is one.
+    fn bound(&self, kink: usize) -> Option<(&'a Bounds<B::Scalar>, usize)> {
+        self.bounds.zip(kink.checked_sub(self.network.kinks()))
+    }
+
     /// ∂L/∂a of every layer from the slopes `y` of all rows, in `foreseen`.
     fn carry_back(
         &self,

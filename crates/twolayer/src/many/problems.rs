@@ -3,7 +3,7 @@
 use crate::any::{AnyInversion, NetworkRef};
 use crate::deep::DeepInversion;
 use crate::inversion::Inversion;
-use crate::inversion::KnownPoint;
+use crate::inversion::{KnownPoint, domain};
 use crate::loss::{Loss, SquaredError};
 use crate::network::ForwardPass;
 use crate::number_format::NumberFormat;
@@ -12,10 +12,9 @@ use crate::row_space::RowSpace;
 use crate::starts::shared::Shared;
 use crate::starts::splitting::first_bursts;
 use crate::target::Target;
-use num_traits::{Float, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
-use twolayer_core::{Error, LinearBackend, Scalar};
+use twolayer_core::{Bounds, Error, LinearBackend};
 
 /// So many targets are worth what is made once for all of them ([`Problems::for_many`]).
 pub const MANY: usize = 8;
@@ -29,6 +28,7 @@ pub struct Problems<'a, B: LinearBackend> {
     loss: &'a dyn Loss<B::Scalar>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
+    bounds: Option<&'a Bounds<B::Scalar>>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
     are_many: bool,
     stored_as: NumberFormat,
@@ -47,13 +47,14 @@ impl<B: LinearBackend> Clone for Problems<'_, B> {
 }
 
 impl<'a, B: LinearBackend> Problems<'a, B> {
-    /// The squared loss, without regulariser or radius.
+    /// The squared loss, without regulariser, radius or bounds.
     pub fn new(network: impl Into<NetworkRef<'a, B>>) -> Self {
         Self {
             network: network.into(),
             loss: &SquaredError,
             regularizer: None,
             radius: None,
+            bounds: None,
             known: None,
             are_many: false,
             stored_as: NumberFormat::Single,
@@ -106,17 +107,25 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// The same problems over the ball ‖x‖ ≤ `radius`.
     ///
     /// # Errors
-    /// A radius that is not a positive number.
+    /// A radius that is not a positive number, or within which no x within the bounds lies.
     pub fn with_radius(self, radius: B::Scalar) -> Result<Self, Error> {
-        if !(radius.is_finite() && radius > B::Scalar::zero()) {
-            return Err(Error::Parameter {
-                name: "radius",
-                value: radius.to_f64(),
-                requirement: "finite and greater than 0",
-            });
-        }
+        domain::check_radius(radius)?;
+        domain::check(self.bounds, Some(radius))?;
         Ok(Self {
             radius: Some(radius),
+            ..self
+        })
+    }
+
+    /// The same problems over the x within `bounds` (see [`Inversion::with_bounds`]).
+    ///
+    /// # Errors
+    /// Bounds of other than d entries, or within which no x lies in the ball.
+    pub fn with_bounds(self, bounds: &'a Bounds<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("lower", bounds.lower().len(), self.network.inputs())?;
+        domain::check(Some(bounds), self.radius)?;
+        Ok(Self {
+            bounds: Some(bounds),
             ..self
         })
     }
@@ -132,9 +141,12 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         let Some(network) = self.network.two_layers() else {
             return Ok(self);
         };
+        let mut x = x0.to_vec();
+        if let Some(bounds) = self.bounds {
+            bounds.confine(std::iter::empty(), self.radius, &mut x);
+        }
         let mut pass = ForwardPass::new(network.hidden_units(), network.outcomes());
-        network.forward(x0, &[], &mut pass);
-        let x = x0.to_vec();
+        network.forward(&x, &[], &mut pass);
         Ok(Self {
             known: Some(Arc::new(KnownPoint { x, pass })),
             ..self
@@ -192,6 +204,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
                     Some(radius) => problem.with_radius(radius)?,
                     None => problem,
                 };
+                let problem = match self.bounds {
+                    Some(bounds) => problem.with_bounds(bounds)?,
+                    None => problem,
+                };
                 return Ok(AnyInversion::Deep(problem));
             }
         };
@@ -201,6 +217,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             loss: self.loss,
             regularizer: self.regularizer,
             radius: self.radius,
+            bounds: self.bounds,
             known: self.known.clone(),
             reached: None,
             is_one_of_many: self.are_many,
@@ -266,5 +283,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// R, where there is one.
     pub fn radius(&self) -> Option<B::Scalar> {
         self.radius
+    }
+
+    /// The bounds, where there are some.
+    pub fn bounds(&self) -> Option<&'a Bounds<B::Scalar>> {
+        self.bounds
     }
 }

@@ -253,8 +253,8 @@ fn on_lifted_outcomes<'s, B: LinearBackend>(
 
 /// The logarithms on some outcomes alone; `network` has no others. Where b is attained the problem
 /// has the same solutions and, on few outcomes, perhaps more.
-fn on_outcomes<'s, B: LinearBackend>(
-    problem: &Inversion<'_, B>,
+fn on_outcomes<'s, 'a: 's, B: LinearBackend>(
+    problem: &Inversion<'a, B>,
     network: &'s TwoLayer<B>,
     outcomes: &[usize],
 ) -> Option<Inversion<'s, B>> {
@@ -268,6 +268,7 @@ fn on_outcomes<'s, B: LinearBackend>(
         loss: &LogRatio,
         regularizer: None,
         radius: problem.radius,
+        bounds: problem.bounds,
         known: None,
         reached: None,
         is_one_of_many: false,
