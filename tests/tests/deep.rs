@@ -1,11 +1,12 @@
 //! Networks of more layers and other activations: derivatives, kinks, solves.
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+use std::ops::ControlFlow;
 use twolayer::twolayer_core::{Activation, RowWeights};
 use twolayer::{
-    ActivationName, Curvature, DeepInversion, DeepNetwork, DenseHessian, Evaluation, HessianApprox,
-    Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Objective, Problems, RowStructured,
-    Scalar, Solver, SquaredError, Status, Target,
+    ActivationName, Bounds, Curvature, DeepInversion, DeepNetwork, DenseHessian, Evaluation,
+    HessianApprox, Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Objective, Observer,
+    Problems, RowStructured, Scalar, Solver, SquaredError, Status, Target, TraceEntry,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::deep::PlantedDeep;
@@ -376,6 +377,50 @@ fn many_targets_are_solved_as_one_by_one() {
                 1 => assert_eq!((solution.x, solution.loss), (alone.x, alone.loss)),
                 _ => assert!(solution.loss <= alone.loss),
             }
+        }
+    }
+}
+
+/// Within bounds that half of the entries of the planted input lie on, no iterate is outside, and the answer is
+/// met.
+#[test]
+fn bounds_hold_in_deep_networks() {
+    struct Inside<'b>(&'b Bounds<f64>);
+    impl Observer<f64> for Inside<'_> {
+        fn observe(&mut self, _: &TraceEntry<f64>, x: &[f64]) -> ControlFlow<()> {
+            assert!(self.0.contains(x), "{x:?}");
+            ControlFlow::Continue(())
+        }
+    }
+    for activations in [[Relu, Relu], [Tanh, LeakyRelu(0.1)]] {
+        for seed in 0..4 {
+            let planted = PlantedDeep::new(&[8, 32, 24, 60], &activations, seed);
+            let network = planted.network(&Faer::<f64>::default()).unwrap();
+            let target = planted.target(&network).unwrap();
+            let ends = planted.solution.iter().enumerate();
+            let ends = ends.map(|(j, &x)| {
+                if j % 2 == 0 {
+                    (x, x + 1.0)
+                } else {
+                    (x - 1.0, x + 1.0)
+                }
+            });
+            let (lower, upper) = ends.unzip();
+            let bounds = Bounds::new(lower, upper).unwrap();
+            let problem = DeepInversion::new(&network, &target).unwrap();
+            let problem = problem.with_bounds(&bounds).unwrap();
+            let solver = Solver::new();
+            let mut model = solver.default_hessian(&problem);
+            let solution = solver
+                .solve_with(&problem, &mut model, &planted.start, &mut Inside(&bounds))
+                .unwrap();
+            assert!(bounds.contains(&solution.x));
+            assert_eq!(
+                solution.status,
+                Status::PerfectFit,
+                "{activations:?} {seed}: {:e}",
+                solution.loss
+            );
         }
     }
 }

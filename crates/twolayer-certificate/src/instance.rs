@@ -20,6 +20,8 @@ pub(crate) struct Instance {
     /// w² (m); empty where there is no regulariser.
     pub(crate) squared_weights: Vec<Enclosure>,
     pub(crate) radius: Option<f64>,
+    /// l and u (d), where there are bounds.
+    pub(crate) bounds: Option<[Vec<f64>; 2]>,
     /// Units whose kink changes nothing: an input row or an output column of zeros.
     inert: Vec<bool>,
 }
@@ -68,6 +70,9 @@ impl Instance {
                 .regularizer()
                 .map_or_else(Vec::new, |r| r.weights().iter().map(square).collect()),
             radius: problem.radius().map(Scalar::to_f64),
+            bounds: problem
+                .bounds()
+                .map(|bounds| [wide(bounds.lower()), wide(bounds.upper())]),
             a1,
             a2,
             inert,

@@ -117,6 +117,9 @@ impl Certifier {
             given: &x,
             polish: self.polish,
         };
+        if let Err(refusal) = claim.check_bounds(0.0) {
+            return Ok(Verdict::Refused(refusal));
+        }
         let kinks = instance.kinks_near(&x, KINK_ROUNDOFFS * T::UNIT_ROUNDOFF.to_f64());
         let verdict = match prove::<f64>(claim, &kinks) {
             // These may be the fault of the arithmetic.

@@ -51,6 +51,7 @@ impl Claim<'_> {
         let nearby = up::mul(norm, radius);
         let distance = up::add(moved, nearby);
         self.check_ball(distance)?;
+        self.check_bounds(distance)?;
 
         // K has p negative eigenvalues more than the Hessian along the kinks.
         let negative = scaled.signs.iter().filter(|&&sign| sign < 0.0).count();
@@ -102,6 +103,25 @@ impl Claim<'_> {
         match self.instance.radius {
             Some(radius) if !(norm < radius) => Err(Refusal::OnSphere { norm, radius }),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether all that is no further from x than this lies within the bounds, and on none.
+    pub(crate) fn check_bounds(&self, distance: f64) -> Result<(), Refusal> {
+        let Some([lower, upper]) = &self.instance.bounds else {
+            return Ok(());
+        };
+        let is_inside = |entry: usize, x: f64| {
+            up::sub_down(x, distance) > lower[entry] && up::add(x, distance) < upper[entry]
+        };
+        let mut entries = self.given.iter().copied().enumerate();
+        match entries.find(|&(entry, x)| !is_inside(entry, x)) {
+            None => Ok(()),
+            Some((entry, value)) => Err(Refusal::AtBound {
+                entry,
+                value,
+                distance,
+            }),
         }
     }
 

@@ -85,6 +85,19 @@ pub enum Refusal {
         /// R.
         radius: f64,
     },
+    /// The bounds are not shown to hold the stationary point inside.
+    #[error(
+        "x[{entry}] = {value:e} lies on a bound, or no further from it than the stationary point may lie from \
+         x, {distance:.2e}: a minimum on bounds is not certified"
+    )]
+    AtBound {
+        /// The first such entry.
+        entry: usize,
+        /// Of x.
+        value: f64,
+        /// How far from x the stationary point may be, from above.
+        distance: f64,
+    },
     /// Something overflowed.
     #[error("the {quantity} is not finite at x: scale the network's weights or the point down")]
     Overflow {
@@ -113,6 +126,7 @@ impl Refusal {
             Self::Singular { .. } => "singular",
             Self::Moved { .. } => "moved",
             Self::OnSphere { .. } => "on-sphere",
+            Self::AtBound { .. } => "at-bound",
             Self::Overflow { .. } => "overflow",
         }
     }

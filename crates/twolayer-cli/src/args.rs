@@ -38,7 +38,8 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
                           right, and it is met as closely as that tells
   c1 (n), c2 (m)          biases (optional, else 0); an outcome with -inf in c2 is masked, its b is 0
   w (m)                   weights of the regulariser (optional, else none)
-  x0 (d) or (K, d)        where to start (optional, else 0)
+  x0 (d) or (K, d)        where to start (optional, else 0); moved within the bounds
+  lower (d), upper (d)    bounds on x, or one number for all (optional, else none); -inf or inf is none
 Files of other programs (W1, b1, W2, b2; 0.weight, 0.bias, …; coefs_0, intercepts_0, …) are read with
 --names auto, transposed where their shapes say so, and what is read as what is told. A folder of the
 archive that all are in is no part of their names.
@@ -122,6 +123,9 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) radius: Option<f64>,
 
+    #[command(flatten)]
+    pub(crate) bounds: BoundArgs,
+
     /// What is printed on standard output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
@@ -194,7 +198,7 @@ impl InvertArgs {
 
 const CERTIFY_HELP: &str = "\
 PROBLEM.npz is described by `twolayer invert --help`. RESULT.npz is what that wrote; x is read from
-it, and nothing else. It may also be the array x itself, in an .npy file. The problem must be told as it was to invert: --loss, --regularizer, --radius.
+it, and nothing else. It may also be the array x itself, in an .npy file. The problem must be told as it was to invert: --loss, --regularizer, --radius, --lower, --upper.
 
 A certificate is a proof, checked in floating point with every bound rounded to the safe side, that
 a stationary point lies within its radius of x, that it is a minimum (or a saddle), and which loss it
@@ -220,6 +224,9 @@ pub(crate) struct CertifyArgs {
     /// The ball ‖x‖ ≤ R that x was looked for in.
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) radius: Option<f64>,
+
+    #[command(flatten)]
+    pub(crate) bounds: BoundArgs,
 
     /// Judge x as it is, without Newton steps before.
     #[arg(long)]
@@ -261,6 +268,25 @@ pub(crate) struct EvaluateArgs {
     /// What is printed on standard output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
+}
+
+/// Bounds on x.
+#[derive(Debug, Args)]
+pub(crate) struct BoundArgs {
+    /// Look for x with no entry below this number, or below those of the array (d) in a file, of which
+    /// -inf is none [default: lower of the problem, else none].
+    #[arg(long, value_name = "NUMBER|L.npy", allow_negative_numbers = true)]
+    pub(crate) lower: Option<Limit>,
+
+    /// The same for the largest entries; where both bounds are the same, that entry of x is known.
+    #[arg(long, value_name = "NUMBER|U.npy", allow_negative_numbers = true)]
+    pub(crate) upper: Option<Limit>,
+}
+
+impl BoundArgs {
+    pub(crate) fn are_given(&self) -> bool {
+        self.lower.is_some() || self.upper.is_some()
+    }
 }
 
 /// What makes an objective out of a file.
@@ -307,7 +333,7 @@ pub(crate) struct ProblemArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Names {
-    /// A1, A2, b, c1, c2, w and x0, of f32 or f64, each in its own shape.
+    /// A1, A2, b, c1, c2, w, x0, lower and upper, of f32 or f64, each in its own shape.
     Own,
     /// Also W1, b1, weights_0, biases_0, coefs_0, intercepts_0, 0.weight, 0.bias and the like (b1 is
     /// a bias, b the target), in either orientation, of narrower floating point numbers or integers,
@@ -413,6 +439,24 @@ impl FromStr for Start {
         } else {
             Self::File(text.into())
         })
+    }
+}
+
+/// A bound on x that overrides the problem's own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Limit {
+    /// For all entries.
+    Number(f64),
+    File(PathBuf),
+}
+
+impl FromStr for Limit {
+    type Err = Infallible;
+
+    /// A file that is named like a number is reached as `./1`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let number = text.parse().map(Self::Number);
+        Ok(number.unwrap_or_else(|_| Self::File(text.into())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `twolayer certify`, and what `invert --certify` says: proofs for answers.
 
 use crate::args::{CertifyArgs, ReportFormat};
+use crate::bounds::bounds;
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, radius, regularizer};
@@ -61,6 +62,7 @@ impl Work for Certifying<'_> {
         // In double precision: an answer may be finer than its problem.
         let points: Vectors<f64> = problem.read_points(&args.result, "x")?;
         let regularizer = regularizer(&args.problem, &problem)?;
+        let bounds = bounds(&args.bounds, path, &problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {
@@ -74,6 +76,9 @@ impl Work for Certifying<'_> {
             }
             if let Some(radius) = radius {
                 objective = objective.with_radius(radius).map_err(in_file())?;
+            }
+            if let Some(bounds) = &bounds {
+                objective = objective.with_bounds(bounds).map_err(in_file())?;
             }
             let verdict = certifier.certify(&objective, points.get(index));
             verdicts.push(verdict.map_err(in_file())?);

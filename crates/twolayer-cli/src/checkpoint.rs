@@ -34,7 +34,7 @@ use std::path::Path;
 use twolayer::{Scalar, TOGETHER};
 
 /// The first bytes, with the format's version.
-const MAGIC: &[u8] = b"twolayer checkpoint 4\n";
+const MAGIC: &[u8] = b"twolayer checkpoint 5\n";
 const DIGEST: usize = 32;
 
 /// Bytes of a state with d `inputs` and n `units`, whose table of iterations has `way` bytes.

@@ -1,6 +1,7 @@
 //! `twolayer invert`: read, solve, write, report.
 
 use crate::args::{Hessian, InvertArgs, LossName, Precision, ProblemArgs, Weight};
+use crate::bounds::bounds;
 use crate::checkpoint::{Checkpoint, Fingerprint};
 use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
@@ -18,11 +19,11 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use twolayer::{Campaign, Crew, MANY};
 use twolayer::{
-    Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer, Scalar,
-    SquaredError, TwoLayer,
+    Bounds, Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer,
+    Scalar, SquaredError, TwoLayer,
 };
+use twolayer::{Campaign, Crew, MANY};
 
 /// The whole command. What can be refused is refused before anything is solved, and nothing is
 /// written before everything is solved.
@@ -165,12 +166,14 @@ impl Work for Inverting<'_> {
         let mut problem = read_problem(backend, &args.problem, &request)?;
         let starts = problem.take_starts(args.start.as_ref())?;
         let regularizer = regularizer(&args.problem, &problem)?;
+        let bounds = bounds(&args.bounds, path, &problem)?;
         let count = problem.count(&starts);
         let log = match checkpoint {
             Some(checkpoint) => {
                 let is_many = count >= MANY;
                 let regularizer = regularizer.as_ref();
-                let run = Fingerprint::new(args, &problem, &starts, regularizer, is_many);
+                let bounds = bounds.as_ref();
+                let run = Fingerprint::new(args, &problem, &starts, regularizer, bounds, is_many);
                 Some(checkpoint.open(args, &run)?)
             }
             None => None,
@@ -189,7 +192,8 @@ impl Work for Inverting<'_> {
         let rounded = rounded
             .as_ref()
             .map(|rounded| rounded.with_threads(crew.threads_each()));
-        let problems = problems(args, &problem.network, regularizer.as_ref(), radius, count)
+        let problems = problems(args, &problem.network, regularizer.as_ref(), count)
+            .and_then(|problems| within(problems, radius, bounds.as_ref()))
             .map_err(in_file(path, None))?
             .with_targets_stored_as(problem.targets.rounded_to());
         let campaign = Campaign::new(problems, problem.targets.len(), starts.all())
@@ -223,18 +227,29 @@ fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
     network: &'a TwoLayer<B>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
-    radius: Option<B::Scalar>,
     count: usize,
 ) -> Result<Problems<'a, B>, CoreError> {
     let mut problems = Problems::new(network).with_loss(loss(args.problem.loss));
     if let Some(regularizer) = regularizer {
         problems = problems.with_regularizer(regularizer)?;
     }
+    if count >= MANY {
+        problems = problems.for_many();
+    }
+    Ok(problems)
+}
+
+/// The same problems in a ball and within bounds, where there are.
+fn within<'a, B: LinearBackend>(
+    mut problems: Problems<'a, B>,
+    radius: Option<B::Scalar>,
+    bounds: Option<&'a Bounds<B::Scalar>>,
+) -> Result<Problems<'a, B>, CoreError> {
     if let Some(radius) = radius {
         problems = problems.with_radius(radius)?;
     }
-    if count >= MANY {
-        problems = problems.for_many();
+    if let Some(bounds) = bounds {
+        problems = problems.with_bounds(bounds)?;
     }
     Ok(problems)
 }

@@ -5,6 +5,7 @@
 mod args;
 mod array;
 mod bands;
+mod bounds;
 mod certify;
 mod checkpoint;
 mod digest;

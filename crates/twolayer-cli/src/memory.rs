@@ -30,6 +30,8 @@ pub(crate) struct Shapes {
     pub(crate) starts: u64,
     /// Whether there is a w of a regulariser.
     pub(crate) has_weights: bool,
+    /// Whether there are bounds on x in the file.
+    pub(crate) has_bounds: bool,
 }
 
 /// The program itself, its threads and what depends on no shape. (faer's products also reserve
@@ -181,6 +183,10 @@ impl Shapes {
             product([number, together]),
             product([130, n]),
         ]);
+        let bounds = match self.has_bounds || args.bounds.are_given() {
+            true => self.bound_bytes(number),
+            false => 0,
+        };
         let (shared_copy, own_copy) = match args.hessian {
             Hessian::MixedPrecision => self.rounded_bytes(),
             _ => (0, 0),
@@ -193,6 +199,7 @@ impl Shapes {
                 workers,
                 sum([worker, own_copy, self.progress_bytes::<T>(args)]),
             ]),
+            product([sum([workers, 1]), bounds]),
             self.result_bytes::<T>(args),
         ])
     }
@@ -206,6 +213,14 @@ impl Shapes {
         let single = size_of::<f32>() as u64;
         let network = sum([product([single, network]), norms_bytes(n, m)]);
         (network, product([single, point]))
+    }
+
+    /// What bounds take: l and u and the planes once, and for each worker 2d kinks more, in the three points
+    /// of three descents and in their models, with the kinks of the units beside them in the points.
+    fn bound_bytes(&self, number: u64) -> u64 {
+        let kinks = sum([self.hidden, product([2, self.inputs])]);
+        let numbers = sum([product([9, kinks]), product([3 * 12 * 2, self.inputs])]);
+        product([numbers, number + 1])
     }
 
     fn campaign(&self, args: &InvertArgs) -> CampaignSizes {

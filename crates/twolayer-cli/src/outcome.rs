@@ -1,9 +1,12 @@
 //! What comes out of a call for each target.
 
+use crate::bounds::{AtBound, at_bounds};
 use crate::spill::Spill;
 use std::fmt;
 use twolayer::theory::Theory;
-use twolayer::{Error as CoreError, LimitPoint, Scalar, Solved, Status, TraceEntry};
+use twolayer::{
+    Error as CoreError, LimitPoint, LinearBackend, Problems, Scalar, Solved, Status, TraceEntry,
+};
 use twolayer_certificate::Verdict;
 
 /// What came out for one target. In double precision whatever the precision of the solve, so that
@@ -11,8 +14,12 @@ use twolayer_certificate::Verdict;
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     pub(crate) x: Vec<f64>,
-    /// The kinks that x lies on.
+    /// The units on whose kinks x lies.
     pub(crate) pinned: Vec<usize>,
+    /// The bounds that it lies on.
+    pub(crate) at_bounds: Vec<AtBound>,
+    /// Whether x0 lay outside the bounds.
+    pub(crate) is_start_moved: bool,
     pub(crate) loss: f64,
     pub(crate) gradient_norm: f64,
     pub(crate) iterations: usize,
@@ -100,7 +107,8 @@ pub(crate) struct Outcomes {
 
 /// Bytes of an outcome with d `inputs`, beside its trace and what the theorem says.
 pub(crate) fn bytes(inputs: u64) -> u64 {
-    let numbers = inputs.saturating_mul((size_of::<f64>() + size_of::<usize>()) as u64);
+    let each = size_of::<f64>() + size_of::<usize>() + size_of::<AtBound>();
+    let numbers = inputs.saturating_mul(each as u64);
     numbers.saturating_add(size_of::<Outcome>() as u64)
 }
 
@@ -137,11 +145,23 @@ pub(crate) enum End {
 }
 
 impl Outcome {
-    pub(crate) fn new<T: Scalar>(solved: Solved<T>, found: Found) -> Self {
+    /// That of a target that was solved from `x0`, of `problems`.
+    pub(crate) fn new<B: LinearBackend>(
+        solved: Solved<B::Scalar>,
+        found: Found,
+        problems: &Problems<'_, B>,
+        x0: &[B::Scalar],
+    ) -> Self {
         let Solved { solution, starts } = solved;
+        let units = problems.network().hidden_units();
+        let bounds = problems.bounds();
+        let at_bounds = bounds.map(|bounds| at_bounds(bounds, units, &solution));
+        let pinned = solution.pinned.iter().copied();
         Self {
             x: solution.x.iter().map(|&value| value.to_f64()).collect(),
-            pinned: solution.pinned,
+            pinned: pinned.filter(|&kink| kink < units).collect(),
+            at_bounds: at_bounds.unwrap_or_default(),
+            is_start_moved: bounds.is_some_and(|bounds| !bounds.contains(x0)),
             loss: solution.loss.to_f64(),
             gradient_norm: solution.gradient_norm.to_f64(),
             iterations: solution.iterations,
@@ -164,6 +184,8 @@ impl Outcome {
         Self {
             x: vec![f64::NAN; inputs],
             pinned: Vec::new(),
+            at_bounds: Vec::new(),
+            is_start_moved: false,
             loss: f64::NAN,
             gradient_norm: f64::NAN,
             iterations: 0,

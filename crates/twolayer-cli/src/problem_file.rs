@@ -7,10 +7,13 @@ mod orientation;
 
 use crate::args::{Names, ProblemArgs, Start};
 use crate::array::{Array, Stored, Types, open_npz, read_points};
+use crate::bounds::check_length;
 use crate::error::{Error, in_file};
 use crate::memory::Shapes;
 use crate::targets::{RowsFile, Targets};
-use arrays::{ARRAYS, FIRST, FIRST_BIAS, SECOND, SECOND_BIAS, STARTS, TARGETS, WEIGHTS};
+use arrays::{
+    ARRAYS, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
+};
 use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
@@ -77,8 +80,11 @@ pub(crate) struct Problem<B: LinearBackend> {
     pub(crate) targets: Targets<B::Scalar>,
     /// x0 of the file.
     pub(crate) starts: Option<Vectors<B::Scalar>>,
+    /// Bounds on x, (d) or one for all.
+    pub(crate) lower: Option<Vec<B::Scalar>>,
+    pub(crate) upper: Option<Vec<B::Scalar>>,
     /// Which types of entries other files may have.
-    types: Types,
+    pub(crate) types: Types,
 }
 
 /// What is asked of a problem, and what is to happen before it is read.
@@ -158,6 +164,14 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         None => values(TARGETS)?,
     };
     let starts = values(STARTS)?;
+    let mut bound = |slot| match values(slot)? {
+        Some(array) => {
+            check_length(path, ARRAYS[slot].name, &array.shape, inputs)?;
+            Ok::<_, Error>(Some(array.values))
+        }
+        None => Ok(None),
+    };
+    let (lower, upper) = (bound(LOWER)?, bound(UPPER)?);
     let problem = Problem {
         network: TwoLayer::new(backend, a1, a2)
             .and_then(|network| network.with_biases(bias1, bias2))
@@ -165,6 +179,8 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         weights,
         targets: Targets::new(path, b.zip(number), targets, outcomes)?,
         starts: starts.map(Vectors::new),
+        lower,
+        upper,
         types: names.types(),
     };
     if let Some(starts) = &problem.starts {
@@ -198,6 +214,7 @@ fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) 
         },
         starts: rows(STARTS),
         has_weights: contents.shape(WEIGHTS).is_some(),
+        has_bounds: contents.shape(LOWER).is_some() || contents.shape(UPPER).is_some(),
     }
 }
 

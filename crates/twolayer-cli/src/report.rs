@@ -1,6 +1,7 @@
 //! What is printed on standard output: tables for people, one object for programs.
 
 use crate::args::ReportFormat;
+use crate::bounds::AtBound;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::outcome::{Ended, Outcome, Outcomes};
@@ -23,6 +24,7 @@ const LEVELS: [f64; 2] = [1e-12, 1e-20];
 const LONGEST_TABLE: usize = 60;
 const HARDEST_SHOWN: usize = 20;
 const MOST_SKIPPED_TOLD: usize = 10;
+const MOST_HELD_TOLD: usize = 10;
 
 /// The report of an inversion.
 pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, Error> {
@@ -39,9 +41,9 @@ pub(crate) fn inversion(format: ReportFormat, all: &Outcomes) -> Result<String, 
     }
 }
 
-/// What goes beyond the table: targets that were skipped, certificates, and the theorem.
+/// What goes beyond the table: targets that were skipped, bounds that hold, certificates, and the theorem.
 fn more(outcomes: &[Outcome]) -> String {
-    let mut text = skipped(outcomes);
+    let mut text = skipped(outcomes) + &held(outcomes);
     let verdicts = outcomes.iter().enumerate();
     let verdicts = verdicts.filter_map(|(index, o)| Some((index, o.verdict.as_ref()?)));
     let verdicts: Vec<_> = verdicts.collect();
@@ -137,6 +139,38 @@ pub(crate) fn advice(outcomes: &[Outcome]) -> String {
     lines
 }
 
+/// The entries that lie on a bound, of few targets and few entries, and starts that were moved within them.
+fn held(outcomes: &[Outcome]) -> String {
+    let mut lines = String::new();
+    let on_some = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, o)| !o.at_bounds.is_empty());
+    for (index, outcome) in on_some.take(MOST_HELD_TOLD) {
+        let told = outcome.at_bounds.iter().take(MOST_HELD_TOLD);
+        let told: Vec<_> = told
+            .map(|at| format!("x[{}] {} {:.1e}", at.entry, at.side, at.multiplier))
+            .collect();
+        let count = outcome.at_bounds.len();
+        let more = if count > told.len() { ", …" } else { "" };
+        let told = told.join(", ");
+        let _ = writeln!(
+            lines,
+            "target {index}: {count} entries on a bound (multiplier): {told}{more}"
+        );
+    }
+    match outcomes.iter().filter(|o| o.is_start_moved).count() {
+        0 => {}
+        moved => {
+            let _ = writeln!(
+                lines,
+                "{moved} began at the nearest point within the bounds: x0 lay outside"
+            );
+        }
+    }
+    lines
+}
+
 /// An empty table in this command's style.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -170,15 +204,38 @@ struct TargetReport {
     /// The loss below which b tells nothing, where it was rounded to less precision than is computed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     loss_uncertainty: Option<f64>,
-    /// `smooth`, `at-kinks` or `undetermined`.
+    /// `smooth`, `at-kinks`, `at-bounds` or `undetermined`.
     limit: &'static str,
     /// The units on whose kinks x lies.
     at_kinks_of: Vec<usize>,
+    /// The bounds on which x lies.
+    at_bounds: Vec<BoundReport>,
+    /// Whether x0 lay outside the bounds, and the solve began at the nearest point within.
+    start_projected: bool,
     solve_seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     theory: Option<TheoryReport>,
+}
+
+/// An entry of x on a bound.
+#[derive(Serialize)]
+struct BoundReport {
+    entry: usize,
+    /// `lower`, `upper`, or `both` where they are the same.
+    bound: &'static str,
+    multiplier: f64,
+}
+
+impl BoundReport {
+    fn new(at: &AtBound) -> Self {
+        Self {
+            entry: at.entry,
+            bound: at.side,
+            multiplier: at.multiplier,
+        }
+    }
 }
 
 impl TargetReport {
@@ -194,6 +251,8 @@ impl TargetReport {
             loss_uncertainty: outcome.uncertainty,
             limit: outcome.limit.name(),
             at_kinks_of: outcome.pinned.clone(),
+            at_bounds: outcome.at_bounds.iter().map(BoundReport::new).collect(),
+            start_projected: outcome.is_start_moved,
             solve_seconds: outcome.seconds,
             certificate: outcome.verdict.as_ref().map(CertificateReport::new),
             theory: outcome.theory.as_ref().map(TheoryReport::new),

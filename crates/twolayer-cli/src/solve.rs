@@ -118,7 +118,10 @@ impl<'c, B: Library> Host<'c, B> {
         let inputs = campaign.inputs();
         let solved: Vec<Outcome> = results
             .map(|(index, result)| match result {
-                Ok(solved) => Outcome::new(solved, found.remove(&index).unwrap_or_default()),
+                Ok(solved) => {
+                    let found = found.remove(&index).unwrap_or_default();
+                    Outcome::new(solved, found, campaign.problems(), campaign.start(index))
+                }
                 Err(error) => Outcome::bad(&error, inputs),
             })
             .collect();

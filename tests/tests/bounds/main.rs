@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::{ControlFlow, Range};
 use twolayer::{
-    Bounds, Error, Inversion, KullbackLeibler, LimitPoint, LinearBackend, MANY, ModelKind,
+    AnyInversion, Bounds, Error, KullbackLeibler, LimitPoint, LinearBackend, MANY, ModelKind,
     Observer, Problems, Regularizer, Run, Scalar, Solution, Solver, Status, Target, TraceEntry,
     TwoLayer,
 };
@@ -43,7 +43,7 @@ impl<T: Scalar> Observer<T> for Inside<'_, T> {
 fn solve<T: Scalar, B: LinearBackend<Scalar = T>>(
     solver: &Solver<T>,
     kind: ModelKind,
-    problem: &Inversion<'_, B>,
+    problem: &AnyInversion<'_, B>,
     x0: &[T],
 ) -> Solution<T> {
     let bounds = problem.bounds().unwrap();
@@ -84,7 +84,7 @@ fn against_all_faces(problems: Range<u64>, starts_each: usize, weight: f64) -> u
         let target = Target::new(small.b.clone()).unwrap();
         let regularizer = Regularizer::new(vec![weight; small.m]).unwrap();
         let bounds = bounds(&small);
-        let mut problem = Inversion::new(&network, &target)
+        let mut problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_loss(&KullbackLeibler)
             .with_bounds(&bounds)
@@ -133,7 +133,7 @@ fn every_model<B: LinearBackend>(backend: &B) {
         let network = network(backend, &small);
         let target = Target::new(rounded(&small.b)).unwrap();
         let bounds = bounds(&small);
-        let problem = Inversion::new(&network, &target)
+        let problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_loss(&KullbackLeibler)
             .with_bounds(&bounds)
@@ -182,7 +182,7 @@ fn a_known_input_is_no_input() {
         let mut upper = vec![f64::INFINITY; 6];
         (lower[known], upper[known]) = (value, value);
         let bounds = Bounds::new(lower, upper).unwrap();
-        let problem = Inversion::new(&whole, &target)
+        let problem = AnyInversion::new(&whole, &target)
             .unwrap()
             .with_bounds(&bounds)
             .unwrap();
@@ -205,7 +205,7 @@ fn a_known_input_is_no_input() {
         let without = TwoLayer::new(backend, first, second)
             .and_then(|network| network.with_biases(biases.collect(), c2.to_vec()))
             .unwrap();
-        let problem = Inversion::new(&without, &target).unwrap();
+        let problem = AnyInversion::new(&without, &target).unwrap();
         let other = Solver::new()
             .solve(&problem, &others(&planted.start))
             .unwrap();
@@ -225,7 +225,7 @@ fn multipliers_are_the_slopes_of_the_objective_out_of_the_bounds() {
         let network = planted.network(&Faer::<f64>::sequential()).unwrap();
         let target = Target::new(planted.unrelated.clone()).unwrap();
         let bounds = Bounds::new(vec![-0.3; 8], vec![0.2; 8]).unwrap();
-        let problem = Inversion::new(&network, &target)
+        let problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_bounds(&bounds)
             .unwrap();
@@ -280,7 +280,7 @@ fn bounds_go_with_a_ball() {
         let target = Target::new(small.b.clone()).unwrap();
         let bounds: Bounds<f64> = bounds(&small);
         let radius = bounds.least_norm() + 0.4;
-        let problem = Inversion::new(&network, &target)
+        let problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_loss(&KullbackLeibler)
             .with_bounds(&bounds)
@@ -361,7 +361,7 @@ fn a_run_goes_on_to_the_same_bits() {
             _ => planted.target(&network).unwrap(),
         };
         let bounds = Bounds::new(vec![-0.5; 30], vec![0.4; 30]).unwrap();
-        let problem = Inversion::new(&network, &target)
+        let problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_bounds(&bounds)
             .unwrap();
@@ -394,7 +394,7 @@ fn what_cannot_be_is_refused() {
     let small = Small::random(0);
     let network = network(&Faer::<f64>::sequential(), &small);
     let target = Target::new(small.b.clone()).unwrap();
-    let problem = || Inversion::new(&network, &target).unwrap();
+    let problem = || AnyInversion::new(&network, &target).unwrap();
     let of = |d: usize, value: f64| Bounds::new(vec![value; d], vec![value + 1.0; d]).unwrap();
     let (long, far) = (of(small.d + 1, 0.0), of(small.d, 5.0));
     let error = problem().with_bounds(&long).unwrap_err();

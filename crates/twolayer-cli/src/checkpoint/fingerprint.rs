@@ -7,7 +7,7 @@ use crate::problem_file::{Problem, Vectors};
 use crate::solver::solver;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use twolayer::{LinearBackend, Regularizer};
+use twolayer::{Bounds, LinearBackend, Regularizer};
 
 /// What a file says of the run that wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +41,14 @@ impl<'p> Fingerprint<'p> {
         problem: &'p Problem<B>,
         starts: &'p Vectors<B::Scalar>,
         regularizer: Option<&Regularizer<B::Scalar>>,
+        bounds: Option<&Bounds<B::Scalar>>,
         is_many: bool,
     ) -> Self {
         let network = &problem.network;
         let numbers = |values: &[B::Scalar]| digest::of_numbers(values);
         let matrix = |a| digest::of_matrix(network.backend(), a);
         let weights = regularizer.map_or("none".into(), |w| numbers(w.weights()));
+        let side = |bound: Option<&[B::Scalar]>| bound.map_or("none".into(), numbers);
         let given = |is_given| if is_given { "given" } else { "not given" };
         let shape = format!(
             "{} inputs, {} units, {} outcomes",
@@ -81,6 +83,8 @@ impl<'p> Fingerprint<'p> {
             ("c1", numbers(network.bias1())),
             ("c2", numbers(network.bias2())),
             ("the regulariser", weights),
+            ("lower", side(bounds.map(Bounds::lower))),
+            ("upper", side(bounds.map(Bounds::upper))),
         ];
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
         Self {

@@ -6,7 +6,7 @@ const MATRIX: &[usize] = &[2];
 const VECTOR: &[usize] = &[1];
 const VECTORS: &[usize] = &[1, 2];
 
-pub(super) const COUNT: usize = 7;
+pub(super) const COUNT: usize = 9;
 
 // The places of some in the list.
 pub(super) const FIRST: usize = 0;
@@ -16,6 +16,8 @@ pub(super) const FIRST_BIAS: usize = 3;
 pub(super) const SECOND_BIAS: usize = 4;
 pub(super) const WEIGHTS: usize = 5;
 pub(super) const STARTS: usize = 6;
+pub(super) const LOWER: usize = 7;
+pub(super) const UPPER: usize = 8;
 
 pub(super) const ARRAYS: [Expected; COUNT] = [
     Expected {
@@ -64,7 +66,17 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_checked_later: true,
         may_be_minus_infinity: false,
     },
+    bound("lower"),
+    bound("upper"),
 ];
+
+/// One number is read as a vector of one.
+const fn bound(name: &'static str) -> Expected {
+    Expected {
+        is_checked_later: true,
+        ..optional_vector(name, "(d,) or one number")
+    }
+}
 
 const fn optional_vector(name: &'static str, shape: &'static str) -> Expected {
     Expected {

@@ -1,7 +1,7 @@
 //! A problem file of which all is known but its numbers.
 
 use super::arrays::{
-    ARRAYS, COUNT, FIRST, FIRST_BIAS, SECOND, SECOND_BIAS, STARTS, TARGETS, WEIGHTS,
+    ARRAYS, COUNT, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
 };
 use super::names::{self, Places};
 use super::orientation::Sizes;
@@ -64,7 +64,8 @@ impl<R: Read + Seek> Contents<R> {
             let name = &self.names[place];
             let header = self.archive.header(place, name, self.types)?;
             let is_line = header.shape.len() == 2 && header.shape.contains(&1);
-            if names == Names::Auto && expected.dimensions == [1] && is_line {
+            let is_number = header.shape.is_empty() && [LOWER, UPPER].contains(&slot);
+            if names == Names::Auto && expected.dimensions == [1] && is_line || is_number {
                 self.views[slot] = View::Flat;
             }
             let header = header.seen(self.views[slot]);
@@ -104,7 +105,16 @@ impl<R: Read + Seek> Contents<R> {
         let b = outcomes.or_else(|| last(TARGETS));
         let sizes = Sizes {
             matrices: [first, second],
-            inputs: last(STARTS).into_iter().collect(),
+            // A bound may be one number.
+            inputs: [last(STARTS), last(LOWER), last(UPPER)]
+                .into_iter()
+                .flatten()
+                .enumerate()
+                .filter(|&(place, length)| {
+                    place == 0 && self.headers[STARTS].is_some() || length > 1
+                })
+                .map(|(_, length)| length)
+                .collect(),
             hidden: last(FIRST_BIAS).into_iter().collect(),
             outcomes: [b, last(SECOND_BIAS), last(WEIGHTS)]
                 .into_iter()

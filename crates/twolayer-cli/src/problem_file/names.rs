@@ -1,7 +1,7 @@
 //! Which array of a file is what, by their names.
 
 use super::arrays::{
-    ARRAYS, COUNT, FIRST, FIRST_BIAS, SECOND, SECOND_BIAS, STARTS, TARGETS, WEIGHTS,
+    ARRAYS, COUNT, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
 };
 use crate::array::{Defect, View};
 use std::collections::BTreeSet;
@@ -66,14 +66,15 @@ fn take(places: &mut Places, slot: usize, place: usize, names: &[String]) -> Res
     }
 }
 
-/// Arrays under names that people and other programs give them: b, w and x0 as they are, and of two
+/// Arrays under names that people and other programs give them: b, w, x0 and the bounds as they are, and of two
 /// numbered layers the weights and biases. So b1 is a bias, and b the target.
 pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
     let mut parts = Vec::new();
     let mut places = [None; COUNT];
     let folder = folder(names).len();
     for (place, name) in arrays(names) {
-        let (as_it_is, within) = ([TARGETS, WEIGHTS, STARTS], &name[folder..]);
+        let as_it_is = [TARGETS, WEIGHTS, STARTS, LOWER, UPPER];
+        let within = &name[folder..];
         let slot = as_it_is
             .into_iter()
             .find(|&slot| ARRAYS[slot].name == within);
@@ -115,7 +116,7 @@ pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
 
 /// For messages.
 const KNOWN: &str = "A1, A2, c1, c2, or W1, W2, b1, b2, or weights_0, biases_0, …, or coefs_0, \
-                     intercepts_0, …, or 0.weight, 0.bias, …; b, w, x0";
+                     intercepts_0, …, or 0.weight, 0.bias, …; b, w, x0, lower, upper";
 
 const WEIGHT_WORDS: [&str; 8] = [
     "a", "w", "weight", "weights", "kernel", "kernels", "coef", "coefs",

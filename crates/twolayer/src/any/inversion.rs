@@ -161,6 +161,11 @@ impl<'a, B: LinearBackend> AnyInversion<'a, B> {
         }
     }
 
+    /// The bounds.
+    pub fn bounds(&self) -> Option<&'a Bounds<B::Scalar>> {
+        either!(self, problem => problem.bounds())
+    }
+
     /// The target.
     pub fn target(&self) -> &Target<B::Scalar> {
         either!(self, problem => problem.target())

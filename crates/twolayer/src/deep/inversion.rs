@@ -97,6 +97,11 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
         &self.network
     }
 
+    /// The bounds.
+    pub fn bounds(&self) -> Option<&'a Bounds<B::Scalar>> {
+        self.bounds
+    }
+
     /// The target.
     pub fn target(&self) -> &Target<B::Scalar> {
         &self.target
