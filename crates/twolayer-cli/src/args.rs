@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use twolayer::ActivationName;
 
 /// Which input of a trained two-layer network has this output?
 ///
@@ -324,6 +325,12 @@ pub(crate) struct ProblemArgs {
     /// away from b, and none makes the answer unique where it is not).
     #[arg(long, value_name = "auto|W", value_parser = weight, allow_negative_numbers = true)]
     pub(crate) regularizer: Option<Weight>,
+
+    /// What is between the layers: one name for all hidden layers, or one for each, with commas, of relu,
+    /// leaky-relu:SLOPE, softplus, tanh, gelu, gelu-tanh, silu, sigmoid, hard-tanh and identity [default: the
+    /// problem's `activation`, else relu].
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) activation: Vec<ActivationName>,
 
     /// Refuse a problem that needs more memory than this, such as 512MiB or 8GB [default: what the
     /// machine has free].

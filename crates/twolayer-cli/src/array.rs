@@ -8,6 +8,7 @@ mod archive;
 mod decode;
 mod header;
 mod number;
+mod words;
 
 pub(crate) use archive::Archive;
 pub(crate) use decode::Reading;

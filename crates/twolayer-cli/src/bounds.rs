@@ -13,7 +13,7 @@ pub(crate) fn bounds<B: LinearBackend>(
     path: &Path,
     problem: &Problem<B>,
 ) -> Result<Option<Bounds<B::Scalar>>, Error> {
-    let d = problem.network.inputs();
+    let d = problem.network.by_ref().inputs();
     let none = <B::Scalar as num_traits::Float>::infinity();
     let side = |limit: &Option<Limit>, own: &Option<Vec<B::Scalar>>, name, none| {
         let given = match limit {

@@ -6,7 +6,7 @@ use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, radius, regularizer};
 use crate::memory::{self, Shapes};
-use crate::problem_file::{Request, Vectors, read_problem};
+use crate::problem_file::{Request, Vectors, read_problem, two_layers};
 use crate::report;
 use comfy_table::CellAlignment;
 use serde::Serialize;
@@ -53,6 +53,7 @@ impl Work for Certifying<'_> {
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
         let request = Request {
+            activation: &args.problem.activation,
             needs_target: true,
             needs_all_good: true,
             admit: &admit,
@@ -61,6 +62,7 @@ impl Work for Certifying<'_> {
         let problem = read_problem(backend, &args.problem, &request)?;
         // In double precision: an answer may be finer than its problem.
         let points: Vectors<f64> = problem.read_points(&args.result, "x")?;
+        let network = two_layers(&problem, path, "a certificate")?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = bounds(&args.bounds, path, &problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
@@ -68,7 +70,7 @@ impl Work for Certifying<'_> {
         for index in 0..problem.count(&points) {
             let in_file = || in_file(path, Some(index));
             let target = problem.targets.get(index)?;
-            let mut objective = Inversion::new(&problem.network, &target)
+            let mut objective = Inversion::new(network, &target)
                 .map_err(in_file())?
                 .with_loss(loss(args.problem.loss));
             if let Some(regularizer) = &regularizer {

@@ -15,7 +15,7 @@ use std::io::BufReader;
 use std::path::Path;
 use std::process::ExitCode;
 use twolayer::{
-    Error as CoreError, Evaluation, Inversion, LinearBackend, Objective, Regularizer, Scalar,
+    AnyInversion, Error as CoreError, Evaluation, LinearBackend, Objective, Regularizer, Scalar,
     reduce,
 };
 
@@ -80,6 +80,7 @@ impl Work for Evaluating<'_> {
         let admit =
             |shapes: &Shapes| memory::check(path, shapes.problem_bytes::<B::Scalar>(), limit);
         let request = Request {
+            activation: &self.args.problem.activation,
             needs_target: false,
             needs_all_good: true,
             admit: &admit,
@@ -87,7 +88,7 @@ impl Work for Evaluating<'_> {
         };
         let problem = read_problem(backend, &self.args.problem, &request)?;
         let points = problem.read_points(&self.args.at, "X")?;
-        self.check_labels(problem.network.outcomes())?;
+        self.check_labels(problem.network.by_ref().outcomes())?;
         let regularizer = regularizer(&self.args.problem, &problem)?;
         let reports = (0..problem.count(&points)).map(|index| {
             let x = points.get(index);
@@ -112,7 +113,7 @@ impl Evaluating<'_> {
         let args = &self.args.problem;
         let in_file = || in_file(&args.path, Some(index));
         let target = problem.targets.get(index)?;
-        let mut objective = Inversion::new(&problem.network, &target)
+        let mut objective = AnyInversion::new(&problem.network, &target)
             .map_err(in_file())?
             .with_loss(loss(args.loss));
         if let Some(regularizer) = regularizer {
@@ -141,7 +142,7 @@ impl Evaluating<'_> {
         index: usize,
         x: &[B::Scalar],
     ) -> Result<TargetReport, Error> {
-        let probabilities = problem.network.probabilities(x);
+        let probabilities = problem.network.by_ref().probabilities(x);
         let probabilities = probabilities.map_err(in_file(&self.args.problem.path, Some(index)))?;
         Ok(TargetReport {
             fit: None,

@@ -9,7 +9,7 @@ use crate::interrupt;
 use crate::memory::{self, Shapes};
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
-use crate::problem_file::{Problem, Request, read_problem};
+use crate::problem_file::{Problem, Request, read_problem, two_layers};
 use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Host;
 use crate::solver::solver;
@@ -20,8 +20,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use twolayer::{
-    Bounds, Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems, Regularizer,
-    Scalar, SquaredError, TwoLayer,
+    AnyNetwork, Bounds, Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems,
+    Regularizer, Scalar, SquaredError,
 };
 use twolayer::{Campaign, Crew, MANY};
 
@@ -115,9 +115,10 @@ pub(crate) fn regularizer<B: LinearBackend>(
     let weights = match args.regularizer {
         Some(Weight::Auto) => return Ok(Regularizer::automatic()),
         Some(Weight::Uniform(0.0)) => None,
-        Some(Weight::Uniform(weight)) => {
-            Some(vec![B::Scalar::of(weight); problem.network.outcomes()])
-        }
+        Some(Weight::Uniform(weight)) => Some(vec![
+            B::Scalar::of(weight);
+            problem.network.by_ref().outcomes()
+        ]),
         None => problem.weights.clone(),
     };
     weights
@@ -158,6 +159,7 @@ impl Work for Inverting<'_> {
             }
         };
         let request = Request {
+            activation: &args.problem.activation,
             needs_target: true,
             needs_all_good: false,
             admit: &admit,
@@ -165,6 +167,14 @@ impl Work for Inverting<'_> {
         };
         let mut problem = read_problem(backend, &args.problem, &request)?;
         let starts = problem.take_starts(args.start.as_ref())?;
+        for (is_asked, what) in [
+            (args.certify, "a certificate"),
+            (args.theory, "the theorem"),
+        ] {
+            if is_asked {
+                two_layers(&problem, path, what)?;
+            }
+        }
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = bounds(&args.bounds, path, &problem)?;
         let count = problem.count(&starts);
@@ -182,7 +192,7 @@ impl Work for Inverting<'_> {
             .then(|| {
                 Rounded::new(
                     path,
-                    &problem.network,
+                    two_layers(&problem, path, "mixed precision")?,
                     regularizer.as_ref(),
                     args.problem.loss,
                 )
@@ -214,18 +224,18 @@ impl Work for Inverting<'_> {
                 .map(Rounded::problems)
                 .transpose()
                 .map_err(in_single_precision(path))?,
-            Spill::new(&aside, problem.network.outcomes()),
+            Spill::new(&aside, problem.network.by_ref().outcomes()),
             log,
         );
         host.check(&campaign)?;
-        Ok((problem.network.inputs(), host.run(&campaign)?))
+        Ok((problem.network.by_ref().inputs(), host.run(&campaign)?))
     }
 }
 
 /// What all targets share.
 fn problems<'a, B: LinearBackend>(
     args: &InvertArgs,
-    network: &'a TwoLayer<B>,
+    network: &'a AnyNetwork<B>,
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     count: usize,
 ) -> Result<Problems<'a, B>, CoreError> {

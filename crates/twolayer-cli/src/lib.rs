@@ -78,6 +78,7 @@ pub fn check_problem(
         memory::check(Path::new("PROBLEM.npz"), needed, Some(limit))
     };
     let request = problem_file::Request {
+        activation: &[],
         needs_target: true,
         needs_all_good: true,
         admit: &within,

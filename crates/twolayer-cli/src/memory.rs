@@ -18,8 +18,12 @@ use twolayer::{CampaignSizes, RowNorms, Scalar, TOGETHER};
 pub(crate) struct Shapes {
     /// d.
     pub(crate) inputs: u64,
-    /// n.
+    /// n, of all hidden layers together.
     pub(crate) hidden: u64,
+    /// Entries of the matrices between the first layer and the last.
+    pub(crate) deeper: u64,
+    /// Whether there are other layers than two with ReLU.
+    pub(crate) is_deep: bool,
     /// m.
     pub(crate) outcomes: u64,
     /// K, by b or by a file of targets.
@@ -66,6 +70,7 @@ impl Shapes {
         let numbers = sum([
             product([n, d]),
             product([m, n]),
+            self.deeper,
             product([2, band]),
             product([targets_read, m]),
             product([starts, d]),
@@ -183,6 +188,10 @@ impl Shapes {
             product([number, together]),
             product([130, n]),
         ]);
+        let layers = match self.is_deep {
+            true => self.layers_bytes(number),
+            false => 0,
+        };
         let bounds = match self.has_bounds || args.bounds.are_given() {
             true => self.bound_bytes(number),
             false => 0,
@@ -197,7 +206,7 @@ impl Shapes {
             product([number, sum([warm_start, row_space])]),
             product([
                 workers,
-                sum([worker, own_copy, self.progress_bytes::<T>(args)]),
+                sum([worker, layers, own_copy, self.progress_bytes::<T>(args)]),
             ]),
             product([sum([workers, 1]), bounds]),
             self.result_bytes::<T>(args),
@@ -213,6 +222,18 @@ impl Shapes {
         let single = size_of::<f32>() as u64;
         let network = sum([product([single, network]), norms_bytes(n, m)]);
         (network, product([single, point]))
+    }
+
+    /// What other layers than two with ReLU take: of each point of three descents J_l and diag(φ') J_l, with the
+    /// rows of J_l behind those of the logits in their models.
+    fn layers_bytes(&self, number: u64) -> u64 {
+        let jacobian = product([self.hidden, self.inputs]);
+        let points = product([
+            3 * 3,
+            sum([product([2, jacobian]), product([12, self.hidden])]),
+        ]);
+        let models = product([3 * 3, jacobian]);
+        product([number, sum([points, models])])
     }
 
     /// What bounds take: l and u and the planes once, and for each worker 2d kinks more, in the three points

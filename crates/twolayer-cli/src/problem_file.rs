@@ -1,6 +1,7 @@
 //! The problem in an `.npz` file, its network in the matrices of a backend.
 
 mod arrays;
+mod chain;
 mod contents;
 mod names;
 mod orientation;
@@ -18,7 +19,7 @@ use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer::{LinearBackend, Scalar, TwoLayer};
+use twolayer::{ActivationName, AnyNetwork, DeepNetwork, LinearBackend, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
@@ -73,7 +74,9 @@ impl<T: Scalar> Vectors<T> {
 /// Everything that a problem file says, with shapes that fit together.
 #[derive(Debug)]
 pub(crate) struct Problem<B: LinearBackend> {
-    pub(crate) network: TwoLayer<B>,
+    pub(crate) network: AnyNetwork<B>,
+    /// Of the hidden layers.
+    pub(crate) activations: Vec<ActivationName>,
     /// w.
     pub(crate) weights: Option<Vec<B::Scalar>>,
     /// b; one where all problems have the same target.
@@ -89,6 +92,8 @@ pub(crate) struct Problem<B: LinearBackend> {
 
 /// What is asked of a problem, and what is to happen before it is read.
 pub(crate) struct Request<'a> {
+    /// The activations that take the place of the file's; none where these count.
+    pub(crate) activation: &'a [ActivationName],
     /// Whether there must be a b.
     pub(crate) needs_target: bool,
     /// Whether every b must be a distribution; else whoever solves for it sees.
@@ -136,13 +141,20 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         _ => Err(Error::content(path, "a layer is missing", "A1 and A2")),
     };
     let (a1, a2) = (matrix(FIRST)?, matrix(SECOND)?);
+    let between = contents.read_between(&backend)?;
+    let activations = activations(
+        path,
+        request.activation,
+        contents.activation(),
+        between.len() + 1,
+    )?;
     let mut values = |slot| match contents.read(&backend, slot)? {
         Some(Stored::Values(array)) => Ok(Some(array)),
         _ => Ok(None),
     };
     let (inputs, hidden) = (backend.ncols(&a1), backend.nrows(&a1));
     let (outcomes, columns) = (backend.nrows(&a2), backend.ncols(&a2));
-    if columns != hidden {
+    if columns != hidden && between.is_empty() {
         let found = format!("A2 has shape ({outcomes}, {columns})");
         let expected = format!("(m, {hidden}), a column for each row of A1");
         return Err(Error::content(path, found, &expected));
@@ -173,9 +185,14 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     };
     let (lower, upper) = (bound(LOWER)?, bound(UPPER)?);
     let problem = Problem {
-        network: TwoLayer::new(backend, a1, a2)
-            .and_then(|network| network.with_biases(bias1, bias2))
-            .map_err(in_file(path, None))?,
+        network: Layers {
+            first: (a1, bias1),
+            between,
+            last: (a2, bias2),
+        }
+        .network(backend, &activations)
+        .map_err(in_file(path, None))?,
+        activations,
         weights,
         targets: Targets::new(path, b.zip(number), targets, outcomes)?,
         starts: starts.map(Vectors::new),
@@ -187,9 +204,88 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         problem.check_points(path, "x0", inputs, starts)?;
     }
     if request.needs_all_good {
-        problem.targets.check(&problem.network)?;
+        problem.targets.check(problem.network.by_ref())?;
     }
     Ok(problem)
+}
+
+/// The network of a problem where something is asked for that is for two layers with ReLU only.
+pub(crate) fn two_layers<'p, B: LinearBackend>(
+    problem: &'p Problem<B>,
+    path: &Path,
+    what: &'static str,
+) -> Result<&'p TwoLayer<B>, Error> {
+    let network = problem.network.two_layers();
+    network.ok_or_else(|| in_file(path, None)(twolayer::Error::OnlyTwoLayers { what }))
+}
+
+/// The activations of so many hidden layers: of the option, else of the file, else ReLUs; one may serve all.
+fn activations(
+    path: &Path,
+    given: &[ActivationName],
+    of_file: &[String],
+    layers: usize,
+) -> Result<Vec<ActivationName>, Error> {
+    let content = |found: String, expected: &str| Error::content(path, found, expected);
+    let named = match given {
+        [] => {
+            let named = of_file.iter().map(|name| name.parse());
+            let named: Result<Vec<ActivationName>, twolayer::UnknownActivation> = named.collect();
+            named.map_err(|error| {
+                content(
+                    format!("activation is `{}`", error.0),
+                    twolayer::UnknownActivation::KNOWN,
+                )
+            })?
+        }
+        given => given.to_vec(),
+    };
+    match named[..] {
+        [] => Ok(vec![ActivationName::Relu; layers]),
+        [one] => Ok(vec![one; layers]),
+        _ if named.len() == layers => Ok(named),
+        _ => Err(content(
+            format!("{} activations", named.len()),
+            &format!("one, or {layers}, one for each hidden layer"),
+        )),
+    }
+}
+
+/// The matrices of a network, and biases.
+struct Layers<B: LinearBackend> {
+    first: (B::Matrix, Vec<B::Scalar>),
+    between: Vec<(B::Matrix, Option<Vec<B::Scalar>>)>,
+    last: (B::Matrix, Vec<B::Scalar>),
+}
+
+impl<B: LinearBackend> Layers<B> {
+    /// Two layers with ReLU have a type of their own.
+    fn network(
+        self,
+        backend: B,
+        activations: &[ActivationName],
+    ) -> Result<AnyNetwork<B>, twolayer::Error> {
+        let Self {
+            first,
+            between,
+            last,
+        } = self;
+        if activations == [ActivationName::Relu] {
+            let network = TwoLayer::new(backend, first.0, last.0)?;
+            return network.with_biases(first.1, last.1).map(AnyNetwork::Two);
+        }
+        let (mut weights, mut biases) = (vec![first.0], vec![first.1]);
+        for (matrix, bias) in between {
+            let zeros = || vec![B::Scalar::zero(); backend.nrows(&matrix)];
+            biases.push(bias.unwrap_or_else(zeros));
+            weights.push(matrix);
+        }
+        weights.push(last.0);
+        biases.push(last.1);
+        let activations = activations.iter().map(|name| name.make()).collect();
+        let network = DeepNetwork::new(backend, weights, activations)?;
+        network.with_biases(biases).map(AnyNetwork::Deep)
+    }
 }
 
 /// The sizes by the shapes of A1, A2, b and x0; that they fit together is checked later.
@@ -200,9 +296,20 @@ fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) 
     };
     // A vector is one row.
     let rows = |slot| length(slot, 1).and(length(slot, 0)).unwrap_or(1);
+    let first = length(FIRST, 0).max(length(SECOND, 1)).unwrap_or(1);
+    let between: Vec<u64> = contents.widths_between().collect();
+    let (mut deeper, mut before) = (0_u64, first);
+    for &width in &between {
+        deeper = deeper.saturating_add(width.saturating_mul(before));
+        before = width;
+    }
     Shapes {
         inputs: length(FIRST, 1).unwrap_or(1),
-        hidden: length(FIRST, 0).max(length(SECOND, 1)).unwrap_or(1),
+        hidden: between
+            .iter()
+            .fold(first, |sum, &width| sum.saturating_add(width)),
+        deeper,
+        is_deep: !between.is_empty() || !contents.activation().is_empty(),
         outcomes: length(SECOND, 0)
             .max(length(TARGETS, 1))
             .max(length(TARGETS, 0))
@@ -225,12 +332,12 @@ impl<B: LinearBackend> Problem<B> {
         start: Option<&Start>,
     ) -> Result<Vectors<B::Scalar>, Error> {
         match start {
-            Some(Start::Zero) => Ok(Vectors::zero(self.network.inputs())),
+            Some(Start::Zero) => Ok(Vectors::zero(self.network.by_ref().inputs())),
             Some(Start::File(path)) => self.read_vectors(path, "x0", true),
             None => Ok(self
                 .starts
                 .take()
-                .unwrap_or_else(|| Vectors::zero(self.network.inputs()))),
+                .unwrap_or_else(|| Vectors::zero(self.network.by_ref().inputs()))),
         }
     }
 
@@ -251,7 +358,7 @@ impl<B: LinearBackend> Problem<B> {
         is_checked_later: bool,
     ) -> Result<Vectors<P>, Error> {
         let points = Vectors::new(read_points(path, name, self.types, is_checked_later)?);
-        self.check_points(path, name, self.network.inputs(), &points)?;
+        self.check_points(path, name, self.network.by_ref().inputs(), &points)?;
         Ok(points)
     }
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use twolayer::{Bad, LinearBackend, NumberFormat, Scalar, Target, TwoLayer};
+use twolayer::{Bad, LinearBackend, NetworkRef, NumberFormat, Scalar, Target};
 
 /// K targets, or one for all problems.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl<T: Scalar> Targets<T> {
 
     /// Checks every target, before anything is done: the last one's mistake should not cost the others'
     /// time. None may give a probability to an outcome that the network masks.
-    pub(crate) fn check<B>(&self, network: &TwoLayer<B>) -> Result<(), Error>
+    pub(crate) fn check<B>(&self, network: NetworkRef<'_, B>) -> Result<(), Error>
     where
         B: LinearBackend<Scalar = T>,
     {

@@ -130,5 +130,5 @@ pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{
     self, Activation, ActivationName, Bounds, Curvature, Error, Evaluation, HessianApprox, Kinked,
     Ladder, LinearBackend, Norms, Objective, Relu, RowNorms, RowStructured, RowWeights, Scalar,
-    Softmax, reduce,
+    Softmax, UnknownActivation, reduce,
 };

@@ -3,6 +3,7 @@
 use super::decode::{Reading, read_matrix, read_values};
 use super::header::{Header, inspect};
 use super::number::Types;
+use super::words::read_words;
 use super::{Array, Defect, unreadable};
 use crate::error::Error;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -94,6 +95,11 @@ impl<R: Read + Seek> Archive<R> {
         self.entry(place, reading.name, |reader, size| {
             read_values(reader, size, reading)
         })
+    }
+
+    /// The strings of the array at a place.
+    pub(crate) fn words(&mut self, place: usize, name: &str) -> Result<Vec<String>, Error> {
+        self.entry(place, name, |reader, size| read_words(reader, size, name))
     }
 
     /// The array at a place as a matrix of a backend.

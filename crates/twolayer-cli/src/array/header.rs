@@ -98,7 +98,7 @@ const LONGEST_HEADER: usize = 4096;
 ///
 /// npyz allocates what the header's length field says, and multiplies the dimensions unchecked;
 /// hence the checks before it is called.
-fn read_header(reader: &mut dyn Read, name: &str) -> Result<(NpyHeader, u64), Defect> {
+pub(super) fn read_header(reader: &mut dyn Read, name: &str) -> Result<(NpyHeader, u64), Defect> {
     let unreadable = |source: io::Error| Defect::unreadable(name, &source);
     let mut bytes = vec![0; 10];
     reader.read_exact(&mut bytes).map_err(unreadable)?;

@@ -44,7 +44,7 @@ impl<'p> Fingerprint<'p> {
         bounds: Option<&Bounds<B::Scalar>>,
         is_many: bool,
     ) -> Self {
-        let network = &problem.network;
+        let network = problem.network.by_ref();
         let numbers = |values: &[B::Scalar]| digest::of_numbers(values);
         let matrix = |a| digest::of_matrix(network.backend(), a);
         let weights = regularizer.map_or("none".into(), |w| numbers(w.weights()));
@@ -78,17 +78,23 @@ impl<'p> Fingerprint<'p> {
                 problem.targets.rounded_to().name().into(),
             ),
             ("the shape", shape),
-            ("A1", matrix(network.a1())),
-            ("A2", matrix(network.a2())),
-            ("c1", numbers(network.bias1())),
-            ("c2", numbers(network.bias2())),
             ("the regulariser", weights),
             ("lower", side(bounds.map(Bounds::lower))),
             ("upper", side(bounds.map(Bounds::upper))),
         ];
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        let mut settings: Vec<_> = settings.into_iter().map(owned).collect();
+        for (layer, (weights, bias)) in network.layers().into_iter().enumerate() {
+            let layer = layer + 1;
+            settings.push((format!("A{layer}"), matrix(weights)));
+            settings.push((format!("c{layer}"), numbers(bias)));
+        }
+        for (layer, activation) in problem.activations.iter().enumerate() {
+            let name = format!("the activation behind A{}", layer + 1);
+            settings.push((name, activation.to_string()));
+        }
         Self {
-            settings: settings.into_iter().map(owned).collect(),
+            settings,
             max_iterations: solver::<B::Scalar>(args).max_iterations(),
             count: problem.count(starts),
             rows: Box::new(|count| rows(problem, starts, count)),

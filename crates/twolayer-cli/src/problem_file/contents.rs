@@ -3,6 +3,7 @@
 use super::arrays::{
     ARRAYS, COUNT, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
 };
+use super::chain::Chain;
 use super::names::{self, Places};
 use super::orientation::Sizes;
 use crate::args::Names;
@@ -22,8 +23,38 @@ pub(super) struct Contents<R> {
     /// The headers as they are read, which a transposed matrix does not have.
     headers: [Option<Header>; COUNT],
     views: [View; COUNT],
+    /// The layers between the first and the last.
+    between: Vec<Between>,
+    /// The names of activations; none where the file has none.
+    activation: Vec<String>,
     types: Types,
 }
+
+/// The arrays of a layer between the first and the last.
+struct Between {
+    weights: Seen,
+    bias: Option<Seen>,
+}
+
+/// An array with the header as it is read.
+struct Seen {
+    place: usize,
+    header: Header,
+    view: View,
+}
+
+/// How a matrix between the first and the last is read.
+const MATRIX: Expected = Expected {
+    name: "a layer's weights",
+    shape: "(n, p), a column for each row of the layer before",
+    ..ARRAYS[SECOND]
+};
+
+/// And its bias.
+const BIAS: Expected = Expected {
+    name: "a layer's bias",
+    ..ARRAYS[FIRST_BIAS]
+};
 
 impl<R: Read + Seek> Contents<R> {
     /// Looks at all names and headers, and refuses what does not make a problem by these. `outcomes`
@@ -49,16 +80,19 @@ impl<R: Read + Seek> Contents<R> {
             places,
             headers: [const { None }; COUNT],
             views: [View::AsStored; COUNT],
+            between: Vec::new(),
+            activation: Vec::new(),
             types: names.types(),
         };
         contents.read_headers(names, needs_target)?;
+        contents.look_between(names)?;
         contents.orient(names, outcomes)?;
         Ok(contents)
     }
 
     fn read_headers(&mut self, names: Names, needs_target: bool) -> Result<(), Error> {
         for (slot, expected) in ARRAYS.iter().enumerate() {
-            let Some(place) = self.places[slot] else {
+            let Some(place) = self.places.slots[slot] else {
                 continue;
             };
             let name = &self.names[place];
@@ -92,8 +126,42 @@ impl<R: Read + Seek> Contents<R> {
         }
     }
 
+    /// The headers of the layers between, and the names of activations.
+    fn look_between(&mut self, names: Names) -> Result<(), Error> {
+        for (weights, bias) in self.places.between.clone() {
+            let weights = self.see(names, weights, &MATRIX)?;
+            let bias = bias.map(|bias| self.see(names, bias, &BIAS)).transpose()?;
+            self.between.push(Between { weights, bias });
+        }
+        if let Some(place) = self.places.activation {
+            self.activation = self.archive.words(place, &self.names[place])?;
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, names: Names, place: usize, expected: &Expected) -> Result<Seen, Error> {
+        let name = &self.names[place];
+        let header = self.archive.header(place, name, self.types)?;
+        let is_line = header.shape.len() == 2 && header.shape.contains(&1);
+        let view = match names == Names::Auto && expected.dimensions == [1] && is_line {
+            true => View::Flat,
+            false => View::AsStored,
+        };
+        let header = header.seen(view);
+        let checked = header.check_shape(name, expected);
+        checked.map_err(|defect| defect.in_file(&self.path))?;
+        Ok(Seen {
+            place,
+            header,
+            view,
+        })
+    }
+
     /// Says which way the matrices lie, or that they lie the wrong way.
     fn orient(&mut self, names: Names, outcomes: Option<u64>) -> Result<(), Error> {
+        if !self.between.is_empty() {
+            return self.orient_all(names, outcomes);
+        }
         let matrix = |slot: usize| {
             let shape = &self.headers[slot].as_ref()?.shape;
             <[u64; 2]>::try_from(&shape[..]).ok()
@@ -140,9 +208,85 @@ impl<R: Read + Seek> Contents<R> {
         Ok(())
     }
 
+    /// The same of more than two layers, which all lie one way.
+    fn orient_all(&mut self, names: Names, outcomes: Option<u64>) -> Result<(), Error> {
+        let last = |slot| self.shape(slot).and_then(|shape| shape.last().copied());
+        let chain = Chain {
+            matrices: self.matrices(),
+            inputs: last(STARTS),
+            outcomes: outcomes.or_else(|| last(TARGETS)),
+        };
+        let view = match names {
+            Names::Own => chain.check_as_stored(),
+            Names::Auto => chain.choose(),
+        };
+        let view = view.map_err(|defect| defect.in_file(&self.path))?;
+        for slot in [FIRST, SECOND] {
+            self.views[slot] = view;
+            let header = self.headers[slot].take();
+            self.headers[slot] = header.map(|header| header.seen(view));
+        }
+        for Between { weights, .. } in &mut self.between {
+            weights.view = view;
+            weights.header = weights.header.clone().seen(view);
+        }
+        Ok(())
+    }
+
+    /// Names and shapes of all matrices, from the first layer to the last.
+    fn matrices(&self) -> Vec<(String, Vec<u64>)> {
+        let of_slot = |slot: usize| {
+            let shape = self.shape(slot).unwrap_or_default();
+            (self.name(slot).to_owned(), shape.to_vec())
+        };
+        let between = self.between.iter().map(|layer| {
+            let name = self.names[layer.weights.place].clone();
+            (name, layer.weights.header.shape.clone())
+        });
+        let all = std::iter::once(of_slot(FIRST)).chain(between);
+        all.chain([of_slot(SECOND)]).collect()
+    }
+
+    /// The numbers of rows of the hidden layers but the first, which has its own slot.
+    pub(super) fn widths_between(&self) -> impl Iterator<Item = u64> {
+        let rows = |layer: &Between| layer.weights.header.shape.first().copied();
+        self.between.iter().filter_map(rows)
+    }
+
+    /// The names of activations; none where the file has none.
+    pub(super) fn activation(&self) -> &[String] {
+        &self.activation
+    }
+
+    /// Reads the weights and the bias of each layer between.
+    #[expect(clippy::type_complexity, reason = "a matrix and a vector")]
+    pub(super) fn read_between<B: LinearBackend>(
+        &mut self,
+        backend: &B,
+    ) -> Result<Vec<(B::Matrix, Option<Vec<B::Scalar>>)>, Error> {
+        let mut layers = Vec::with_capacity(self.between.len());
+        for Between { weights, bias } in &self.between {
+            let reading = |seen: &Seen, expected| Reading {
+                name: &self.names[seen.place],
+                expected,
+                types: self.types,
+                view: seen.view,
+            };
+            let matrix = self
+                .archive
+                .matrix(backend, weights.place, reading(weights, &MATRIX))?;
+            let bias = bias.as_ref().map(|bias| {
+                let array = self.archive.values(bias.place, reading(bias, &BIAS))?;
+                Ok::<_, Error>(array.values)
+            });
+            layers.push((matrix, bias.transpose()?));
+        }
+        Ok(layers)
+    }
+
     /// The name of an array in its file.
     fn name(&self, slot: usize) -> &str {
-        match self.places[slot] {
+        match self.places.slots[slot] {
             Some(place) => &self.names[place],
             None => ARRAYS[slot].name,
         }
@@ -166,8 +310,14 @@ impl<R: Read + Seek> Contents<R> {
                 continue;
             };
             let name = self.name(slot);
-            let mut part = format!("{} {}", expected.name, show_shape(&header.shape));
-            if name != expected.name {
+            let last = self.between.len() + 2;
+            let own = match slot {
+                SECOND => format!("A{last}"),
+                SECOND_BIAS => format!("c{last}"),
+                _ => expected.name.to_owned(),
+            };
+            let mut part = format!("{own} {}", show_shape(&header.shape));
+            if name != own {
                 part += &format!(" from {name}");
             }
             if self.views[slot] == View::Transposed {
@@ -178,6 +328,18 @@ impl<R: Read + Seek> Contents<R> {
             }
             parts.push(part);
         }
+        for (number, Between { weights, bias }) in self.between.iter().enumerate() {
+            for (word, seen) in [("A", Some(weights)), ("c", bias.as_ref())] {
+                let Some(seen) = seen else { continue };
+                let name = &self.names[seen.place];
+                let shape = show_shape(&seen.header.shape);
+                let mut part = format!("{word}{} {shape} from {name}", number + 2);
+                if seen.view == View::Transposed {
+                    part += ", transposed";
+                }
+                parts.push(part);
+            }
+        }
         format!("{}: read as {}\n", self.path.display(), parts.join("; "))
     }
 
@@ -187,7 +349,7 @@ impl<R: Read + Seek> Contents<R> {
         backend: &B,
         slot: usize,
     ) -> Result<Option<Stored<B>>, Error> {
-        let Some(place) = self.places[slot] else {
+        let Some(place) = self.places.slots[slot] else {
             return Ok(None);
         };
         let expected = &ARRAYS[slot];

@@ -7,26 +7,137 @@ use crate::array::{Defect, View};
 use std::collections::BTreeSet;
 
 /// For each array of a problem its place in the file.
-pub(super) type Places = [Option<usize>; COUNT];
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Of the first layer, the last one, and what is no layer.
+    pub(super) slots: [Option<usize>; COUNT],
+    /// Weights and bias of each layer between the first and the last.
+    pub(super) between: Vec<(usize, Option<usize>)>,
+    /// The names of activations.
+    pub(super) activation: Option<usize>,
+}
+
+/// The array of the names of activations.
+const ACTIVATION: &str = "activation";
+
+/// An array of a layer.
+#[derive(Debug, Clone, Copy)]
+struct OfLayer {
+    place: usize,
+    layer: u64,
+    is_bias: bool,
+}
+
+impl Places {
+    /// Puts the arrays of layers in their places: the first layer is that of the least number.
+    fn take_layers(&mut self, parts: &[OfLayer], names: &[String]) -> Result<(), Defect> {
+        let weights = parts.iter().filter(|part| !part.is_bias);
+        let numbers: BTreeSet<u64> = weights.map(|part| part.layer).collect();
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        let last = numbers.len().wrapping_sub(1);
+        self.between = vec![(usize::MAX, None); numbers.len().saturating_sub(2)];
+        for part in parts {
+            let OfLayer { place, is_bias, .. } = *part;
+            let Ok(layer) = numbers.binary_search(&part.layer) else {
+                let found = format!("{:?} is a bias without weights", names[place]);
+                let known: Vec<_> = numbers.iter().map(u64::to_string).collect();
+                let expected = format!("a bias of one of the layers {}", known.join(", "));
+                return Err(Defect::new(found, expected));
+            };
+            let slot = match (layer, is_bias) {
+                (0, false) => FIRST,
+                (0, true) => FIRST_BIAS,
+                (layer, false) if layer == last => SECOND,
+                (layer, true) if layer == last => SECOND_BIAS,
+                _ => {
+                    let (weights, bias) = &mut self.between[layer - 1];
+                    let taken = match is_bias {
+                        true => bias.replace(place),
+                        false => {
+                            Some(std::mem::replace(weights, place)).filter(|&w| w != usize::MAX)
+                        }
+                    };
+                    match taken {
+                        None => continue,
+                        Some(other) => return Err(doubled(names, [other, place], "one layer's")),
+                    }
+                }
+            };
+            take(&mut self.slots, slot, place, names)?;
+        }
+        Ok(())
+    }
+}
 
 /// Arrays under this project's own names, and no others, in whichever folder of the archive.
 pub(super) fn own(names: &[String]) -> Result<Places, Defect> {
-    let mut places = [None; COUNT];
+    let mut places = Places::default();
+    let mut parts = Vec::new();
     for (place, name) in arrays(names) {
         let (_, last) = name.rsplit_once('/').unwrap_or(("", name));
-        let Some(slot) = ARRAYS.iter().position(|array| array.name == last) else {
-            return Err(unknown(name));
-        };
-        take(&mut places, slot, place, names)?;
+        let slot = ARRAYS.iter().position(|array| array.name == last);
+        let is_of_layer = slot.is_none_or(|slot| slot <= SECOND_BIAS && slot != TARGETS);
+        if last == ACTIVATION {
+            places.activation = Some(place);
+        } else if let Some(slot) = slot.filter(|_| !is_of_layer) {
+            take(&mut places.slots, slot, place, names)?;
+        } else {
+            parts.push(own_part(place, last).ok_or_else(|| unknown(name))?);
+        }
     }
-    Ok(places)
+    let weights = |layer| {
+        parts
+            .iter()
+            .any(|part: &OfLayer| !part.is_bias && part.layer == layer)
+    };
+    let layers = parts.iter().map(|part| part.layer).max().unwrap_or(0);
+    match (1..=layers.max(2)).find(|&layer| !weights(layer)) {
+        // One of the two that every problem has: said when their headers are looked at.
+        Some(_) if layers <= 2 => {
+            for part in &parts {
+                let slot = match (part.layer, part.is_bias) {
+                    (1, false) => FIRST,
+                    (1, true) => FIRST_BIAS,
+                    (_, false) => SECOND,
+                    (_, true) => SECOND_BIAS,
+                };
+                take(&mut places.slots, slot, part.place, names)?;
+            }
+            Ok(places)
+        }
+        Some(layer) => {
+            let found = format!("array A{layer} is missing");
+            Err(Defect::new(found, format!("A1 to A{layers}")))
+        }
+        None => places.take_layers(&parts, names).map(|()| places),
+    }
+}
+
+/// `A3` or `c3`.
+fn own_part(place: usize, name: &str) -> Option<OfLayer> {
+    let is_bias = match name.chars().next()? {
+        'A' => false,
+        'c' => true,
+        _ => return None,
+    };
+    let number = name.get(1..)?;
+    let is_plain = number.chars().all(|digit| digit.is_ascii_digit()) && !number.starts_with('0');
+    let layer = number.parse().ok().filter(|_| is_plain)?;
+    Some(OfLayer {
+        place,
+        layer,
+        is_bias,
+    })
 }
 
 fn unknown(name: &str) -> Defect {
     let own: Vec<_> = ARRAYS.iter().map(|array| array.name).collect();
     Defect::new(
         format!("unknown array {name:?}"),
-        format!("only {} (--names auto knows others)", own.join(", ")),
+        format!(
+            "only {}, A3, c3, … and activation (--names auto knows others)",
+            own.join(", ")
+        ),
     )
 }
 
@@ -49,28 +160,39 @@ fn folder(names: &[String]) -> &str {
 }
 
 /// Puts an array in its place, which must be free.
-fn take(places: &mut Places, slot: usize, place: usize, names: &[String]) -> Result<(), Defect> {
-    match places[slot].replace(place) {
+fn take(
+    slots: &mut [Option<usize>; COUNT],
+    slot: usize,
+    place: usize,
+    names: &[String],
+) -> Result<(), Defect> {
+    match slots[slot].replace(place) {
         None => Ok(()),
-        Some(other) if names[other] == names[place] => Err(Defect::new(
-            format!("two arrays are called {}", names[place]),
-            "each name once",
-        )),
-        Some(other) => Err(Defect::new(
-            format!(
-                "{:?} and {:?} can both be read as {}",
-                names[other], names[place], ARRAYS[slot].name
-            ),
-            "one of them",
-        )),
+        Some(other) => Err(doubled(names, [other, place], ARRAYS[slot].name)),
     }
 }
 
-/// Arrays under names that people and other programs give them: b, w, x0 and the bounds as they are, and of two
+fn doubled(names: &[String], [one, other]: [usize; 2], what: &str) -> Defect {
+    match names[one] == names[other] {
+        true => Defect::new(
+            format!("two arrays are called {}", names[one]),
+            "each name once",
+        ),
+        false => Defect::new(
+            format!(
+                "{:?} and {:?} can both be read as {what}",
+                names[one], names[other]
+            ),
+            "one of them",
+        ),
+    }
+}
+
+/// Arrays under names that people and other programs give them: b, w, x0 and the bounds as they are, and of
 /// numbered layers the weights and biases. So b1 is a bias, and b the target.
 pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
     let mut parts = Vec::new();
-    let mut places = [None; COUNT];
+    let mut places = Places::default();
     let folder = folder(names).len();
     for (place, name) in arrays(names) {
         let as_it_is = [TARGETS, WEIGHTS, STARTS, LOWER, UPPER];
@@ -79,39 +201,29 @@ pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
             .into_iter()
             .find(|&slot| ARRAYS[slot].name == within);
         match (slot, Part::of(within)) {
-            (Some(slot), _) => take(&mut places, slot, place, names)?,
-            (None, Some(part)) => parts.push((place, part)),
+            _ if within == ACTIVATION => places.activation = Some(place),
+            (Some(slot), _) => take(&mut places.slots, slot, place, names)?,
+            (None, Some(Part { layer, is_bias })) => parts.push(OfLayer {
+                place,
+                layer,
+                is_bias,
+            }),
             (None, None) => {
                 let found = format!("unknown array {name:?}");
                 return Err(Defect::new(found, KNOWN));
             }
         }
     }
-    let weights = parts.iter().filter(|(_, part)| !part.is_bias);
-    let layers: BTreeSet<u64> = weights.map(|(_, part)| part.layer).collect();
-    let [first, second] = layers.iter().copied().collect::<Vec<_>>()[..] else {
+    let weights = parts.iter().filter(|part| !part.is_bias);
+    let layers: BTreeSet<u64> = weights.map(|part| part.layer).collect();
+    if layers.len() < 2 {
         let found = match layers.len() {
-            0 => "no array is called as the weights of a layer".to_owned(),
-            1 => "the weights of one layer only".to_owned(),
-            count => format!("the weights of {count} layers"),
+            0 => "no array is called as the weights of a layer",
+            _ => "the weights of one layer only",
         };
-        return Err(Defect::new(found, format!("two layers: {KNOWN}")));
-    };
-    for (place, part) in parts {
-        let slot = match (part.layer, part.is_bias) {
-            (layer, false) if layer == first => FIRST,
-            (layer, true) if layer == first => FIRST_BIAS,
-            (layer, false) if layer == second => SECOND,
-            (layer, true) if layer == second => SECOND_BIAS,
-            (layer, _) => {
-                let found = format!("{:?} is a bias without weights", names[place]);
-                let expected = format!("biases of the layers {first} and {second}, or not {layer}");
-                return Err(Defect::new(found, expected));
-            }
-        };
-        take(&mut places, slot, place, names)?;
+        return Err(Defect::new(found, format!("two layers or more: {KNOWN}")));
     }
-    Ok(places)
+    places.take_layers(&parts, names).map(|()| places)
 }
 
 /// For messages.
@@ -198,7 +310,8 @@ mod tests {
     fn layers(names: &[&str]) -> [Option<String>; 4] {
         let names = owned(names);
         let places = auto(&names).unwrap();
-        [FIRST, SECOND, FIRST_BIAS, SECOND_BIAS].map(|slot| Some(names[places[slot]?].clone()))
+        [FIRST, SECOND, FIRST_BIAS, SECOND_BIAS]
+            .map(|slot| Some(names[places.slots[slot]?].clone()))
     }
 
     #[test]
@@ -232,18 +345,55 @@ mod tests {
     }
 
     #[test]
+    fn layers_between_are_in_the_order_of_their_numbers() {
+        for (read, names) in [
+            (
+                own as fn(&[String]) -> Result<Places, Defect>,
+                &["A1", "A3", "A2", "c2", "A4", "b", "activation"][..],
+            ),
+            (auto, &["W1", "W10", "W2", "b2", "W30", "b", "activation"]),
+            (
+                auto,
+                &[
+                    "0.weight",
+                    "4.weight",
+                    "2.weight",
+                    "2.bias",
+                    "6.weight",
+                    "b",
+                    "activation",
+                ],
+            ),
+        ] {
+            let places = read(&owned(names)).unwrap();
+            let slots = [FIRST, SECOND, FIRST_BIAS, SECOND_BIAS, TARGETS];
+            let expected = [Some(0), Some(4), None, None, Some(5)];
+            assert_eq!(slots.map(|slot| places.slots[slot]), expected);
+            assert_eq!(places.between, [(2, Some(3)), (1, None)]);
+            assert_eq!(places.activation, Some(6));
+        }
+        let said = |names: &[&str]| format!("{:?}", own(&owned(names)).unwrap_err());
+        assert!(said(&["A1", "A2", "A4"]).contains("A3 is missing"));
+        assert!(said(&["A1", "A2", "A03"]).contains("unknown array"));
+        assert!(said(&["A1", "A2", "A3", "c4"]).contains("A4 is missing"));
+    }
+
+    #[test]
     fn a_bias_is_no_target() {
         let names = owned(&["W1", "b1", "W2", "b", "b2", "w", "x0"]);
         let places = auto(&names).unwrap();
         let slots = [TARGETS, FIRST_BIAS, SECOND_BIAS, WEIGHTS, STARTS];
-        assert_eq!(slots.map(|slot| places[slot]), [3, 1, 4, 5, 6].map(Some));
+        assert_eq!(
+            slots.map(|slot| places.slots[slot]),
+            [3, 1, 4, 5, 6].map(Some)
+        );
     }
 
     #[test]
     fn folders_are_no_part_of_names() {
         let places = own(&owned(&["net/", "net/A1", "net/A2", "b"])).unwrap();
         let slots = [FIRST, SECOND, TARGETS];
-        assert_eq!(slots.map(|slot| places[slot]), [1, 2, 3].map(Some));
+        assert_eq!(slots.map(|slot| places.slots[slot]), [1, 2, 3].map(Some));
         let defect = own(&owned(&["1/A1", "2/A1"])).unwrap_err();
         let words = format!("{defect:?}").replace('\\', "");
         assert!(words.contains("\"1/A1\" and \"2/A1\" can both be read as A1"));
@@ -252,11 +402,11 @@ mod tests {
         let names = owned(&["run 3/", "run 3/W1", "run 3/W2", "run 3/b1", "run 3/b"]);
         let places = auto(&names).unwrap();
         let slots = [FIRST, SECOND, FIRST_BIAS, TARGETS];
-        assert_eq!(slots.map(|slot| places[slot]), [1, 2, 3, 4].map(Some));
+        assert_eq!(slots.map(|slot| places.slots[slot]), [1, 2, 3, 4].map(Some));
         let names = owned(&["x/1/w", "x/2/w", "x/2/b", "x/b"]);
         let places = auto(&names).unwrap();
         let slots = [FIRST, SECOND, SECOND_BIAS, TARGETS];
-        assert_eq!(slots.map(|slot| places[slot]), [0, 1, 2, 3].map(Some));
+        assert_eq!(slots.map(|slot| places.slots[slot]), [0, 1, 2, 3].map(Some));
         let defect = auto(&owned(&["W1", "W2", "x/b"])).unwrap_err();
         assert!(format!("{defect:?}").contains("unknown array"));
     }
@@ -273,7 +423,6 @@ mod tests {
                 "\"b1\" and \"c1\" can both be read as c1",
             ),
             (&["W1", "W1", "W2"], "two arrays are called W1"),
-            (&["W0", "W1", "W2"], "3 layers"),
             (&["W1", "b1"], "one layer"),
             (&["b"], "no array"),
             (&["W1", "W2", "b0"], "\"b0\" is a bias without weights"),

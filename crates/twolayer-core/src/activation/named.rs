@@ -37,11 +37,14 @@ pub enum ActivationName {
 
 /// A name that no activation has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no activation is called `{0}`; there are relu, leaky-relu:SLOPE, softplus, tanh, gelu, gelu-tanh, silu, \
-     sigmoid, hard-tanh and identity"
-)]
+#[error("no activation is called `{0}`; expected {known}", known = Self::KNOWN)]
 pub struct UnknownActivation(pub String);
+
+impl UnknownActivation {
+    /// The names that there are.
+    pub const KNOWN: &'static str = "one of relu, leaky-relu:SLOPE, softplus, tanh, gelu, gelu-tanh, silu, sigmoid, \
+                                     hard-tanh, identity";
+}
 
 impl ActivationName {
     /// All, leaky ReLU with the slope that PyTorch gives it.

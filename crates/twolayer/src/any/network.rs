@@ -98,6 +98,17 @@ impl<'a, B: LinearBackend> NetworkRef<'a, B> {
         }
     }
 
+    /// Matrix and bias of every layer, from the first to the last.
+    pub fn layers(self) -> Vec<(&'a B::Matrix, &'a [B::Scalar])> {
+        match self {
+            Self::Two(network) => vec![
+                (network.a1(), network.bias1()),
+                (network.a2(), network.bias2()),
+            ],
+            Self::Deep(network) => network.affine_maps().collect(),
+        }
+    }
+
     /// The linear algebra library.
     pub fn backend(self) -> &'a B {
         match self {

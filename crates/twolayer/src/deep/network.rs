@@ -183,6 +183,18 @@ impl<B: LinearBackend> DeepNetwork<B> {
         self.hidden.len() + 1
     }
 
+    /// Matrix and bias of every layer, from the first to the last.
+    pub fn affine_maps(&self) -> impl Iterator<Item = (&B::Matrix, &[B::Scalar])> {
+        let hidden = self.hidden.iter().map(|layer| &layer.affine);
+        let all = hidden.chain([&self.output]);
+        all.map(|affine| (&*affine.weights, &affine.bias[..]))
+    }
+
+    /// The activations of the hidden layers.
+    pub fn activations(&self) -> impl Iterator<Item = &Arc<dyn Activation<B::Scalar>>> {
+        self.hidden.iter().map(|layer| &layer.activation)
+    }
+
     /// d, the number of unknowns.
     pub fn inputs(&self) -> usize {
         self.inputs
