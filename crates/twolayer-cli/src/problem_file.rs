@@ -19,7 +19,7 @@ use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer::{ActivationName, AnyNetwork, DeepNetwork, LinearBackend, Scalar, TwoLayer};
+use twolayer::{ActivationName, AnyNetwork, LinearBackend, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
@@ -259,7 +259,6 @@ struct Layers<B: LinearBackend> {
 }
 
 impl<B: LinearBackend> Layers<B> {
-    /// Two layers with ReLU have a type of their own.
     fn network(
         self,
         backend: B,
@@ -270,10 +269,6 @@ impl<B: LinearBackend> Layers<B> {
             between,
             last,
         } = self;
-        if activations == [ActivationName::Relu] {
-            let network = TwoLayer::new(backend, first.0, last.0)?;
-            return network.with_biases(first.1, last.1).map(AnyNetwork::Two);
-        }
         let (mut weights, mut biases) = (vec![first.0], vec![first.1]);
         for (matrix, bias) in between {
             let zeros = || vec![B::Scalar::zero(); backend.nrows(&matrix)];
@@ -282,9 +277,7 @@ impl<B: LinearBackend> Layers<B> {
         }
         weights.push(last.0);
         biases.push(last.1);
-        let activations = activations.iter().map(|name| name.make()).collect();
-        let network = DeepNetwork::new(backend, weights, activations)?;
-        network.with_biases(biases).map(AnyNetwork::Deep)
+        AnyNetwork::new(backend, weights, biases, activations.to_vec())
     }
 }
 

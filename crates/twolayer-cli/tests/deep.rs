@@ -247,3 +247,20 @@ fn what_does_not_fit_is_named() {
         );
     }
 }
+
+/// Classifiers of handwritten digits, by other images' outputs from the mean image.
+#[test]
+fn real_classifiers_are_inverted() {
+    let desk = Desk::new(&Problem::new(Storage::PLAIN));
+    for name in ["digits.npz", "digits_tanh.npz"] {
+        let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
+        desk.write("problem.npz", &std::fs::read(data.join(name)).unwrap());
+        let output = desk.invert(&["--report", "json"]);
+        assert_code(&output, 0);
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let targets = report["targets"].as_array().unwrap();
+        assert_eq!(targets.len(), 40);
+        let loss = |target: &Value| target["loss"].as_f64().unwrap();
+        assert!(targets.iter().all(|target| loss(target) <= 1e-20), "{name}");
+    }
+}

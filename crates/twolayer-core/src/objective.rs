@@ -323,6 +323,12 @@ pub trait RowStructured: Objective {
         curvature: &mut Curvature<Self::Scalar>,
     );
 
+    /// Whether a [`curvature`](RowStructured::curvature) is only to be had at a point that was differentiated, as
+    /// where hidden layers bend; without, at one that was evaluated.
+    fn curvature_needs_gradient(&self) -> bool {
+        false
+    }
+
     /// Whether a [`curvature`](RowStructured::curvature) may have ω: rows that all count alike, so that
     /// no few of them stand for the others.
     fn has_uncentered_rows(&self) -> bool {

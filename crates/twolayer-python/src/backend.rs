@@ -5,7 +5,7 @@ use crate::input_error::of_call;
 use crate::settings::Backend;
 use pyo3::PyResult;
 use std::sync::OnceLock;
-use twolayer::{Error, LinearBackend, Scalar, TwoLayer};
+use twolayer::{AnyNetwork, Error, LinearBackend, NetworkRef, Scalar};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_nalgebra::{Nalgebra, NalgebraScalar};
 use twolayer_ndarray::{Ndarray, NdarrayScalar};
@@ -22,9 +22,9 @@ impl<T: numpy::Element + FaerScalar + NalgebraScalar + NdarrayScalar> Number for
 /// the first time.
 #[derive(Debug)]
 pub(crate) struct Networks<T: Number> {
-    faer: TwoLayer<Faer<T>>,
-    nalgebra: OnceLock<TwoLayer<Nalgebra<T>>>,
-    ndarray: OnceLock<TwoLayer<Ndarray<T>>>,
+    faer: AnyNetwork<Faer<T>>,
+    nalgebra: OnceLock<AnyNetwork<Nalgebra<T>>>,
+    ndarray: OnceLock<AnyNetwork<Ndarray<T>>>,
 }
 
 /// What is done the same way on every backend.
@@ -33,11 +33,12 @@ pub(crate) trait Work<T: Scalar> {
     type Output;
 
     /// Does it on one backend.
-    fn on<B: LinearBackend<Scalar = T>>(self, network: &TwoLayer<B>) -> PyResult<Self::Output>;
+    fn on<B: LinearBackend<Scalar = T>>(self, network: NetworkRef<'_, B>)
+    -> PyResult<Self::Output>;
 }
 
 impl<T: Number> Networks<T> {
-    pub(crate) fn new(faer: TwoLayer<Faer<T>>) -> Self {
+    pub(crate) fn new(faer: AnyNetwork<Faer<T>>) -> Self {
         Self {
             faer,
             nalgebra: OnceLock::new(),
@@ -46,37 +47,37 @@ impl<T: Number> Networks<T> {
     }
 
     /// The network that the others are copies of.
-    pub(crate) fn original(&self) -> &TwoLayer<Faer<T>> {
-        &self.faer
+    pub(crate) fn original(&self) -> NetworkRef<'_, Faer<T>> {
+        self.faer.by_ref()
     }
 
     /// Does `work` on the backend that was asked for.
     pub(crate) fn on<W: Work<T>>(&self, backend: Backend, work: W) -> PyResult<W::Output> {
         match backend {
-            Backend::Faer if is_child() => work.on(&self.faer.with_threads(1)),
-            Backend::Faer => work.on(&self.faer),
-            Backend::Nalgebra => work.on(kept(&self.nalgebra, &self.faer)?),
-            Backend::Ndarray => work.on(kept(&self.ndarray, &self.faer)?),
+            Backend::Faer if is_child() => work.on(self.original().with_threads(1).by_ref()),
+            Backend::Faer => work.on(self.original()),
+            Backend::Nalgebra => work.on(kept(&self.nalgebra, self.original())?),
+            Backend::Ndarray => work.on(kept(&self.ndarray, self.original())?),
         }
     }
 }
 
 /// The copy that is there, or a new one. Of two threads that make one at the same time, one drops its own.
 fn kept<'k, T: Number, B: LinearBackend<Scalar = T> + Default>(
-    place: &'k OnceLock<TwoLayer<B>>,
-    network: &TwoLayer<Faer<T>>,
-) -> PyResult<&'k TwoLayer<B>> {
+    place: &'k OnceLock<AnyNetwork<B>>,
+    network: NetworkRef<'_, Faer<T>>,
+) -> PyResult<NetworkRef<'k, B>> {
     if let Some(kept) = place.get() {
-        return Ok(kept);
+        return Ok(kept.by_ref());
     }
     let copy = copied(network, B::default()).map_err(of_call)?;
-    Ok(place.get_or_init(|| copy))
+    Ok(place.get_or_init(|| copy).by_ref())
 }
 
 fn copied<T: Number, B: LinearBackend<Scalar = T>>(
-    network: &TwoLayer<Faer<T>>,
+    network: NetworkRef<'_, Faer<T>>,
     backend: B,
-) -> Result<TwoLayer<B>, Error> {
+) -> Result<AnyNetwork<B>, Error> {
     let copy = |a| {
         let values = row_major(network.backend(), a);
         let ncols = network.backend().ncols(a);
@@ -84,9 +85,9 @@ fn copied<T: Number, B: LinearBackend<Scalar = T>>(
         backend.copy_from_row_major(&values, &mut copy);
         copy
     };
-    let (a1, a2) = (copy(network.a1()), copy(network.a2()));
-    let (bias1, bias2) = (network.bias1().to_vec(), network.bias2().to_vec());
-    TwoLayer::new(backend, a1, a2)?.with_biases(bias1, bias2)
+    let layers = network.layers().into_iter();
+    let (weights, biases) = layers.map(|(a, c)| (copy(a), c.to_vec())).unzip();
+    AnyNetwork::new(backend.clone(), weights, biases, network.activations())
 }
 
 /// The entries of a matrix, row after row.

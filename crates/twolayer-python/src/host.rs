@@ -15,8 +15,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use twolayer::{
     Answer, AnyInversion, Campaign, Error, Evaluation, LinearBackend, MANY, Model, ModelKind,
-    NumberFormat, Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver, TraceEntry,
-    TwoLayer,
+    NetworkRef, NumberFormat, Objective, Observer, Origin, Owner, Progress, Round, Solved, Solver,
+    TraceEntry,
 };
 use twolayer_certificate::{Certifier, Verdict};
 
@@ -74,7 +74,11 @@ pub(crate) struct Answers<T> {
 impl<T: Number> Work<T> for Call<'_, T> {
     type Output = Answers<T>;
 
-    fn on<B: LinearBackend<Scalar = T>>(self, network: &TwoLayer<B>) -> PyResult<Answers<T>> {
+    fn on<B: LinearBackend<Scalar = T>>(self, network: NetworkRef<'_, B>) -> PyResult<Answers<T>> {
+        if self.certify && network.two_layers().is_none() {
+            let what = "a certificate";
+            return Err(of_call(Error::OnlyTwoLayers { what }));
+        }
         let (d, m) = (network.inputs(), network.outcomes());
         let rows = self.targets.len() / m;
         let problems = self.stated.problems(network).map_err(of_call)?;

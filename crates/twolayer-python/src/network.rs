@@ -6,14 +6,16 @@ use crate::attend::{Line, Next, attend};
 use crate::backend::{Networks, Number, row_major};
 use crate::forked::is_child;
 use crate::host::{Call, Event};
-use crate::input_error::{of_call, of_target};
+use crate::input_error::{of_call, of_target, refused};
 use crate::outputs::{Kind, Outputs};
 use crate::settings::{self, Options, Stated, Statement};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
-use twolayer::{NumberFormat, Target, TwoLayer};
+use twolayer::{
+    ActivationName, AnyNetwork, LinearBackend, NumberFormat, Target, UnknownActivation,
+};
 use twolayer_faer::Faer;
 
 /// The networks of one precision.
@@ -23,7 +25,7 @@ pub(crate) enum Precision {
     Double(Arc<Networks<f64>>),
 }
 
-/// softmax(A2 relu(A1 x + c1) + c2), in the precision of A1, which all arrays have.
+/// softmax(A_L φ(… φ(A_1 x + c_1) …) + c_L), in the precision of A_1, which all arrays have.
 #[pyclass(frozen, module = "twolayer._twolayer")]
 pub(crate) struct Network {
     pub(crate) networks: Precision,
@@ -34,27 +36,31 @@ impl Network {
     /// Copies the arrays, of any layout, and checks them.
     #[new]
     fn new(
-        a1: &Bound<'_, PyAny>,
-        c1: &Bound<'_, PyAny>,
-        a2: &Bound<'_, PyAny>,
-        c2: &Bound<'_, PyAny>,
+        weights: Vec<Bound<'_, PyAny>>,
+        biases: Vec<Bound<'_, PyAny>>,
+        activations: Vec<String>,
     ) -> PyResult<Self> {
-        let networks = match a1.extract::<PyReadonlyArray2<'_, f32>>() {
-            Ok(a1) => Precision::Single(new(&a1, c1, a2, c2)?),
-            Err(_) => Precision::Double(new::<f64>(&a1.extract()?, c1, a2, c2)?),
+        let is_single = |a: &Bound<'_, PyAny>| a.extract::<PyReadonlyArray2<'_, f32>>().is_ok();
+        let names = activations.iter().map(|name| name.parse());
+        let activations: Vec<ActivationName> = names
+            .collect::<Result<_, UnknownActivation>>()
+            .map_err(|error| refused(Some("activation"), error.to_string()))?;
+        let networks = match weights.first().is_some_and(is_single) {
+            true => Precision::Single(new(&weights, &biases, &activations)?),
+            false => Precision::Double(new(&weights, &biases, &activations)?),
         };
         Ok(Self { networks })
     }
 
-    /// (d, n, m).
-    fn shape(&self) -> (usize, usize, usize) {
+    /// d, n_1 … n_{L−1}, m.
+    fn shape(&self) -> Vec<usize> {
         match &self.networks {
             Precision::Single(networks) => shape(networks),
             Precision::Double(networks) => shape(networks),
         }
     }
 
-    /// Copies of A1, c1, A2 and c2.
+    /// Copies of A_1 … A_L, and of c_1 … c_L.
     fn weights<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         match &self.networks {
             Precision::Single(networks) => weights(py, networks),
@@ -110,27 +116,32 @@ impl Network {
 }
 
 fn new<T: Number>(
-    a1: &PyReadonlyArray2<'_, T>,
-    c1: &Bound<'_, PyAny>,
-    a2: &Bound<'_, PyAny>,
-    c2: &Bound<'_, PyAny>,
+    weights: &[Bound<'_, PyAny>],
+    biases: &[Bound<'_, PyAny>],
+    activations: &[ActivationName],
 ) -> PyResult<Arc<Networks<T>>> {
     let backend = match is_child() {
         true => Faer::<T>::sequential(),
         false => Faer::default(),
     };
-    let a2: PyReadonlyArray2<'_, T> = a2.extract()?;
-    let (c1, c2): (PyReadonlyArray1<'_, T>, PyReadonlyArray1<'_, T>) =
-        (c1.extract()?, c2.extract()?);
-    let (a1, a2) = (copied(&backend, a1), copied(&backend, &a2));
-    let network = TwoLayer::new(backend, a1, a2).map_err(of_call)?;
-    let network = network.with_biases(vector(&c1), vector(&c2));
+    let mut matrices = Vec::with_capacity(weights.len());
+    for a in weights {
+        let a: PyReadonlyArray2<'_, T> = a.extract()?;
+        matrices.push(copied(&backend, &a));
+    }
+    let mut vectors = Vec::with_capacity(biases.len());
+    for c in biases {
+        let c: PyReadonlyArray1<'_, T> = c.extract()?;
+        vectors.push(vector(&c));
+    }
+    let network = AnyNetwork::new(backend, matrices, vectors, activations.to_vec());
     Ok(Arc::new(Networks::new(network.map_err(of_call)?)))
 }
 
-fn shape<T: Number>(networks: &Networks<T>) -> (usize, usize, usize) {
+fn shape<T: Number>(networks: &Networks<T>) -> Vec<usize> {
     let network = networks.original();
-    (network.inputs(), network.hidden_units(), network.outcomes())
+    let biases = network.layers().into_iter().map(|(_, c)| c.len());
+    std::iter::once(network.inputs()).chain(biases).collect()
 }
 
 fn weights<'py, T: Number>(
@@ -138,11 +149,14 @@ fn weights<'py, T: Number>(
     networks: &Networks<T>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let network = networks.original();
-    let (d, n, m) = shape(networks);
-    let a1 = matrix(py, row_major(network.backend(), network.a1()), n, d)?;
-    let a2 = matrix(py, row_major(network.backend(), network.a2()), m, n)?;
-    let vector = |values: &[T]| crate::arrays::array(py, values);
-    (a1, vector(network.bias1()), a2, vector(network.bias2())).into_pyobject(py)
+    let (mut matrices, mut vectors) = (Vec::new(), Vec::new());
+    for (a, c) in network.layers() {
+        let backend = network.backend();
+        let (rows, columns) = (backend.nrows(a), backend.ncols(a));
+        matrices.push(matrix(py, row_major(backend, a), rows, columns)?);
+        vectors.push(crate::arrays::array(py, c));
+    }
+    (matrices, vectors).into_pyobject(py)
 }
 
 fn outputs<'py, T: Number>(
@@ -221,7 +235,7 @@ fn invert<'py, T: Number>(
     let targets: PyReadonlyArrayDyn<'py, T> = targets.extract()?;
     let starts: PyReadonlyArrayDyn<'py, T> = starts.extract()?;
     let (targets, starts) = (numbers("b", &targets)?, numbers("x0", &starts)?);
-    let (d, _, m) = shape(networks);
+    let (d, m) = (networks.original().inputs(), networks.original().outcomes());
     // Before anything is solved: the last target's mistake should not cost the others' time.
     let several = targets.len() > m;
     for (index, row) in targets.chunks_exact(m).enumerate() {

@@ -6,7 +6,7 @@ use crate::forked::threads;
 use crate::input_error::{of_call, of_target};
 use pyo3::PyResult;
 use std::ops::ControlFlow;
-use twolayer::{Crew, Error, ForwardPass, LinearBackend, Seat, TwoLayer, reduce};
+use twolayer::{Crew, Error, LinearBackend, NetworkRef, Seat, reduce};
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<T: Number> Outputs<'_, T> {
     /// K·m numbers; fewer where nobody wants the rest any more.
     pub(crate) fn of<B: LinearBackend<Scalar = T>>(
         &self,
-        network: &TwoLayer<B>,
+        network: NetworkRef<'_, B>,
     ) -> PyResult<Vec<T>> {
         let (d, m) = (network.inputs(), network.outcomes());
         self.check(d)?;
@@ -38,16 +38,16 @@ impl<T: Number> Outputs<'_, T> {
         let crew = Crew::new(threads(self.threads, count), count);
         let network = network.with_threads(crew.threads_each());
         let job = |seat: &dyn Seat<Vec<T>>| {
-            let mut pass = ForwardPass::new(network.hidden_units(), m);
+            let mut pass = network.by_ref().new_pass();
             while !self.line.is_cut()
                 && let Some(index) = seat.take()
             {
-                network.forward(&self.points[index * d..][..d], &[], &mut pass);
+                pass.run(&self.points[index * d..][..d]);
                 let output = match self.kind {
-                    Kind::Logits => &pass.logits,
-                    Kind::Probabilities => &pass.probabilities,
+                    Kind::Logits => pass.logits(),
+                    Kind::Probabilities => pass.probabilities(),
                 };
-                seat.hand_over(index, output.clone());
+                seat.hand_over(index, output.to_vec());
             }
         };
         let mut values = Vec::with_capacity(count * m);

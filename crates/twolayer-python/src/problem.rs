@@ -9,8 +9,8 @@ use numpy::{PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use twolayer::{
-    Curvature, DenseHessian, Error, Evaluation, HessianApprox, Inversion, LinearBackend,
-    NumberFormat, Objective, RowStructured, RowWeights, Target, TwoLayer, reduce,
+    AnyInversion, Curvature, DenseHessian, Error, Evaluation, HessianApprox, LinearBackend,
+    NetworkRef, NumberFormat, Objective, RowStructured, RowWeights, Target, reduce,
 };
 
 /// One target's objective. Results are in double precision, exactly the numbers of the network's own.
@@ -169,7 +169,7 @@ struct At<'a, T: Number> {
 impl<T: Number> Work<T> for At<'_, T> {
     type Output = Vec<f64>;
 
-    fn on<B: LinearBackend<Scalar = T>>(self, network: &TwoLayer<B>) -> PyResult<Vec<f64>> {
+    fn on<B: LinearBackend<Scalar = T>>(self, network: NetworkRef<'_, B>) -> PyResult<Vec<f64>> {
         let Whole { target, stated, .. } = self.whole;
         let objective = stated.inversion(network, target).map_err(of_call)?;
         let values = self.of(&objective).map_err(of_call)?;
@@ -183,7 +183,7 @@ impl<T: Number> Work<T> for At<'_, T> {
 impl<T: Number> At<'_, T> {
     fn of<B: LinearBackend<Scalar = T>>(
         &self,
-        objective: &Inversion<'_, B>,
+        objective: &AnyInversion<'_, B>,
     ) -> Result<Vec<T>, Error> {
         let narrow = |values: &[f64]| -> Vec<T> {
             values
@@ -213,6 +213,7 @@ impl<T: Number> At<'_, T> {
                 let v = narrow(v);
                 Error::check_length("p", v.len(), d)?;
                 Error::check_finite("p", &v)?;
+                objective.differentiate(&mut at);
                 let mut curvature = Curvature::new(objective.rows());
                 objective.curvature(&at, RowWeights::Exact, &mut curvature);
                 let mut product = vec![T::zero(); d];

@@ -5,8 +5,8 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use std::time::Duration;
 use twolayer::{
-    Error, Inversion, KullbackLeibler, LinearBackend, Loss, ModelKind, NumberFormat, Problems,
-    Regularizer, Scalar, Solver, SquaredError, Target, Tolerances, TwoLayer,
+    AnyInversion, Bounds, Error, KullbackLeibler, LinearBackend, Loss, ModelKind, NetworkRef,
+    NumberFormat, Problems, Regularizer, Scalar, Solver, SquaredError, Target, Tolerances,
 };
 
 /// The linear algebra library.
@@ -69,6 +69,24 @@ pub(crate) struct Statement<'py> {
     loss: String,
     regularizer: Option<PyReadonlyArray1<'py, f64>>,
     radius: Option<f64>,
+    lower: Option<PyReadonlyArray1<'py, f64>>,
+    upper: Option<PyReadonlyArray1<'py, f64>>,
+}
+
+impl Statement<'_> {
+    /// l and u (d), where both are given.
+    fn bounds<T: Scalar>(&self) -> PyResult<Option<Bounds<T>>> {
+        let (Some(lower), Some(upper)) = (&self.lower, &self.upper) else {
+            return Ok(None);
+        };
+        let side = |array: &PyReadonlyArray1<'_, f64>| -> Vec<T> {
+            array.as_array().iter().map(|&bound| T::of(bound)).collect()
+        };
+        let bounds = Bounds::new(side(lower), side(upper));
+        bounds
+            .map(Some)
+            .map_err(|error| refused(Some("bounds"), format!("bounds: {error}")))
+    }
 }
 
 /// The same, checked and in the precision of a network.
@@ -77,6 +95,7 @@ pub(crate) struct Stated<T> {
     loss: LossName,
     regularizer: Option<Regularizer<T>>,
     radius: Option<T>,
+    bounds: Option<Bounds<T>>,
 }
 
 impl<T: Scalar> Stated<T> {
@@ -90,6 +109,7 @@ impl<T: Scalar> Stated<T> {
             loss: named("loss", &statement.loss, &LOSSES)?,
             regularizer: statement.regularizer.as_ref().map(weights).transpose()?,
             radius: statement.radius.map(T::of),
+            bounds: statement.bounds()?,
         })
     }
 
@@ -103,11 +123,14 @@ impl<T: Scalar> Stated<T> {
     /// What all targets share.
     pub(crate) fn problems<'a, B: LinearBackend<Scalar = T>>(
         &'a self,
-        network: &'a TwoLayer<B>,
+        network: NetworkRef<'a, B>,
     ) -> Result<Problems<'a, B>, Error> {
         let mut problems = Problems::new(network).with_loss(self.loss());
         if let Some(regularizer) = &self.regularizer {
             problems = problems.with_regularizer(regularizer)?;
+        }
+        if let Some(bounds) = &self.bounds {
+            problems = problems.with_bounds(bounds)?;
         }
         match self.radius {
             Some(radius) => problems.with_radius(radius),
@@ -118,12 +141,15 @@ impl<T: Scalar> Stated<T> {
     /// The problem of one target.
     pub(crate) fn inversion<'a, B: LinearBackend<Scalar = T>>(
         &'a self,
-        network: &'a TwoLayer<B>,
+        network: NetworkRef<'a, B>,
         target: &'a Target<T>,
-    ) -> Result<Inversion<'a, B>, Error> {
-        let mut inversion = Inversion::new(network, target)?.with_loss(self.loss());
+    ) -> Result<AnyInversion<'a, B>, Error> {
+        let mut inversion = AnyInversion::new(network, target)?.with_loss(self.loss());
         if let Some(regularizer) = &self.regularizer {
             inversion = inversion.with_regularizer(regularizer)?;
+        }
+        if let Some(bounds) = &self.bounds {
+            inversion = inversion.with_bounds(bounds)?;
         }
         match self.radius {
             Some(radius) => inversion.with_radius(radius),

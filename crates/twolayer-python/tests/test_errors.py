@@ -19,9 +19,9 @@ def with_entry(array, index, value):
 @pytest.mark.parametrize(
     ("arguments", "argument", "words"),
     [
-        (([A1],), "layers", "layers has 1; expected two arrays"),
-        (([A1, A2, A2],), "layers", "layers has 3; expected two arrays"),
-        ((3,), "layers", "layers has int; expected two arrays"),
+        (([A1],), "layers", "layers has 1; expected two arrays or more"),
+        (([A1, A2, A2],), "A3", r"A3 has shape \(4, 3\); expected \(m, 4\)"),
+        ((3,), "layers", "layers has int; expected arrays"),
         (([A1, A1],), "A2", r"A2 has shape \(3, 2\); expected \(m, 3\)"),
         (([A1[0], A2],), "A1", r"A1 has shape \(2,\); expected \(n, d\)"),
         (([A1[:0], A2],), "A1", r"A1 has shape \(0, 2\); every dimension must be at least 1"),
@@ -35,7 +35,7 @@ def with_entry(array, index, value):
         (([A1, A2], [np.ones(2), None]), "c1", r"c1 has shape \(2,\); expected \(3,\)"),
         (([A1, A2], [None, np.full(4, np.nan)]), "c2", r"c2\[0\] is NaN"),
         (([A1, A2], [None]), "biases", "biases has 1"),
-        (([A1, A2], None, "tanh"), "activation", "activation is 'tanh'; only 'relu'"),
+        (([A1, A2], None, "elu"), "activation", "no activation is called `elu`"),
     ],
 )
 def test_a_network_that_is_none(arguments, argument, words):

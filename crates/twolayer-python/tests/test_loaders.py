@@ -71,9 +71,11 @@ def test_other_modules_of_torch_are_refused(net):
     (a1, a2), (c1, c2) = net.layers, net.biases
     first, second, relu = linear(a1, c1), linear(a2, c2), module("ReLU")
     for modules, words in [
-        ([first, module("GELU"), second], "linear, gelu, linear; expected linear, relu, linear"),
-        ([first, second], "linear, linear"),
-        ([first, relu, second, relu, second], "linear, relu, linear, relu, linear"),
+        ([first, module("ELU"), second], "linear, elu, linear; expected linear layers with relu"),
+        ([first, relu, relu, second], "linear, relu, relu, linear"),
+        ([relu, first, relu, second], "relu, linear"),
+        ([first, module("Softplus", beta=2), second], "Softplus of beta 2"),
+        ([first, module("Hardtanh", min_val=0.0, max_val=6.0), second], "Hardtanh from 0.0 to 6.0"),
         ([first, relu, second, module("Softmax", dim=0)], "Softmax over dimension 0"),
         ([first, relu, second, module("Sigmoid")], "sigmoid"),
         ([], "is empty"),
@@ -203,7 +205,7 @@ def test_other_graphs_of_onnx_are_refused(net, tmp_path):
     relu = ("Relu", ["h"], "a", {})
     last = ("Gemm", ["a", "a2", "c2"], "y", {"transB": 1})
     for nodes, words in [
-        ([first, ("Tanh", ["h"], "a", {}), last], "linear, tanh, linear"),
+        ([first, ("Elu", ["h"], "a", {}), last], "linear, elu, linear"),
         ([first, relu, ("Gemm", ["a", "a2", "c2"], "y", {"transB": 1, "alpha": 2.0})], "a Gemm with"),
         ([first, relu, ("Add", ["a", "h"], "y", {})], "an Add|a Add with other inputs"),
         ([first, relu], "an output in the middle"),

@@ -80,7 +80,7 @@ def test_a_network_goes_through_pickle_and_a_file(tmp_path):
     assert tl.Network.load(tmp_path / "net.npz") == net
     assert tl.Network.load(tmp_path / "net.npz", dtype="float64").dtype == np.float64
     assert net != network(6, 4, 6, 8, np.float32)[0] and net != 1
-    assert repr(net) == "<twolayer.Network: 4 inputs, 6 ReLUs, 8 outcomes, float32>"
+    assert repr(net) == "<twolayer.Network: 4 inputs, 6 relu, 8 outcomes, float32>"
     assert (net.inputs, net.hidden_units, net.outcomes) == (4, 6, 8)
 
 

@@ -4,4 +4,4 @@ mod inversion;
 mod network;
 
 pub use inversion::{AnyInversion, AnyPoint, AnyScratch};
-pub use network::{AnyNetwork, NetworkRef};
+pub use network::{AnyNetwork, AnyPass, NetworkRef};

@@ -107,7 +107,7 @@ mod starts;
 mod target;
 pub mod theory;
 
-pub use any::{AnyInversion, AnyNetwork, AnyPoint, AnyScratch, NetworkRef};
+pub use any::{AnyInversion, AnyNetwork, AnyPass, AnyPoint, AnyScratch, NetworkRef};
 pub use approx_newton::{
     self, Adaptive, ByWeight, ConjugateGradient, DenseHessian, Importance, Leverage, LimitPoint,
     MixedPrecision, Observer, PhaseSeconds, RowFactor, Run, Scores, Silent, Sketched, Snapshot,

@@ -39,6 +39,10 @@ impl<O: RowStructured> RowCurvature<O> {
         at: &mut O::Evaluation,
         kind: RowWeights,
     ) {
+        if objective.curvature_needs_gradient() {
+            objective.differentiate(at);
+            return;
+        }
         objective.curvature(at, kind, &mut self.curvature);
         let (y, scratch) = (&self.curvature.center, &mut self.scratch);
         objective.differentiate_with(at, y, scratch, &mut self.center);

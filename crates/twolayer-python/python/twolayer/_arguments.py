@@ -102,9 +102,10 @@ def real(name: str, value: Any) -> float:
     return number
 
 
-def statement(outcomes: int, loss: Any, regularizer: Any, radius: Any) -> Statement:
+def statement(network: Any, loss: Any, regularizer: Any, radius: Any, bounds: Any) -> Statement:
     """What an objective is made of. A single weight of 0 is no regulariser."""
-    weights = None
+    weights, outcomes = None, network.outcomes
+    lower, upper = (None, None) if bounds is None else _bounds(bounds, network.inputs)
     if regularizer is not None:
         if np.ndim(regularizer) == 0:
             weight = real("regularizer", regularizer)
@@ -115,7 +116,28 @@ def statement(outcomes: int, loss: Any, regularizer: Any, radius: Any) -> Statem
         "loss": word("loss", loss),
         "regularizer": weights,
         "radius": None if radius is None else real("radius", radius),
+        "lower": lower,
+        "upper": upper,
     }
+
+
+def _bounds(bounds: Any, inputs: int) -> tuple[Array, Array]:
+    """The two sides, from a pair or from what SciPy calls bounds."""
+    sides = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") and hasattr(bounds, "ub") else bounds
+    try:
+        lower, upper = sides
+    except (TypeError, ValueError):
+        refuse("bounds", f"bounds is {bounds!r}; expected (lower, upper), each a number or an array ({inputs},)")
+    return _bound("lower", lower, inputs), _bound("upper", upper, inputs)
+
+
+def _bound(side: str, values: Any, inputs: int) -> Array:
+    array = numbers("bounds", values)
+    if array.ndim == 0:
+        array = np.full(inputs, array)
+    if array.shape != (inputs,):
+        refuse("bounds", f"bounds has a {side} side of shape {array.shape}; expected ({inputs},) or one number")
+    return contiguous(array, np.float64)
 
 
 def options(

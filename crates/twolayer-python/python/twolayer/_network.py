@@ -16,16 +16,18 @@ from ._types import Array, Callback
 
 
 class Network:
-    """The frozen network x ↦ softmax(A2 relu(A1 x + c1) + c2).
+    """The frozen network x ↦ softmax(A_L φ(… φ(A_1 x + c_1) …) + c_L), of two layers or more.
 
     Parameters
     ----------
-    layers : [A1, A2]
-        Arrays of shapes (n, d) and (m, n), float32 or float64, in any layout; copied once.
-    biases : [c1, c2], optional
-        Arrays of shapes (n,) and (m,); either may be None, which is zeros.
-    activation : {"relu"}
-        What is between the layers.
+    layers : [A1, …, AL]
+        Arrays of shapes (n1, d), (n2, n1), … and (m, n), float32 or float64, in any layout; copied once.
+    biases : [c1, …, cL], optional
+        Arrays of shapes (n1,), … and (m,); each may be None, which is zeros.
+    activation : str or sequence of str
+        What is between the layers: one name for all hidden layers, or one for each, of ``"relu"``,
+        ``"leaky-relu:SLOPE"``, ``"softplus"``, ``"tanh"``, ``"gelu"``, ``"gelu-tanh"``, ``"silu"``,
+        ``"sigmoid"``, ``"hard-tanh"`` and ``"identity"``.
     dtype : {"float32", "float64"}, optional
         The precision of everything that is computed; by default that of the arrays, the wider one where they
         differ.
@@ -51,27 +53,35 @@ class Network:
         self,
         layers: Sequence[npt.ArrayLike],
         biases: Sequence[npt.ArrayLike | None] | None = None,
-        activation: str = "relu",
+        activation: str | Sequence[str] = "relu",
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        if activation != "relu":
-            refuse("activation", f"activation is {activation!r}; only 'relu' is supported")
-        a1, a2 = _pair("layers", layers)
-        c1, c2 = _pair("biases", (None, None) if biases is None else biases)
-        first, second = _matrix("A1", a1), _matrix("A2", a2)
-        kind = _precision(dtype, first, second)
+        given = _items("layers", layers, "arrays, one for each layer")
+        if len(given) < 2:
+            refuse("layers", f"layers has {len(given)}; expected two arrays or more")
+        matrices = [_matrix(f"A{number}", values) for number, values in enumerate(given, 1)]
+        vectors = [None] * len(matrices)
+        if biases is not None:
+            vectors = _items("biases", biases, f"{len(matrices)} arrays, one for each layer")
+        if len(vectors) != len(matrices):
+            refuse("biases", f"biases has {len(vectors)}; expected {len(matrices)}, one for each layer")
+        names = _activations(activation, len(matrices) - 1)
+        kind = _precision(dtype, matrices)
         self._native = _Native(
-            np.require(first, kind, "A"),
-            _bias("c1", c1, len(first), kind),
-            np.require(second, kind, "A"),
-            _bias("c2", c2, len(second), kind),
+            [np.require(matrix, kind, "A") for matrix in matrices],
+            [
+                _bias(f"c{number}", vector, len(matrix), kind)
+                for number, (vector, matrix) in enumerate(zip(vectors, matrices, strict=True), 1)
+            ],
+            names,
         )
         self._dtype = kind
+        self._activations = tuple(names)
 
     @classmethod
     def from_sklearn(cls, model: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
-        """The network of a fitted ``sklearn.neural_network.MLPClassifier`` with one hidden layer of ReLUs.
+        """The network of a fitted ``sklearn.neural_network.MLPClassifier``, of any depth and activation.
 
         `predict_proba` is then the classifier's, column by column; for two classes the logistic output is
         written as a softmax of (0, z).
@@ -79,7 +89,7 @@ class Network:
         Raises
         ------
         InputError
-            Other activations, another number of layers, a regressor, several labels at once.
+            A classifier without hidden layers, a regressor, several labels at once.
         """
         from ._loaders.sklearn import parts
 
@@ -87,9 +97,10 @@ class Network:
 
     @classmethod
     def from_torch(cls, module: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
-        """The network of an ``nn.Sequential`` of Linear, ReLU, Linear and perhaps a softmax.
+        """The network of an ``nn.Sequential`` of Linear with activations between, and perhaps a softmax.
 
-        Dropout and Identity are passed over, nested Sequentials opened. PyTorch is not imported.
+        Activations are ReLU, LeakyReLU, Softplus, Tanh, GELU, SiLU, Sigmoid and Hardtanh, of their default
+        settings. Dropout and Identity are passed over, nested Sequentials opened. PyTorch is not imported.
 
         Raises
         ------
@@ -102,7 +113,7 @@ class Network:
 
     @classmethod
     def from_keras(cls, model: Any, *, dtype: npt.DTypeLike | None = None) -> "Network":
-        """The network of a Keras model of two Dense layers, with relu and softmax (or none) as activations.
+        """The network of a Keras model of Dense layers with activations between, and softmax (or none) last.
 
         A last layer of one unit with a sigmoid is written as a softmax of (0, z). Keras is not imported.
 
@@ -116,13 +127,20 @@ class Network:
         return cls(**parts(model), dtype=dtype)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, dtype: npt.DTypeLike | None = None) -> "Network":
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        activation: str | Sequence[str] | None = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> "Network":
         """The network in a file: ``.npz``, ``.safetensors`` or ``.onnx``, by the end of its name.
 
-        ``.npz`` has A1, A2 and perhaps c1 and c2, as `save` and the command `twolayer` have them; other arrays
-        in it are not read. ``.safetensors`` has two weights and perhaps two biases as PyTorch names them
-        (``0.weight``, ``0.bias``, ``2.weight``, …); it needs the package safetensors. ``.onnx`` has one chain
-        of Gemm, or MatMul and Add, Relu, Gemm and perhaps Softmax; it needs the package onnx.
+        ``.npz`` has A1, A2, … and perhaps c1, c2, … and activation, as `save` and the command `twolayer` have
+        them; other arrays in it are not read. ``.safetensors`` has weights and perhaps biases as PyTorch names
+        them (``0.weight``, ``0.bias``, ``2.weight``, …), with ReLU between unless `activation` says otherwise;
+        it needs the package safetensors. ``.onnx`` has one chain of Gemm, or MatMul and Add, activations and
+        perhaps Softmax; it needs the package onnx.
 
         Raises
         ------
@@ -135,25 +153,35 @@ class Network:
         """
         from ._loaders.files import parts
 
-        return cls(**parts(path), dtype=dtype)
+        found = parts(path)
+        if activation is not None:
+            found["activation"] = activation
+        return cls(**found, dtype=dtype)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes A1, A2, c1 and c2 to an ``.npz`` file, which the command `twolayer` reads too."""
-        a1, c1, a2, c2 = self._native.weights()
+        """Writes the layers, biases and activations to an ``.npz`` file, which the command `twolayer` reads too."""
+        arrays = {f"A{number}": matrix for number, matrix in enumerate(self.layers, 1)}
+        arrays |= {f"c{number}": vector for number, vector in enumerate(self.biases, 1)}
+        # A file without the array has ReLUs.
+        if set(self._activations) != {"relu"}:
+            arrays["activation"] = np.array(self._activations)
         with open(path, "wb") as file:
-            np.savez(file, A1=a1, A2=a2, c1=c1, c2=c2)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @property
-    def layers(self) -> tuple[Array, Array]:
-        """Copies of A1 (n, d) and A2 (m, n)."""
-        a1, _, a2, _ = self._native.weights()
-        return a1, a2
+    def layers(self) -> tuple[Array, ...]:
+        """Copies of A1 (n1, d) to AL (m, n)."""
+        return tuple(self._native.weights()[0])
 
     @property
-    def biases(self) -> tuple[Array, Array]:
-        """Copies of c1 (n,) and c2 (m,)."""
-        _, c1, _, c2 = self._native.weights()
-        return c1, c2
+    def biases(self) -> tuple[Array, ...]:
+        """Copies of c1 (n1,) to cL (m,)."""
+        return tuple(self._native.weights()[1])
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The names of the activations of the hidden layers."""
+        return self._activations
 
     @property
     def inputs(self) -> int:
@@ -162,13 +190,13 @@ class Network:
 
     @property
     def hidden_units(self) -> int:
-        """n."""
-        return self._native.shape()[1]
+        """Of all hidden layers together."""
+        return sum(self._native.shape()[1:-1])
 
     @property
     def outcomes(self) -> int:
         """m."""
-        return self._native.shape()[2]
+        return self._native.shape()[-1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -180,7 +208,7 @@ class Network:
         return self._outputs(X, False, threads)
 
     def logits(self, X: npt.ArrayLike, *, threads: int | None = None) -> Array:
-        """z = A2 relu(A1 x + c1) + c2 at X: of shape (m,) for (d,), and (K, m) for (K, d)."""
+        """z, what the softmax is taken of, at X: of shape (m,) for (d,), and (K, m) for (K, d)."""
         return self._outputs(X, True, threads)
 
     def _outputs(self, X: npt.ArrayLike, logits: bool, threads: int | None) -> Array:
@@ -197,6 +225,7 @@ class Network:
         loss: str = "squared",
         regularizer: npt.ArrayLike | None = None,
         radius: float | None = None,
+        bounds: Any = None,
         backend: str = "faer",
         hessian: str = "auto",
         max_iterations: int = 1000,
@@ -212,7 +241,8 @@ class Network:
         callback: Callable[[Result], object] | None = None,
         progress: bool = False,
     ) -> Result:
-        """Finds x whose output is b: a minimum over ‖x‖ ≤ radius of loss(f(x), b) + ½‖W A2 relu(A1 x + c1)‖².
+        """Finds x whose output is b: a minimum of loss(f(x), b) + ½‖W A2 relu(A1 x + c1)‖² over ‖x‖ ≤ radius
+        and within bounds.
 
         Python runs on meanwhile in its other threads. Ctrl-C ends the call within a fraction of a second, or
         with the iteration under way where that takes longer.
@@ -229,9 +259,12 @@ class Network:
         loss : {"squared", "kl"}
             ‖f − b‖², or the Kullback–Leibler divergence Σ b log(b/f).
         regularizer : float or array (m,), optional
-            w, the diagonal of W. It moves the output away from b.
+            w, the diagonal of W, for two layers with ReLU. It moves the output away from b.
         radius : float, optional
             The ball that x is looked for in; none by default.
+        bounds : (lower, upper) or scipy.optimize.Bounds, optional
+            Numbers or arrays (d,), -inf and inf where there is none; an entry is held where both are the same. No
+            iterate leaves them, and an x0 outside is moved within.
         backend : {"faer", "nalgebra", "ndarray"}
             The linear algebra library.
         hessian : str
@@ -254,7 +287,7 @@ class Network:
             Seconds for the whole call. Targets that were not come to have NaN and the status
             ``"not-reached"``.
         certify : bool
-            Whether to prove that a stationary point is near each answer.
+            Whether to prove that a stationary point is near each answer, of two layers with ReLU.
         trace : bool
             Whether to keep a record of every iteration, some kilobytes a target; without, `trace` is empty.
         callback : callable, optional
@@ -291,7 +324,7 @@ class Network:
             targets,
             _arguments.rounded_to(b),
             points,
-            _arguments.statement(self.outcomes, loss, regularizer, radius),
+            _arguments.statement(self, loss, regularizer, radius, bounds),
             _arguments.options(
                 backend=backend,
                 hessian=hessian,
@@ -318,42 +351,54 @@ class Network:
         loss: str = "squared",
         regularizer: npt.ArrayLike | None = None,
         radius: float | None = None,
+        bounds: Any = None,
         backend: str = "faer",
     ) -> Problem:
         """The objective of one target, for other minimisers; arguments as for `invert`."""
-        statement = _arguments.statement(self.outcomes, loss, regularizer, radius)
+        statement = _arguments.statement(self, loss, regularizer, radius, bounds)
         return Problem(self, b, statement, _arguments.word("backend", backend))
 
     def __repr__(self) -> str:
-        d, n, m = self._native.shape()
-        return f"<twolayer.Network: {d} inputs, {n} ReLUs, {m} outcomes, {self._dtype}>"
+        d, *widths, m = self._native.shape()
+        hidden = ", ".join(f"{n} {name}" for n, name in zip(widths, self._activations, strict=True))
+        return f"<twolayer.Network: {d} inputs, {hidden}, {m} outcomes, {self._dtype}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
             return NotImplemented
-        pairs = zip(self._native.weights(), other._native.weights(), strict=True)
-        return self._dtype == other._dtype and all(np.array_equal(a, b) for a, b in pairs)
+        mine, theirs = (network.layers + network.biases for network in (self, other))
+        is_like = self._dtype == other._dtype and self._activations == other._activations
+        return is_like and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[type["Network"], tuple[Any, ...]]:
-        return type(self), (self.layers, self.biases)
+        return type(self), (self.layers, self.biases, self._activations)
 
 
-def _pair(name: str, values: Any) -> tuple[Any, Any]:
+def _items(name: str, values: Any, expected: str) -> list[Any]:
     try:
-        first, second = values
-    except (TypeError, ValueError):
-        found = f"{len(values)}" if hasattr(values, "__len__") else type(values).__name__
-        expected = "two arrays, one for each layer"
-        refuse(name, f"{name} has {found}; expected {expected}")
-    return first, second
+        return list(values)
+    except TypeError:
+        refuse(name, f"{name} has {type(values).__name__}; expected {expected}")
+
+
+def _activations(activation: Any, hidden: int) -> list[str]:
+    """A name for each hidden layer."""
+    if isinstance(activation, str):
+        return [activation] * hidden
+    names = _items("activation", activation, "a name, or one for each hidden layer")
+    if not all(isinstance(name, str) for name in names):
+        refuse("activation", f"activation is {activation!r}; expected names")
+    if len(names) != hidden:
+        refuse("activation", f"activation has {len(names)} names; expected {hidden}, one for each hidden layer")
+    return [str(name) for name in names]
 
 
 def _matrix(name: str, values: Any) -> Array:
     array = _arguments.numbers(name, values)
     if array.ndim != 2:
-        shape = {"A1": "(n, d)", "A2": "(m, n)"}[name]
+        shape = "(n, d)" if name == "A1" else "(m, n)"
         refuse(name, f"{name} has shape {array.shape}; expected {shape}")
     return array
 
@@ -362,8 +407,8 @@ def _bias(name: str, values: Any, length: int, kind: np.dtype[Any]) -> Array:
     return _arguments.vector(name, np.zeros(length) if values is None else values, length, kind)
 
 
-def _precision(dtype: npt.DTypeLike | None, first: Array, second: Array) -> np.dtype[Any]:
-    kind = np.result_type(first, second) if dtype is None else np.dtype(dtype)
+def _precision(dtype: npt.DTypeLike | None, matrices: list[Array]) -> np.dtype[Any]:
+    kind = np.result_type(*matrices) if dtype is None else np.dtype(dtype)
     if kind not in (np.float32, np.float64):
         refuse("dtype", f"dtype is {kind}; it must be float32 or float64")
     return kind

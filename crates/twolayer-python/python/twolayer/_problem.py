@@ -107,12 +107,15 @@ class Problem:
             options = {"gtol": tol, "ftol": tol, **options}
         if maxiter is not None:
             options["max_iterations"] = maxiter
+        said = dict(self._statement)
+        lower, upper = said.pop("lower"), said.pop("upper")
         return self._network.invert(
             self._b,
             x0,
+            bounds=None if lower is None else (lower, upper),
             backend=self._backend,
             callback=callback,
-            **self._statement,
+            **said,
             **options,
         )
 

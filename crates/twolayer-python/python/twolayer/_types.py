@@ -15,6 +15,8 @@ class Statement(TypedDict):
     loss: str
     regularizer: npt.NDArray[np.float64] | None
     radius: float | None
+    lower: npt.NDArray[np.float64] | None
+    upper: npt.NDArray[np.float64] | None
 
 
 class Options(TypedDict):

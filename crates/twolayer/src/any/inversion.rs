@@ -382,6 +382,10 @@ impl<B: LinearBackend> RowStructured for AnyInversion<'_, B> {
         either!(self, at, (problem, at) => problem.curvature(at, kind, curvature));
     }
 
+    fn curvature_needs_gradient(&self) -> bool {
+        either!(self, problem => problem.curvature_needs_gradient())
+    }
+
     fn has_uncentered_rows(&self) -> bool {
         either!(self, problem => problem.has_uncentered_rows())
     }

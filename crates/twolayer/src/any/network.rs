@@ -1,9 +1,10 @@
 //! A network whose depth is known when the program runs.
 
 use crate::deep::DeepNetwork;
-use crate::network::TwoLayer;
+use crate::deep::DeepPoint;
+use crate::network::{ForwardPass, TwoLayer};
 use crate::target::Target;
-use twolayer_core::{Error, LinearBackend};
+use twolayer_core::{ActivationName, Error, LinearBackend};
 
 /// A network of two layers with ReLU, with all that is made for these, or one of any depth.
 #[derive(Debug, Clone)]
@@ -51,6 +52,46 @@ impl<'a, B: LinearBackend> From<&'a AnyNetwork<B>> for NetworkRef<'a, B> {
 }
 
 impl<B: LinearBackend> AnyNetwork<B> {
+    /// The network of these layers: of its own type where it has two, with ReLU. One activation serves all hidden
+    /// layers, none is ReLU.
+    ///
+    /// # Errors
+    /// As [`DeepNetwork::new`] and [`DeepNetwork::with_biases`].
+    pub fn new(
+        backend: B,
+        weights: Vec<B::Matrix>,
+        biases: Vec<Vec<B::Scalar>>,
+        activations: Vec<ActivationName>,
+    ) -> Result<Self, Error> {
+        let hidden = weights.len().saturating_sub(1);
+        let activations = match activations[..] {
+            [] => vec![ActivationName::Relu; hidden],
+            [one] => vec![one; hidden],
+            _ => activations,
+        };
+        match <[_; 2]>::try_from(weights) {
+            Ok([a1, a2]) if activations == [ActivationName::Relu] => {
+                let network = TwoLayer::new(backend, a1, a2)?;
+                Error::check_length("biases", biases.len(), 2)?;
+                let mut biases = biases.into_iter();
+                let mut next = || biases.next().unwrap_or_default();
+                network.with_biases(next(), next()).map(Self::Two)
+            }
+            Ok(two) => Self::deep(backend, two.into(), biases, &activations),
+            Err(weights) => Self::deep(backend, weights, biases, &activations),
+        }
+    }
+
+    fn deep(
+        backend: B,
+        weights: Vec<B::Matrix>,
+        biases: Vec<Vec<B::Scalar>>,
+        activations: &[ActivationName],
+    ) -> Result<Self, Error> {
+        let network = DeepNetwork::named(backend, weights, activations)?;
+        network.with_biases(biases).map(Self::Deep)
+    }
+
     /// A reference to it.
     pub fn by_ref(&self) -> NetworkRef<'_, B> {
         match self {
@@ -109,6 +150,25 @@ impl<'a, B: LinearBackend> NetworkRef<'a, B> {
         }
     }
 
+    /// The names of the activations of the hidden layers; none of those that were made without.
+    pub fn activations(self) -> Vec<ActivationName> {
+        match self {
+            Self::Two(_) => vec![ActivationName::Relu],
+            Self::Deep(network) => network.activation_names().to_vec(),
+        }
+    }
+
+    /// Buffers for a run of the network.
+    pub fn new_pass(self) -> AnyPass<'a, B> {
+        match self {
+            Self::Two(network) => {
+                let (n, m) = (network.hidden_units(), network.outcomes());
+                AnyPass::Two(network, ForwardPass::new(n, m))
+            }
+            Self::Deep(network) => AnyPass::Deep(network, network.new_point()),
+        }
+    }
+
     /// The linear algebra library.
     pub fn backend(self) -> &'a B {
         match self {
@@ -144,6 +204,41 @@ impl<'a, B: LinearBackend> NetworkRef<'a, B> {
         match self {
             Self::Two(network) => network.check_target(target),
             Self::Deep(network) => network.check_target(target),
+        }
+    }
+}
+
+/// What a network of either kind computes at a point.
+#[derive(Debug)]
+pub enum AnyPass<'a, B: LinearBackend> {
+    /// Of two layers with ReLU.
+    Two(&'a TwoLayer<B>, ForwardPass<B::Scalar>),
+    /// Of any layers.
+    Deep(&'a DeepNetwork<B>, DeepPoint<B>),
+}
+
+impl<B: LinearBackend> AnyPass<'_, B> {
+    /// Runs the network on `x` (d).
+    pub fn run(&mut self, x: &[B::Scalar]) {
+        match self {
+            Self::Two(network, pass) => network.forward(x, &[], pass),
+            Self::Deep(network, at) => network.run(x, at),
+        }
+    }
+
+    /// z (m) of the last run.
+    pub fn logits(&self) -> &[B::Scalar] {
+        match self {
+            Self::Two(_, pass) => &pass.logits,
+            Self::Deep(_, at) => at.logits(),
+        }
+    }
+
+    /// softmax(z) (m) of the last run.
+    pub fn probabilities(&self) -> &[B::Scalar] {
+        match self {
+            Self::Two(_, pass) => &pass.probabilities,
+            Self::Deep(_, at) => at.probabilities(),
         }
     }
 }

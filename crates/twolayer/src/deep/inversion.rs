@@ -218,6 +218,10 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
         self.network.rows()
     }
 
+    fn curvature_needs_gradient(&self) -> bool {
+        self.network.rows() > self.network.outcomes()
+    }
+
     fn curvature(
         &self,
         at: &DeepPoint<B>,

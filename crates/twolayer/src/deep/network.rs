@@ -6,7 +6,7 @@ use crate::network::masks;
 use crate::target::Target;
 use num_traits::Float;
 use std::sync::Arc;
-use twolayer_core::{Activation, Error, LinearBackend, Scalar};
+use twolayer_core::{Activation, ActivationName, Error, LinearBackend, Scalar};
 
 /// x ↦ softmax(A_L φ(… φ(A_1 x + c_1) …) + c_L): dense layers with any [`Activation`] between them.
 ///
@@ -15,6 +15,8 @@ use twolayer_core::{Activation, Error, LinearBackend, Scalar};
 pub struct DeepNetwork<B: LinearBackend> {
     backend: B,
     inputs: usize,
+    /// Where the activations were given by name.
+    names: Vec<ActivationName>,
     pub(super) hidden: Vec<Hidden<B>>,
     pub(super) output: Affine<B>,
 }
@@ -107,10 +109,27 @@ impl<B: LinearBackend> DeepNetwork<B> {
         Ok(Self {
             backend,
             inputs,
+            names: Vec::new(),
             hidden: hidden.collect(),
             output,
         }
         .numbered())
+    }
+
+    /// The same with activations by name.
+    ///
+    /// # Errors
+    /// As [`DeepNetwork::new`].
+    pub fn named(
+        backend: B,
+        weights: Vec<B::Matrix>,
+        activations: &[ActivationName],
+    ) -> Result<Self, Error> {
+        let made = activations.iter().map(|name| name.make()).collect();
+        Ok(Self {
+            names: activations.to_vec(),
+            ..Self::new(backend, weights, made)?
+        })
     }
 
     /// Numbers kinks and rows through all layers.
@@ -188,6 +207,21 @@ impl<B: LinearBackend> DeepNetwork<B> {
         let hidden = self.hidden.iter().map(|layer| &layer.affine);
         let all = hidden.chain([&self.output]);
         all.map(|affine| (&*affine.weights, &affine.bias[..]))
+    }
+
+    /// The names of the activations; none of a network that was made without.
+    pub fn activation_names(&self) -> &[ActivationName] {
+        &self.names
+    }
+
+    /// Buffers for a run of the network.
+    pub fn new_point(&self) -> DeepPoint<B> {
+        DeepPoint::new(self)
+    }
+
+    /// Runs the network on `x` (d).
+    pub fn run(&self, x: &[B::Scalar], at: &mut DeepPoint<B>) {
+        self.forward(x, &[], at);
     }
 
     /// The activations of the hidden layers.

@@ -1,6 +1,7 @@
 """Networks in files."""
 
 import re
+from itertools import takewhile
 from os import PathLike, fspath
 from typing import Any
 
@@ -26,7 +27,10 @@ def parts(path: str | PathLike[str]) -> dict[str, Any]:
 def _npz(path: str) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("A1", "A2", "c1", "c2") if name in archive}
+            layers = [f"A{number}" for number in range(1, len(archive.files) + 1)]
+            layers = list(takewhile(archive.__contains__, layers))
+            names = layers + [name.replace("A", "c") for name in layers] + ["activation"]
+            arrays = {name: archive[name] for name in names if name in archive}
             found = ", ".join(archive.files)
     except (OSError, MemoryError):
         raise
@@ -34,8 +38,12 @@ def _npz(path: str) -> dict[str, Any]:
         refuse("path", f"path: {path} cannot be read as .npz: {error}")
     if not {"A1", "A2"} <= arrays.keys():
         refuse("path", f"path: {path} has the arrays {found}; expected A1, A2 and perhaps c1 and c2")
-    layers, biases = (tuple(arrays.get(name) for name in names) for names in (("A1", "A2"), ("c1", "c2")))
-    return {"layers": layers, "biases": biases}
+    biases = [arrays.get(name.replace("A", "c")) for name in layers]
+    made: dict[str, Any] = {"layers": [arrays[name] for name in layers], "biases": biases}
+    if "activation" in arrays:
+        named = [str(name) for name in np.ravel(arrays["activation"])]
+        made["activation"] = named[0] if len(named) == 1 else named
+    return made
 
 
 def _safetensors(path: str) -> dict[str, Any]:
@@ -50,8 +58,11 @@ def _safetensors(path: str) -> dict[str, Any]:
     except safetensors.SafetensorError as error:
         refuse("path", f"path: {path} cannot be read as .safetensors: {error}")
     layers = _linear_layers(path, {name: _tensor(path, name, tensor) for name, tensor in tensors})
-    # A state has no activations: what is between two layers is said by whoever loads it here.
-    return network("path", [layers[0], "relu", layers[1]])
+    # A state has no activations: what is between the layers is said by whoever loads it here.
+    return {
+        "layers": [layer.weight for layer in layers],
+        "biases": [layer.bias for layer in layers],
+    }
 
 
 def _tensor(path: str, name: str, tensor: dict[str, Any]) -> npt.NDArray[Any]:
@@ -68,13 +79,13 @@ def _tensor(path: str, name: str, tensor: dict[str, Any]) -> npt.NDArray[Any]:
 
 
 def _linear_layers(path: str, tensors: dict[str, npt.NDArray[Any]]) -> list[Linear]:
-    """Two layers, in the order of the numbers in their names."""
+    """The layers, in the order of the numbers in their names."""
     found = ", ".join(sorted(tensors))
     prefixes = [name.removesuffix("weight") for name in tensors if name.split(".")[-1] == "weight"]
     prefixes.sort(key=_natural)
     known = {prefix + end for prefix in prefixes for end in ("weight", "bias")}
-    if len(prefixes) != 2 or not tensors.keys() <= known:
-        expected = "two weights and perhaps a bias of each, as 0.weight, 0.bias, 2.weight, 2.bias"
+    if len(prefixes) < 2 or not tensors.keys() <= known:
+        expected = "two weights or more, and perhaps a bias of each, as 0.weight, 0.bias, 2.weight, 2.bias"
         refuse("path", f"path: {path} has the tensors {found}; expected {expected}")
     return [Linear(tensors[prefix + "weight"], tensors.get(prefix + "bias")) for prefix in prefixes]
 

@@ -24,12 +24,17 @@ def _steps(layer: Any) -> Iterator[Step]:
         yield Linear(weight.T, bias[0] if bias else None)
     if kind in ("Dense", "Activation"):
         name = getattr(layer.activation, "__name__", str(layer.activation))
-        if name != "linear":
+        if name == "leaky_relu":
+            # As a function it has the slope 0.2.
+            yield "leaky-relu:0.2"
+        elif name != "linear":
             yield name
     elif kind == "ReLU":
         settings = {name: getattr(layer, name, None) for name in ("max_value", "negative_slope", "threshold")}
         if any(settings.values()):
             refuse("model", f"model has a ReLU of {settings}; expected one without")
         yield "relu"
+    elif kind == "LeakyReLU":
+        yield f"leaky-relu:{layer.negative_slope}"
     elif kind not in _PASSED_OVER:
         yield kind.lower()

@@ -66,6 +66,10 @@ class _Chain:
             if attributes.get("axis", -1) not in (-1, 1):
                 self._refuse(f"a Softmax over axis {attributes['axis']}")
             chain.append("softmax")
+        elif kind == "LeakyRelu":
+            chain.append(f"leaky-relu:{attributes.get('alpha', 0.01)}")
+        elif kind == "Gelu":
+            chain.append("gelu" if attributes.get("approximate", b"none") == b"none" else "gelu-tanh")
         elif kind not in _PASSED_OVER:
             chain.append(kind.lower())
 

@@ -1,14 +1,32 @@
-"""A chain of layers as the two layers that there must be."""
+"""A chain of layers as what a network is made with."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from .._arguments import refuse
 
-_SUPPORTED = "linear, relu, linear, and perhaps softmax (or sigmoid, of one unit)"
+#: What other programs call activations, by the names that they have here.
+_ACTIVATIONS = {
+    "relu": "relu",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+    "logistic": "sigmoid",
+    "softplus": "softplus",
+    "gelu": "gelu",
+    "gelu-tanh": "gelu-tanh",
+    "silu": "silu",
+    "swish": "silu",
+    "hardtanh": "hard-tanh",
+    "identity": "identity",
+}
+
+_SUPPORTED = (
+    "linear layers with relu, leaky relu, tanh, sigmoid, softplus, gelu, silu or hard tanh between, and perhaps "
+    "softmax last (or sigmoid, of one unit)"
+)
 
 
 class Linear(NamedTuple):
@@ -24,17 +42,41 @@ Step = Linear | str
 
 def network(argument: str, steps: Sequence[Step]) -> dict[str, Any]:
     """What `Network` is made with, of a chain that is one; `argument` is what to name where it is not."""
+    chain = list(steps)
+    if chain and chain[-1] == "softmax":
+        chain.pop()
+    elif len(chain) > 1 and chain[-1] in ("sigmoid", "logistic"):
+        last = chain[-2]
+        if isinstance(last, Linear) and len(last.weight) == 1:
+            chain[-2:] = [_as_softmax(last)]
+    layers = list[Linear]()
+    activations = list[str]()
+    for step in chain:
+        if isinstance(step, Linear):
+            # Nothing between two layers is the identity.
+            if len(activations) < len(layers):
+                activations.append("identity")
+            layers.append(step)
+        elif (name := _known(step)) is not None and len(activations) + 1 == len(layers):
+            activations.append(name)
+        else:
+            _refuse(argument, steps)
+    if len(layers) < 2 or len(activations) != len(layers) - 1:
+        _refuse(argument, steps)
+    return {
+        "layers": [layer.weight for layer in layers],
+        "biases": [layer.bias for layer in layers],
+        "activation": activations,
+    }
+
+
+def _known(name: str) -> str | None:
+    return name if name.startswith("leaky-relu:") else _ACTIVATIONS.get(name)
+
+
+def _refuse(argument: str, steps: Sequence[Step]) -> NoReturn:
     words = ["linear" if isinstance(step, Linear) else step for step in steps]
-    match steps:
-        case [Linear() as first, "relu", Linear() as second]:
-            pass
-        case [Linear() as first, "relu", Linear() as second, "softmax"]:
-            pass
-        case [Linear() as first, "relu", Linear() as second, "sigmoid"] if len(second.weight) == 1:
-            second = _as_softmax(second)
-        case _:
-            refuse(argument, f"{argument} is {', '.join(words) or 'empty'}; expected {_SUPPORTED}")
-    return {"layers": [first.weight, second.weight], "biases": [first.bias, second.bias]}
+    refuse(argument, f"{argument} is {', '.join(words) or 'empty'}; expected {_SUPPORTED}")
 
 
 def _as_softmax(layer: Linear) -> Linear:

@@ -31,6 +31,15 @@ def _steps(module: Any) -> Iterator[Step]:
             found = f"a Softmax over dimension {module.dim}"
             refuse("module", f"module has {found}; expected one over the last dimension, -1")
         yield "softmax"
+    elif kind == "LeakyReLU":
+        yield f"leaky-relu:{module.negative_slope}"
+    elif kind == "GELU":
+        yield "gelu" if module.approximate == "none" else "gelu-tanh"
+    elif kind == "Softplus" and module.beta != 1:
+        refuse("module", f"module has a Softplus of beta {module.beta}; expected 1")
+    elif kind == "Hardtanh" and (module.min_val, module.max_val) != (-1, 1):
+        found = f"a Hardtanh from {module.min_val} to {module.max_val}"
+        refuse("module", f"module has {found}; expected one from -1 to 1")
     elif kind not in _PASSED_OVER:
         yield kind.lower()
 
