@@ -33,12 +33,15 @@ pub(crate) fn wide<T: Scalar>(values: &[T]) -> Vec<f64> {
 
 impl Instance {
     /// # Errors
-    /// A loss whose derivatives are not known here, an outcome that is masked.
+    /// A loss whose derivatives are not known here, a term of nearness, an outcome that is masked.
     pub(crate) fn new<B: LinearBackend>(problem: &Inversion<'_, B>) -> Result<Self, Refusal> {
         let loss = problem.loss();
         let Some(closed_form) = loss.closed_form() else {
             return Err(Refusal::UnknownLoss { name: loss.name() });
         };
+        if problem.nearness().is_some() {
+            return Err(Refusal::Nearness);
+        }
         let network = problem.network();
         if let Some(outcome) = (0..network.outcomes()).find(|&i| network.is_masked(i)) {
             return Err(Refusal::Masked { outcome });

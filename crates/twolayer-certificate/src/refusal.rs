@@ -11,6 +11,9 @@ pub enum Refusal {
         /// The loss.
         name: &'static str,
     },
+    /// The objective has a term of nearness.
+    #[error("the objective has a term of nearness, which is not known here")]
+    Nearness,
     /// An outcome never comes, and the interval arithmetic has no −∞.
     #[error(
         "outcome {outcome} is masked (c2 is -inf): leave it out of the network, and its 0 out of b"
@@ -119,6 +122,7 @@ impl Refusal {
     pub fn name(&self) -> &'static str {
         match self {
             Self::UnknownLoss { .. } => "unknown-loss",
+            Self::Nearness => "nearness",
             Self::Masked { .. } => "masked",
             Self::AtKink { .. } => "at-kink",
             Self::NotHeld { .. } => "not-held",

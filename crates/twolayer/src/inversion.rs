@@ -6,18 +6,22 @@ mod ray;
 mod rows;
 
 use crate::loss::{self, Loss, SquaredError};
+use crate::nearness::Nearness;
 use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
 use crate::regularizer::Regularizer;
 use crate::rounding::{self, LogitErrors};
 use crate::starts::reached::Reached;
 use crate::starts::shared::Shared;
 use crate::target::Target;
-use num_traits::{Float, Zero};
+use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
-use twolayer_core::{Bounds, Error, Evaluation, Kinked, LinearBackend, Objective, Scalar, reduce};
+use twolayer_core::{
+    Bounds, Error, Evaluation, Kinked, LinearBackend, Objective, RowStructured, Scalar, reduce,
+};
 
-/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖², ‖x‖ ≤ R, l ≤ x ≤ u.
+/// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖² + ½μ‖D(x − x_ref)‖²,
+/// ‖x‖ ≤ R, l ≤ x ≤ u.
 ///
 /// Holds references: many targets share one network.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub struct Inversion<'a, B: LinearBackend> {
     pub(crate) regularizer: Option<&'a Regularizer<B::Scalar>>,
     pub(crate) radius: Option<B::Scalar>,
     pub(crate) bounds: Option<&'a Bounds<B::Scalar>>,
+    pub(crate) nearness: Option<&'a Nearness<B::Scalar>>,
     pub(crate) known: Option<Arc<KnownPoint<B::Scalar>>>,
     /// See [`Problems::begin_together`](crate::Problems::begin_together).
     pub(crate) reached: Option<Arc<Reached<B::Scalar>>>,
@@ -57,6 +62,7 @@ impl<B: LinearBackend> Clone for Inversion<'_, B> {
             regularizer: self.regularizer,
             radius: self.radius,
             bounds: self.bounds,
+            nearness: self.nearness,
             known: self.known.clone(),
             reached: self.reached.clone(),
             is_one_of_many: self.is_one_of_many,
@@ -79,6 +85,7 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
             regularizer: None,
             radius: None,
             bounds: None,
+            nearness: None,
             known: None,
             reached: None,
             is_one_of_many: false,
@@ -128,6 +135,16 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
         Ok(self)
     }
 
+    /// The same problem with a term for how far x is from a point.
+    ///
+    /// # Errors
+    /// One of other than d entries.
+    pub fn with_nearness(mut self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("x_ref", nearness.reference().len(), self.network.inputs())?;
+        self.nearness = Some(nearness);
+        Ok(self)
+    }
+
     /// Whether b is the output of no x, as far as A2 alone tells, and by far:
     ///
     /// ```text
@@ -170,6 +187,11 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
         self.regularizer
     }
 
+    /// The term for how far x is from a point.
+    pub fn nearness(&self) -> Option<&'a Nearness<B::Scalar>> {
+        self.nearness
+    }
+
     /// The bounds.
     pub fn bounds(&self) -> Option<&'a Bounds<B::Scalar>> {
         self.bounds
@@ -177,6 +199,11 @@ impl<'a, B: LinearBackend> Inversion<'a, B> {
 }
 
 impl<B: LinearBackend> Inversion<'_, B> {
+    /// Whether the objective has a term beside the loss.
+    pub(crate) fn has_other_terms(&self) -> bool {
+        self.regularizer.is_some() || self.nearness.is_some()
+    }
+
     /// ½‖W u‖² for u = A2 φ(A1 x + c1) (m).
     fn penalty(&self, u: &[B::Scalar]) -> B::Scalar {
         self.regularizer.map_or(B::Scalar::zero(), |regularizer| {
@@ -220,13 +247,24 @@ impl<B: LinearBackend> Inversion<'_, B> {
 
     /// The value at a point that this or another loss of the same network evaluated.
     pub(crate) fn value_at(&self, at: &InversionPoint<B::Scalar>) -> B::Scalar {
-        self.loss.value(&at.pass, &self.target) + at.penalty
+        self.loss.value(&at.pass, &self.target) + at.penalty + self.distance(&at.x)
     }
 
-    /// u with gradient = Cᵀu (m), of a point that was evaluated.
+    /// ½ μ ‖D(x − x_ref)‖².
+    fn distance(&self, x: &[B::Scalar]) -> B::Scalar {
+        self.nearness
+            .map_or(B::Scalar::zero(), |nearness| nearness.value(x))
+    }
+
+    /// u with gradient = Cᵀu, of a point that was evaluated, that of the nearness behind that of the
+    /// outcomes.
     fn differentiate_rows(&self, at: &mut InversionPoint<B::Scalar>) {
+        let (of_outcomes, of_inputs) = at.row_gradient.split_at_mut(self.network.outcomes());
+        if let Some(nearness) = self.nearness {
+            nearness.write_gradient(&at.x, of_inputs);
+        }
         self.loss
-            .logit_gradient(&at.pass, &self.target, &mut at.row_gradient);
+            .logit_gradient(&at.pass, &self.target, of_outcomes);
         if let Some(regularizer) = self.regularizer {
             let terms = at.row_gradient.iter_mut().zip(regularizer.weights());
             for ((gradient, &w), &u) in terms.zip(&at.pass.products) {
@@ -252,18 +290,19 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         Some(B::Scalar::zero())
     }
 
-    /// Of b as it was [stored](Target::format); none with a regulariser, which makes the value zero for no b.
+    /// Of b as it was [stored](Target::format); none with a regulariser or a nearness, which make the value zero
+    /// for no b.
     fn uncertainty(&self) -> B::Scalar {
-        match self.regularizer {
-            None => loss::uncertainty(self.loss, &self.target),
-            Some(_) => B::Scalar::zero(),
+        match self.has_other_terms() {
+            false => loss::uncertainty(self.loss, &self.target),
+            true => B::Scalar::zero(),
         }
     }
 
     /// The same of a b that this network has put out at this x, computing in the format that b was stored in.
     fn uncertainty_at(&self, at: &Self::Evaluation) -> B::Scalar {
-        match (self.target.format(), self.regularizer) {
-            (Some(format), None) => {
+        match self.target.format() {
+            Some(format) if !self.has_other_terms() => {
                 let errors = LogitErrors::in_format(self.network, &at.x, &at.pass, format);
                 loss::uncertainty_of_output(self.loss, &self.target, &errors)
             }
@@ -276,6 +315,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
             self.network.inputs(),
             self.network.hidden_units(),
             self.network.outcomes(),
+            self.rows(),
         )
     }
 
@@ -299,16 +339,21 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         }
         at.loss = self.loss.value(&at.pass, &self.target);
         at.penalty = self.penalty(&at.pass.products);
+        at.distance = self.distance(x);
     }
 
     fn differentiate(&self, at: &mut Self::Evaluation) {
         self.differentiate_rows(at);
+        let (of_outcomes, of_inputs) = at.row_gradient.split_at(self.network.outcomes());
         self.network.jacobian_transposed_vec(
             &at.pass.active,
-            &at.row_gradient,
+            of_outcomes,
             &mut at.hidden_scratch,
             &mut at.gradient,
         );
+        if self.nearness.is_some() {
+            reduce::axpy(B::Scalar::one(), of_inputs, &mut at.gradient);
+        }
     }
 
     fn rounding_error(&self, at: &Self::Evaluation) -> B::Scalar {
@@ -316,6 +361,9 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         let of_sums = B::Scalar::of(reduce::relative_error(at.pass.logits.len()));
         self.loss.rounding_error(&at.pass, &self.target, &errors)
             + self.penalty_error(&errors, &at.pass.products)
+            + self.nearness.map_or(B::Scalar::zero(), |nearness| {
+                nearness.rounding_error(self.distance(&at.x))
+            })
             + (B::Scalar::UNIT_ROUNDOFF + of_sums) * self.value_at(at)
     }
 
@@ -325,29 +373,38 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         self.loss
             .logit_gradient_errors(&at.pass, &self.target, &errors, bounds);
         self.add_penalty_gradient_errors(&errors, &at.pass.products, bounds);
-        rounding::of_gradient(
+        let (of_outcomes, of_inputs) = at.row_gradient.split_at(self.network.outcomes());
+        let of_network = rounding::of_gradient(
             self.network,
             &at.pass,
-            &at.row_gradient,
+            of_outcomes,
             bounds,
             &mut at.hidden_scratch,
             &at.gradient,
-        )
+        );
+        match self.nearness {
+            // With that of the sum.
+            Some(nearness) => {
+                let of_sum = B::Scalar::UNIT_ROUNDOFF * reduce::norm(&at.gradient);
+                of_network + nearness.gradient_rounding_error(of_inputs) + of_sum
+            }
+            None => of_network,
+        }
     }
 
-    /// Σ |uᵢ|, u the gradient in the logits, without regulariser: that has a scale of its own.
+    /// Σ |uᵢ|, u the gradient in the logits, without regulariser or nearness: they have scales of their own.
     fn sensitivity(&self, at: &Self::Evaluation) -> B::Scalar {
         let u = &at.row_gradient;
-        match self.regularizer {
-            Some(_) => B::Scalar::infinity(),
-            None => B::Scalar::of(reduce::sum_of(u.len(), |i| u[i].abs().to_f64())),
+        match self.has_other_terms() {
+            true => B::Scalar::infinity(),
+            false => B::Scalar::of(reduce::sum_of(u.len(), |i| u[i].abs().to_f64())),
         }
     }
 
     /// Not asked of the network where every unit is off, which is reason enough for a gradient of zero.
     fn is_constant(&self, at: &Self::Evaluation) -> bool {
         let is_on = !at.pass.active.is_empty();
-        is_on && self.regularizer.is_none() && self.network.has_constant_output()
+        is_on && !self.has_other_terms() && self.network.has_constant_output()
     }
 
     fn is_met_at_infinity(
@@ -356,7 +413,7 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         value: B::Scalar,
         error: B::Scalar,
     ) -> bool {
-        self.regularizer.is_none()
+        !self.has_other_terms()
             && loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
     }
 }
@@ -368,7 +425,8 @@ pub struct InversionPoint<T> {
     pass: ForwardPass<T>,
     loss: T,
     penalty: T,
-    /// u with gradient = Cᵀu, regulariser included (m).
+    distance: T,
+    /// u with gradient = Cᵀu, regulariser included (m), and that of the nearness, where there is one (d).
     row_gradient: Vec<T>,
     gradient: Vec<T>,
     hidden_scratch: HiddenScratch<T>,
@@ -383,14 +441,15 @@ pub struct InversionPoint<T> {
 }
 
 impl<T: Scalar> InversionPoint<T> {
-    fn new(inputs: usize, hidden: usize, outcomes: usize) -> Self {
+    fn new(inputs: usize, hidden: usize, outcomes: usize, rows: usize) -> Self {
         let zeros = |length| vec![T::zero(); length];
         Self {
             x: zeros(inputs),
             pass: ForwardPass::new(hidden, outcomes),
             loss: T::zero(),
             penalty: T::zero(),
-            row_gradient: zeros(outcomes),
+            distance: T::zero(),
+            row_gradient: zeros(rows),
             gradient: zeros(inputs),
             hidden_scratch: HiddenScratch::new(hidden),
             outcome_scratch: [zeros(outcomes), zeros(outcomes)],
@@ -419,7 +478,7 @@ impl<T: Scalar> InversionPoint<T> {
         &self.pass
     }
 
-    /// The loss, without the regulariser.
+    /// The loss, without the regulariser or the nearness.
     pub fn loss(&self) -> T {
         self.loss
     }
@@ -427,6 +486,11 @@ impl<T: Scalar> InversionPoint<T> {
     /// ½‖W A2 φ(A1 x + c1)‖².
     pub fn penalty(&self) -> T {
         self.penalty
+    }
+
+    /// ½ μ ‖D(x − x_ref)‖².
+    pub fn distance(&self) -> T {
+        self.distance
     }
 }
 
@@ -436,7 +500,7 @@ impl<T: Scalar> Evaluation<T> for InversionPoint<T> {
     }
 
     fn value(&self) -> T {
-        self.loss + self.penalty
+        self.loss + self.penalty + self.distance
     }
 
     fn gradient(&self) -> &[T] {

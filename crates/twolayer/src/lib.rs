@@ -97,6 +97,7 @@ mod inversion;
 mod loss;
 mod many;
 mod models;
+mod nearness;
 mod network;
 mod number_format;
 pub mod paper;
@@ -121,6 +122,7 @@ pub use many::{
     Origin, Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
 };
 pub use models::ModelKind;
+pub use nearness::Nearness;
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use number_format::NumberFormat;
 pub use regularizer::Regularizer;

@@ -169,10 +169,18 @@ fn jacobian<B: LinearBackend>(
     problem: &Inversion<'_, B>,
     at: &<Inversion<'_, B> as Objective>::Evaluation,
 ) -> (Vec<f64>, f64) {
-    let (backend, m, d) = (problem.backend(), problem.rows(), problem.dimension());
+    // Without the rows of a nearness: the theorem knows none.
+    let (m, d) = (problem.network().outcomes(), problem.dimension());
+    let backend = problem.backend();
     let mut c = backend.zeros(m, d);
     let mut workspace = B::Workspace::default();
-    problem.jacobian(at, &mut c, &mut workspace);
+    match problem.nearness() {
+        None => problem.jacobian(at, &mut c, &mut workspace),
+        Some(_) => {
+            let of_outcomes: Vec<_> = (0..m).collect();
+            problem.jacobian_rows(at, &of_outcomes, &mut c, &mut workspace);
+        }
+    }
     let mut entries = vec![B::Scalar::zero(); m * d];
     backend.copy_to_row_major(&c, &mut entries);
     let norms = entries.chunks(d).map(|row| reduce::norm(row).to_f64());

@@ -1,6 +1,6 @@
 //! The least divergence within bounds, cell by cell and face by face, by nothing of the library.
 //!
-//! In a cell of constant pattern the Kullback–Leibler divergence, with a regulariser or without, is a convex
+//! In a cell of constant pattern the Kullback–Leibler divergence, with other convex terms or without, is a convex
 //! function of x. Its minimum over
 //! the cell within the bounds lies inside one of the faces, and is that of the whole affine space of the face:
 //! all faces are tried, by Newton's method, and the least value at a feasible point is the minimum.
@@ -21,6 +21,8 @@ pub(crate) struct Small {
     pub(crate) b: Vec<f64>,
     /// w of the regulariser, the same for all outcomes; 0 is none.
     pub(crate) weight: f64,
+    /// μ, for a distance from x_ref = 0.1; 0 is none.
+    pub(crate) near: f64,
     pub(crate) lower: Vec<f64>,
     pub(crate) upper: Vec<f64>,
 }
@@ -31,6 +33,8 @@ struct Plane {
     level: f64,
 }
 
+/// Every entry of x_ref.
+pub(crate) const REFERENCE: f64 = 0.1;
 /// h may be so far off a kink of which a point lies on both sides.
 const ON_A_KINK: f64 = 1e-9;
 
@@ -69,6 +73,7 @@ impl Small {
             c2,
             b: weights.iter().map(|w| w / total).collect(),
             weight: 0.0,
+            near: 0.0,
             lower: ends(-1.0),
             upper: ends(1.0),
         }
@@ -122,6 +127,12 @@ impl Small {
             }
         }
         let mut hessian = vec![0.0; d * d];
+        let mut distance = 0.0;
+        for (j, x) in x.iter().enumerate() {
+            distance += 0.5 * self.near * (x - REFERENCE).powi(2);
+            gradient[j] += self.near * (x - REFERENCE);
+            hessian[j * d + j] += self.near;
+        }
         for k in 0..self.m {
             for i in 0..d {
                 for j in 0..d {
@@ -130,7 +141,7 @@ impl Small {
                 }
             }
         }
-        (value + penalty, gradient, hessian)
+        (value + penalty + distance, gradient, hessian)
     }
 
     /// The least divergence in one cell within the bounds; `None` where no x is there.

@@ -2,14 +2,14 @@
 
 mod brute_force;
 
-use brute_force::Small;
+use brute_force::{REFERENCE, Small};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::{ControlFlow, Range};
 use twolayer::{
     AnyInversion, Bounds, Error, KullbackLeibler, LimitPoint, LinearBackend, MANY, ModelKind,
-    Observer, Problems, Regularizer, Run, Scalar, Solution, Solver, Status, Target, TraceEntry,
-    TwoLayer,
+    Nearness, Observer, Problems, Regularizer, Run, Scalar, Solution, Solver, Status, Target,
+    TraceEntry, TwoLayer,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::problems::{Planted, rounded};
@@ -73,11 +73,12 @@ fn is_told(status: Status) -> bool {
 
 /// Solves so many problems from so many starts each. Every answer is a local minimum; returns how often the
 /// best of each problem is not the least of all cells.
-fn against_all_faces(problems: Range<u64>, starts_each: usize, weight: f64) -> usize {
+fn against_all_faces(problems: Range<u64>, starts_each: usize, [weight, near]: [f64; 2]) -> usize {
     let mut missed = 0;
     for seed in problems {
         let small = Small {
             weight,
+            near,
             ..Small::random(seed)
         };
         let network = network(&Faer::<f64>::sequential(), &small);
@@ -91,6 +92,10 @@ fn against_all_faces(problems: Range<u64>, starts_each: usize, weight: f64) -> u
             .unwrap();
         if weight > 0.0 {
             problem = problem.with_regularizer(&regularizer).unwrap();
+        }
+        let nearness = Nearness::new(vec![REFERENCE; small.d], near).unwrap();
+        if near > 0.0 {
+            problem = problem.with_nearness(&nearness).unwrap();
         }
         let mut best = f64::INFINITY;
         for x0 in starts(&small, seed, starts_each) {
@@ -113,31 +118,48 @@ fn against_all_faces(problems: Range<u64>, starts_each: usize, weight: f64) -> u
 
 #[test]
 fn answers_are_local_minima_of_all_faces_and_the_best_is_the_least() {
-    let missed = against_all_faces(0..200, 8, 0.0);
+    let missed = against_all_faces(0..200, 8, [0.0, 0.0]);
     println!("{missed} of 200 missed");
     assert!(missed <= 2, "{missed}");
 }
 
 #[test]
 fn so_they_are_with_a_regulariser() {
-    let missed = against_all_faces(1000..1060, 8, 0.3);
+    let missed = against_all_faces(1000..1060, 8, [0.3, 0.0]);
     println!("{missed} of 60 missed");
+    assert!(missed <= 2, "{missed}");
+}
+
+#[test]
+fn so_they_are_with_a_distance() {
+    let missed = against_all_faces(4000..4060, 8, [0.0, 0.2])
+        + against_all_faces(4060..4100, 8, [0.3, 0.01]);
+    println!("{missed} of 100 missed");
     assert!(missed <= 2, "{missed}");
 }
 
 /// Every model of the Hessian, with the warm start and without, in every library and precision.
 fn every_model<B: LinearBackend>(backend: &B) {
     let roundoff = B::Scalar::UNIT_ROUNDOFF.to_f64();
-    for seed in 2000..2015 {
-        let small = Small::random(seed);
+    for seed in 2000..2020 {
+        let near = if seed % 4 == 0 { 0.05 } else { 0.0 };
+        let small = Small {
+            near,
+            ..Small::random(seed)
+        };
+        let nearness = Nearness::new(rounded(&vec![REFERENCE; small.d]), B::Scalar::of(near));
+        let nearness = nearness.unwrap();
         let network = network(backend, &small);
         let target = Target::new(rounded(&small.b)).unwrap();
         let bounds = bounds(&small);
-        let problem = AnyInversion::new(&network, &target)
+        let mut problem = AnyInversion::new(&network, &target)
             .unwrap()
             .with_loss(&KullbackLeibler)
             .with_bounds(&bounds)
             .unwrap();
+        if near > 0.0 {
+            problem = problem.with_nearness(&nearness).unwrap();
+        }
         let x0: Vec<B::Scalar> = rounded(&starts(&small, seed, 1)[0]);
         for kind in ModelKind::ALL {
             for warm in [false, true] {

@@ -4,6 +4,7 @@ use super::network::NetworkRef;
 use crate::deep::{DeepInversion, DeepPoint, DeepScratch};
 use crate::inversion::{Inversion, InversionPoint};
 use crate::loss::Loss;
+use crate::nearness::Nearness;
 use crate::network::ProductScratch;
 use crate::regularizer::Regularizer;
 use crate::target::Target;
@@ -151,6 +152,17 @@ impl<'a, B: LinearBackend> AnyInversion<'a, B> {
             Self::Two(problem) => Self::Two(problem.with_bounds(bounds)?),
             Self::Deep(problem) => Self::Deep(problem.with_bounds(bounds)?),
         })
+    }
+
+    /// The same problem with a term for how far x is from a point.
+    ///
+    /// # Errors
+    /// One of other than d entries; a network that is not of two layers with ReLU.
+    pub fn with_nearness(self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
+        match self {
+            Self::Two(problem) => problem.with_nearness(nearness).map(Self::Two),
+            Self::Deep(_) => Err(Error::OnlyTwoLayers { what: "a nearness" }),
+        }
     }
 
     /// The problem, where it is one of two layers with ReLU.

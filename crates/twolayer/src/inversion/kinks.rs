@@ -2,9 +2,7 @@
 
 use super::{Inversion, InversionPoint, ray};
 use num_traits::{Float, One, Zero};
-use twolayer_core::{
-    Bounds, Crossing, Kinked, LinearBackend, RayMinimum, RowStructured, RowWeights, reduce,
-};
+use twolayer_core::{Bounds, Crossing, Kinked, LinearBackend, RayMinimum, RowWeights, reduce};
 
 impl<'a, B: LinearBackend> Inversion<'a, B> {
     /// The bounds, and the number among them of a kink that is one.
@@ -102,17 +100,18 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
     fn foresee(&self, at: &mut InversionPoint<B::Scalar>, step: Option<&[B::Scalar]>) {
         let Some(step) = step else {
             let [_, foreseen] = &mut at.outcome_scratch;
-            return foreseen.copy_from_slice(&at.row_gradient);
+            return foreseen.copy_from_slice(&at.row_gradient[..self.network.outcomes()]);
         };
         let mut curvature = std::mem::take(&mut at.curvature);
-        self.curvature(at, RowWeights::Exact, &mut curvature);
+        self.outcome_curvature(at, RowWeights::Exact, &mut curvature);
         at.curvature = curvature;
         let [change, foreseen] = &mut at.outcome_scratch;
         let active = &at.pass.active;
         self.network
             .jacobian_vec(active, step, &mut at.hidden_scratch, change);
         at.curvature.row_product(change, foreseen);
-        reduce::axpy(B::Scalar::one(), &at.row_gradient, foreseen);
+        let of_outcomes = &at.row_gradient[..self.network.outcomes()];
+        reduce::axpy(B::Scalar::one(), of_outcomes, foreseen);
     }
 
     fn slope_jumps(
@@ -148,7 +147,11 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         end: B::Scalar,
         scratch: &mut InversionPoint<B::Scalar>,
     ) -> Option<RayMinimum<B::Scalar>> {
-        ray::minimum(self, at, slopes, crossings, end, scratch)
+        // What a distance comes to is not told by the slopes of kinks.
+        match self.nearness {
+            None => ray::minimum(self, at, slopes, crossings, end, scratch),
+            Some(_) => None,
+        }
     }
 
     fn values_along(
@@ -160,7 +163,10 @@ impl<B: LinearBackend> Kinked for Inversion<'_, B> {
         values: &mut [B::Scalar],
         scratch: &mut InversionPoint<B::Scalar>,
     ) -> bool {
-        ray::values(self, at, slopes, crossings, fractions, values, scratch);
-        true
+        let is_told = self.nearness.is_none();
+        if is_told {
+            ray::values(self, at, slopes, crossings, fractions, values, scratch);
+        }
+        is_told
     }
 }

@@ -7,9 +7,7 @@
 
 use super::{Inversion, InversionPoint};
 use num_traits::{Float, One, Zero};
-use twolayer_core::{
-    Crossing, LinearBackend, RayMinimum, RowStructured, RowWeights, Scalar, reduce,
-};
+use twolayer_core::{Crossing, LinearBackend, RayMinimum, RowWeights, Scalar, reduce};
 
 /// The lowest point of the whole ray, not only its first local minimum, where the loss is quadratic
 /// in the logits; `None` where it is not.
@@ -32,7 +30,7 @@ pub(super) fn minimum<B: LinearBackend>(
         curvature,
         ..
     } = scratch;
-    problem.curvature(at, RowWeights::Exact, curvature);
+    problem.outcome_curvature(at, RowWeights::Exact, curvature);
     gradient.copy_from_slice(&at.row_gradient);
     let mut best = RayMinimum {
         fraction: B::Scalar::zero(),

@@ -2,7 +2,9 @@
 
 use super::{Inversion, InversionPoint};
 use crate::network::ProductScratch;
-use twolayer_core::{Curvature, LinearBackend, RowCombination, RowStructured, RowWeights};
+use num_traits::{One, Zero};
+use std::borrow::Cow;
+use twolayer_core::{Curvature, LinearBackend, RowCombination, RowStructured, RowWeights, reduce};
 
 impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
     type Backend = B;
@@ -12,8 +14,9 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         self.network.backend()
     }
 
+    /// m; with a nearness d more, those of the identity: ω = μ D², and no center.
     fn rows(&self) -> usize {
-        self.network.outcomes()
+        self.network.outcomes() + self.nearness.map_or(0, |_| self.network.inputs())
     }
 
     fn curvature(
@@ -22,21 +25,19 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         kind: RowWeights,
         curvature: &mut Curvature<B::Scalar>,
     ) {
-        let Curvature {
-            center,
-            row_weights,
-            uncentered_weights,
-        } = curvature;
-        self.loss
-            .curvature(&at.pass, &self.target, kind, center, row_weights);
-        uncentered_weights.clear();
-        if let Some(regularizer) = self.regularizer {
-            uncentered_weights.extend(regularizer.weights().iter().map(|&w| w * w));
+        let m = self.network.outcomes();
+        self.outcome_curvature(at, kind, curvature);
+        if let Some(nearness) = self.nearness {
+            curvature.center[m..].fill(B::Scalar::zero());
+            curvature.row_weights[m..].fill(B::Scalar::zero());
+            let omega = &mut curvature.uncentered_weights;
+            omega.resize(m, B::Scalar::zero());
+            omega.extend_from_slice(nearness.curvatures());
         }
     }
 
     fn has_uncentered_rows(&self) -> bool {
-        self.regularizer.is_some()
+        self.has_other_terms()
     }
 
     fn row_gradient<'a>(&self, at: &'a InversionPoint<B::Scalar>) -> &'a [B::Scalar] {
@@ -49,6 +50,10 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         jacobian: &mut B::Matrix,
         workspace: &mut B::Workspace,
     ) {
+        if self.nearness.is_some() {
+            let every: Vec<_> = (0..self.rows()).collect();
+            return self.jacobian_rows(at, &every, jacobian, workspace);
+        }
         let network = self.network;
         let backend = network.backend();
         backend.mul_inner(
@@ -69,14 +74,34 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
     ) {
         let network = self.network;
         let (backend, active) = (network.backend(), &at.pass.active);
+        let (m, d) = (network.outcomes(), network.inputs());
+        let of_outcomes: Cow<'_, [usize]> = match self.nearness {
+            None => rows.into(),
+            // Some row, in the place of one of the identity.
+            Some(_) => rows
+                .iter()
+                .map(|&row| if row < m { row } else { 0 })
+                .collect(),
+        };
         backend.mul_inner_rows(
             network.a2(),
-            rows,
+            &of_outcomes,
             active,
             network.a1(),
             jacobian,
             workspace,
         );
+        if self.nearness.is_none() {
+            return;
+        }
+        let mut unit = vec![B::Scalar::zero(); d];
+        for (place, &row) in rows.iter().enumerate() {
+            if let Some(entry) = row.checked_sub(m) {
+                unit[entry] = B::Scalar::one();
+                backend.copy_block_from_row_major(&unit, (place, 0), d, jacobian);
+                unit[entry] = B::Scalar::zero();
+            }
+        }
     }
 
     fn jacobian_vec(
@@ -87,8 +112,12 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         product: &mut [B::Scalar],
     ) {
         let active = &at.pass.active;
+        let (of_outcomes, of_inputs) = product.split_at_mut(self.network.outcomes());
         self.network
-            .jacobian_vec(active, v, &mut scratch.hidden, product);
+            .jacobian_vec(active, v, &mut scratch.hidden, of_outcomes);
+        if self.nearness.is_some() {
+            of_inputs.copy_from_slice(v);
+        }
     }
 
     fn jacobian_transposed_vec(
@@ -99,8 +128,12 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         product: &mut [B::Scalar],
     ) {
         let active = &at.pass.active;
+        let (of_outcomes, of_inputs) = y.split_at(self.network.outcomes());
         self.network
-            .jacobian_transposed_vec(active, y, &mut scratch.hidden, product);
+            .jacobian_transposed_vec(active, of_outcomes, &mut scratch.hidden, product);
+        if self.nearness.is_some() {
+            reduce::axpy(B::Scalar::one(), of_inputs, product);
+        }
     }
 
     fn differentiate_with(
@@ -111,12 +144,18 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         product: &mut [B::Scalar],
     ) {
         self.differentiate_rows(at);
+        let m = self.network.outcomes();
+        let (u, y) = (at.row_gradient.split_at(m), y.split_at(m));
         self.network.jacobian_transposed_two_vecs(
             &at.pass.active,
-            [&at.row_gradient, y],
+            [u.0, y.0],
             [&mut at.hidden_scratch, &mut scratch.hidden],
             [&mut at.gradient, product],
         );
+        if self.nearness.is_some() {
+            reduce::axpy(B::Scalar::one(), u.1, &mut at.gradient);
+            reduce::axpy(B::Scalar::one(), y.1, product);
+        }
     }
 
     fn hessian_vec(
@@ -128,14 +167,22 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         product: &mut [B::Scalar],
     ) {
         let (network, active) = (self.network, &at.pass.active);
-        let (hidden, change, slope) = scratch.rows(network.outcomes());
-        network.jacobian_vec(active, v, hidden, change);
+        let m = network.outcomes();
+        let (hidden, change, slope) = scratch.rows(self.rows());
+        network.jacobian_vec(active, v, hidden, &mut change[..m]);
+        if self.nearness.is_some() {
+            change[m..].copy_from_slice(v);
+        }
         curvature.row_product(change, slope);
-        network.jacobian_transposed_vec(active, slope, hidden, product);
+        network.jacobian_transposed_vec(active, &slope[..m], hidden, product);
+        if self.nearness.is_some() {
+            reduce::axpy(B::Scalar::one(), &slope[m..], product);
+        }
     }
 
+    /// Rows of the identity are not to be had by kernels of the network: with a nearness C is formed anew.
     fn cell<'a>(&self, at: &'a InversionPoint<B::Scalar>) -> Option<&'a [bool]> {
-        Some(&at.pass.pattern)
+        self.nearness.is_none().then_some(&at.pass.pattern)
     }
 
     fn cross_kinks(
@@ -162,12 +209,25 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         let (backend, n) = (self.network.backend(), self.network.hidden_units());
         let is_missing = kept.is_none();
         let kept = of_shape(backend, backend.nrows(jacobian), n, kept);
+        let m = self.network.outcomes();
         if combination.is_new || is_missing {
-            let (buckets, factors) = (combination.buckets, combination.factors);
+            let (buckets, factors) = (&combination.buckets[..m], &combination.factors[..m]);
             backend.combine_rows(self.network.a2(), buckets, factors, kept);
         }
         let (active, a1) = (&at.pass.active, self.network.a1());
         backend.mul_inner(kept, active, a1, jacobian, workspace);
+        if self.nearness.is_some() {
+            let d = self.network.inputs();
+            let mut entries = vec![B::Scalar::zero(); backend.nrows(jacobian) * d];
+            backend.copy_to_row_major(jacobian, &mut entries);
+            let of_inputs = combination.buckets[m..]
+                .iter()
+                .zip(&combination.factors[m..]);
+            for (entry, (&bucket, &factor)) in of_inputs.enumerate() {
+                entries[bucket * d + entry] += factor;
+            }
+            backend.copy_from_row_major(&entries, jacobian);
+        }
     }
 
     fn jacobian_matrix_product(
@@ -183,7 +243,41 @@ impl<B: LinearBackend> RowStructured for Inversion<'_, B> {
         let hidden = of_shape(backend, network.hidden_units(), backend.ncols(v), hidden);
         let every_input: Vec<_> = (0..network.inputs()).collect();
         backend.mul_inner(network.a1(), &every_input, v, hidden, workspace);
-        backend.mul_inner(network.a2(), active, hidden, product, workspace);
+        if self.nearness.is_none() {
+            return backend.mul_inner(network.a2(), active, hidden, product, workspace);
+        }
+        let (m, d, q) = (network.outcomes(), network.inputs(), backend.ncols(v));
+        let mut of_outcomes = backend.zeros(m, q);
+        backend.mul_inner(network.a2(), active, hidden, &mut of_outcomes, workspace);
+        for (part, first, rows) in [(&of_outcomes, 0, m), (v, m, d)] {
+            let mut entries = vec![B::Scalar::zero(); rows * q];
+            backend.copy_to_row_major(part, &mut entries);
+            backend.copy_block_from_row_major(&entries, (first, 0), q, product);
+        }
+    }
+}
+
+impl<B: LinearBackend> Inversion<'_, B> {
+    /// center, β and ω of the outcomes' rows, the first m.
+    pub(super) fn outcome_curvature(
+        &self,
+        at: &InversionPoint<B::Scalar>,
+        kind: RowWeights,
+        curvature: &mut Curvature<B::Scalar>,
+    ) {
+        let m = self.network.outcomes();
+        let Curvature {
+            center,
+            row_weights,
+            uncentered_weights,
+        } = curvature;
+        let (center, row_weights) = (&mut center[..m], &mut row_weights[..m]);
+        self.loss
+            .curvature(&at.pass, &self.target, kind, center, row_weights);
+        uncentered_weights.clear();
+        if let Some(regularizer) = self.regularizer {
+            uncentered_weights.extend(regularizer.weights().iter().map(|&w| w * w));
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     }
 
     /// Has all problems solved in all d unknowns. Without this, those of a network with fewer hidden units
-    /// than inputs (n < d), without a radius or bounds, are solved in n coordinates of A1's row space, all that the
+    /// than inputs (n < d), without a radius, bounds or nearness, are solved in n coordinates of A1's row space, all that the
     /// network sees of x: an owner's models and watches are then of that problem, and what of x no unit sees is in
     /// the answer what it was at the start.
     pub fn in_all_unknowns(self) -> Self {
@@ -121,9 +121,10 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
 
     /// The coordinates in which the problems are solved, where there are fewer than d.
     pub(super) fn row_space(&self, network: NetworkRef<'_, B>) -> Option<RowSpace<B>> {
-        // In a ball or a box the part that no unit sees would count.
-        let is_free = self.problems.radius().is_none() && self.problems.bounds().is_none();
-        let may = !self.in_all_unknowns && is_free;
+        // In a ball or a box, and where a distance is a term, the part that no unit sees would count.
+        let problems = &self.problems;
+        let is_free = problems.radius().is_none() && problems.bounds().is_none();
+        let may = !self.in_all_unknowns && is_free && problems.nearness().is_none();
         network.two_layers().filter(|_| may).and_then(RowSpace::of)
     }
 

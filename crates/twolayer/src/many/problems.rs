@@ -5,6 +5,7 @@ use crate::deep::DeepInversion;
 use crate::inversion::Inversion;
 use crate::inversion::{KnownPoint, domain};
 use crate::loss::{Loss, SquaredError};
+use crate::nearness::Nearness;
 use crate::network::ForwardPass;
 use crate::number_format::NumberFormat;
 use crate::regularizer::Regularizer;
@@ -29,6 +30,7 @@ pub struct Problems<'a, B: LinearBackend> {
     regularizer: Option<&'a Regularizer<B::Scalar>>,
     radius: Option<B::Scalar>,
     bounds: Option<&'a Bounds<B::Scalar>>,
+    nearness: Option<&'a Nearness<B::Scalar>>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
     are_many: bool,
     stored_as: NumberFormat,
@@ -55,6 +57,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             regularizer: None,
             radius: None,
             bounds: None,
+            nearness: None,
             known: None,
             are_many: false,
             stored_as: NumberFormat::Single,
@@ -126,6 +129,21 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         domain::check(Some(bounds), self.radius)?;
         Ok(Self {
             bounds: Some(bounds),
+            ..self
+        })
+    }
+
+    /// The same problems with a term for how far x is from a point.
+    ///
+    /// # Errors
+    /// One of other than d entries; a network that is not of two layers with ReLU.
+    pub fn with_nearness(self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
+        if self.network.two_layers().is_none() {
+            return Err(Error::OnlyTwoLayers { what: "a nearness" });
+        }
+        Error::check_length("x_ref", nearness.reference().len(), self.network.inputs())?;
+        Ok(Self {
+            nearness: Some(nearness),
             ..self
         })
     }
@@ -218,6 +236,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             regularizer: self.regularizer,
             radius: self.radius,
             bounds: self.bounds,
+            nearness: self.nearness,
             known: self.known.clone(),
             reached: None,
             is_one_of_many: self.are_many,
@@ -283,6 +302,11 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// R, where there is one.
     pub fn radius(&self) -> Option<B::Scalar> {
         self.radius
+    }
+
+    /// The term for how far x is from a point, where there is one.
+    pub fn nearness(&self) -> Option<&'a Nearness<B::Scalar>> {
+        self.nearness
     }
 
     /// The bounds, where there are some.

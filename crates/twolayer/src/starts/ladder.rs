@@ -38,10 +38,11 @@ impl<B: LinearBackend> Ladder for Inversion<'_, B> {
         warm_start(self, number).map(|easier| maker.make(easier))
     }
 
-    /// With a regulariser after a descent, and not where an x with the output b would cost more than logits of
-    /// zero do: its logarithms then lead astray.
+    /// With a regulariser or a nearness, which the rungs do not know, after a descent, and not where an x with the
+    /// output b would cost more than logits of zero do: its logarithms then lead astray.
     fn when_rungs(&self) -> WhenRungs {
         match self.regularizer {
+            None if self.nearness.is_some() => WhenRungs::AfterADescent,
             None => WhenRungs::First,
             Some(regularizer) if cost_of_meeting(self, regularizer) < value_of_nothing(self) => {
                 WhenRungs::AfterADescent
@@ -54,7 +55,7 @@ impl<B: LinearBackend> Ladder for Inversion<'_, B> {
     fn is_better_descended_at_once(&self, value: B::Scalar) -> bool {
         let b = self.target.probabilities();
         let is_plain =
-            self.regularizer.is_none() && self.loss.closed_form() == Some(ClosedForm::SquaredError);
+            !self.has_other_terms() && self.loss.closed_form() == Some(ClosedForm::SquaredError);
         is_plain && value <= B::Scalar::of(0.5) * reduce::dot(b, b) && self.is_out_of_reach()
     }
 }
@@ -161,7 +162,13 @@ fn on_all_outcomes<'s, B: LinearBackend>(
     WarmStart {
         begins_at_the_source: false,
         target: Some(Box::new(Asked(problem))),
-        ..easier(problem.clone().with_loss(loss), restarts)
+        ..easier(
+            Inversion {
+                nearness: None,
+                ..problem.clone().with_loss(loss)
+            },
+            restarts,
+        )
     }
 }
 
@@ -269,6 +276,7 @@ fn on_outcomes<'s, 'a: 's, B: LinearBackend>(
         regularizer: None,
         radius: problem.radius,
         bounds: problem.bounds,
+        nearness: None,
         known: None,
         reached: None,
         is_one_of_many: false,

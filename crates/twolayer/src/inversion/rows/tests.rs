@@ -1,7 +1,7 @@
 //! Everything about C on a network of small integers, where no product rounds.
 
 use super::*;
-use crate::{KullbackLeibler, Loss, Regularizer, SquaredError, Target, TwoLayer};
+use crate::{KullbackLeibler, Loss, Nearness, Regularizer, SquaredError, Target, TwoLayer};
 use twolayer_core::{Evaluation, Objective};
 use twolayer_faer::Faer;
 
@@ -246,4 +246,65 @@ fn a_matrix_is_kept_where_its_shape_fits() {
         assert_eq!((backend.nrows(anew), backend.ncols(anew)), (rows, columns));
     }
     assert_eq!(entries(of_shape(&backend, 1, 2, &mut None)), [0.0, 0.0]);
+}
+
+/// With a distance C has the identity below it, in all forms.
+#[test]
+fn a_distance_adds_the_rows_of_the_identity() {
+    with(&SquaredError, None, |problem, _| {
+        let nearness = Nearness::with_scales(vec![0.0, 1.0], 0.5, vec![2.0, 1.0]).unwrap();
+        let problem = problem.clone().with_nearness(&nearness).unwrap();
+        let mut at = problem.new_evaluation();
+        problem.evaluate(&X, &[], &mut at);
+        problem.differentiate(&mut at);
+        let c = [c(&ACTIVE), vec![1.0, 0.0, 0.0, 1.0]].concat();
+        let row = |i: usize| [c[2 * i], c[2 * i + 1]];
+        let backend = problem.backend();
+        let (mut workspace, mut scratch) = (Default::default(), ProductScratch::default());
+        let mut whole = backend.zeros(5, 2);
+        problem.jacobian(&at, &mut whole, &mut workspace);
+        assert_eq!((problem.rows(), entries(&whole)), (5, c.clone()));
+        let mut rows = backend.zeros(3, 2);
+        problem.jacobian_rows(&at, &[4, 1, 3], &mut rows, &mut workspace);
+        assert_eq!(entries(&rows), [row(4), row(1), row(3)].concat());
+        let (v, y) = ([3.0, -1.0], [1.0, -2.0, 4.0, 5.0, 6.0]);
+        let mut image = [7.0; 5];
+        problem.jacobian_vec(&at, &v, &mut scratch, &mut image);
+        assert_eq!(image.to_vec(), product(&c, &v));
+        let expected: Vec<f64> = (0..2)
+            .map(|j| (0..5).map(|i| c[2 * i + j] * y[i]).sum())
+            .collect();
+        let mut back = [7.0; 2];
+        problem.jacobian_transposed_vec(&at, &y, &mut scratch, &mut back);
+        assert_eq!(back.to_vec(), expected);
+        let gradient = at.gradient().to_vec();
+        problem.differentiate_with(&mut at, &y, &mut scratch, &mut back);
+        assert_eq!(
+            (back.to_vec(), at.gradient().to_vec()),
+            (expected, gradient)
+        );
+        // μ D²(x − x_ref) = (2, ½)∘(1, 1).
+        assert_eq!(problem.row_gradient(&at)[3..], [2.0, 0.5]);
+        let mut curvature = Curvature::new(5);
+        problem.curvature(&at, RowWeights::Exact, &mut curvature);
+        assert_eq!(curvature.uncentered_weights, [0.0, 0.0, 0.0, 2.0, 0.5]);
+        assert_eq!(curvature.row_weights[3..], [0.0, 0.0]);
+        assert_eq!(problem.cell(&at), None);
+        let combination = RowCombination {
+            buckets: &[0, 1, 0, 1, 0],
+            factors: &[1.0, -1.0, 2.0, 3.0, -5.0],
+            is_new: true,
+        };
+        let mut combined = backend.zeros(2, 2);
+        problem.combined_jacobian(&at, &combination, &mut None, &mut combined, &mut workspace);
+        let terms = |bucket: usize, j: usize| -> f64 {
+            let all = (0..5).filter(|&i| combination.buckets[i] == bucket);
+            all.map(|i| combination.factors[i] * c[2 * i + j]).sum()
+        };
+        let expected = [terms(0, 0), terms(0, 1), terms(1, 0), terms(1, 1)];
+        assert_eq!(entries(&combined), expected);
+        let (v, mut result) = (matrix(&[3.0, -1.0], 2), backend.zeros(5, 1));
+        problem.jacobian_matrix_product(&at, &v, &mut None, &mut result, &mut workspace);
+        assert_eq!(entries(&result), product(&c, &[3.0, -1.0]));
+    });
 }
