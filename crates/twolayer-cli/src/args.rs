@@ -41,6 +41,7 @@ PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, a
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0); moved within the bounds
   lower (d), upper (d)    bounds on x, or one number for all (optional, else none); -inf or inf is none
+  x_ref (d), near_weight  adds ½ near_weight ‖D(x − x_ref)‖² (optional, else none); D = diag(near_scales (d)), else I
 Files of other programs (W1, b1, W2, b2; 0.weight, 0.bias, …; coefs_0, intercepts_0, …) are read with
 --names auto, transposed where their shapes say so, and what is read as what is told. A folder of the
 archive that all are in is no part of their names.
@@ -92,7 +93,7 @@ pub(crate) struct InvertArgs {
     pub(crate) hessian: Hessian,
 
     /// Where to start: at zero, at the (d) or (K, d) array in a file, or at x of a result
-    /// [default: x0 of the problem, else zero].
+    /// [default: x0 of the problem, else x_ref, else zero].
     #[arg(long, value_name = "zero|X.npy|RESULT.npz")]
     pub(crate) start: Option<Start>,
 
@@ -126,6 +127,9 @@ pub(crate) struct InvertArgs {
 
     #[command(flatten)]
     pub(crate) bounds: BoundArgs,
+
+    #[command(flatten)]
+    pub(crate) near: NearArgs,
 
     /// What is printed on standard output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -199,7 +203,7 @@ impl InvertArgs {
 
 const CERTIFY_HELP: &str = "\
 PROBLEM.npz is described by `twolayer invert --help`. RESULT.npz is what that wrote; x is read from
-it, and nothing else. It may also be the array x itself, in an .npy file. The problem must be told as it was to invert: --loss, --regularizer, --radius, --lower, --upper.
+it, and nothing else. It may also be the array x itself, in an .npy file. The problem must be told as it was to invert: --loss, --regularizer, --radius, --lower, --upper, --near, --near-weight.
 
 A certificate is a proof, checked in floating point with every bound rounded to the safe side, that
 a stationary point lies within its radius of x, that it is a minimum (or a saddle), and which loss it
@@ -228,6 +232,9 @@ pub(crate) struct CertifyArgs {
 
     #[command(flatten)]
     pub(crate) bounds: BoundArgs,
+
+    #[command(flatten)]
+    pub(crate) near: NearArgs,
 
     /// Judge x as it is, without Newton steps before.
     #[arg(long)]
@@ -290,6 +297,19 @@ impl BoundArgs {
     }
 }
 
+/// How far x is from a point, as a term of the objective.
+#[derive(Debug, Args)]
+pub(crate) struct NearArgs {
+    /// Add ½ μ ‖D(x − x_ref)‖² for the x_ref (d) in a file, D = diag(near_scales) of the problem, else the
+    /// identity [default: x_ref of the problem, else none].
+    #[arg(long, value_name = "X.npy|RESULT.npz")]
+    pub(crate) near: Option<PathBuf>,
+
+    /// μ; 0 is none [default: near_weight of the problem].
+    #[arg(long, value_name = "MU", value_parser = at_least_zero, allow_negative_numbers = true)]
+    pub(crate) near_weight: Option<f64>,
+}
+
 /// What makes an objective out of a file.
 #[derive(Debug, Args)]
 pub(crate) struct ProblemArgs {
@@ -340,7 +360,8 @@ pub(crate) struct ProblemArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Names {
-    /// A1, A2, b, c1, c2, w, x0, lower and upper, of f32 or f64, each in its own shape.
+    /// A1, A2, b, c1, c2, w, x0, lower, upper, x_ref, near_weight and near_scales, of f32 or f64, each in its
+    /// own shape.
     Own,
     /// Also W1, b1, weights_0, biases_0, coefs_0, intercepts_0, 0.weight, 0.bias and the like (b1 is
     /// a bias, b the target), in either orientation, of narrower floating point numbers or integers,
@@ -465,6 +486,12 @@ impl FromStr for Limit {
         let number = text.parse().map(Self::Number);
         Ok(number.unwrap_or_else(|_| Self::File(text.into())))
     }
+}
+
+fn at_least_zero(text: &str) -> Result<f64, String> {
+    finite(text)
+        .filter(|&value| value >= 0.0)
+        .ok_or("expected a number of at least 0".into())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -6,6 +6,7 @@ use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, radius, regularizer};
 use crate::memory::{self, Shapes};
+use crate::near::nearness;
 use crate::problem_file::{Request, Vectors, read_problem, two_layers};
 use crate::report;
 use comfy_table::CellAlignment;
@@ -65,6 +66,7 @@ impl Work for Certifying<'_> {
         let network = two_layers(&problem, path, "a certificate")?;
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = bounds(&args.bounds, path, &problem)?;
+        let nearness = nearness(&args.near, path, &problem)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {
@@ -78,6 +80,9 @@ impl Work for Certifying<'_> {
             }
             if let Some(radius) = radius {
                 objective = objective.with_radius(radius).map_err(in_file())?;
+            }
+            if let Some(nearness) = &nearness {
+                objective = objective.with_nearness(nearness).map_err(in_file())?;
             }
             if let Some(bounds) = &bounds {
                 objective = objective.with_bounds(bounds).map_err(in_file())?;

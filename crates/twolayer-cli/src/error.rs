@@ -51,6 +51,18 @@ pub(crate) enum Error {
     )]
     Radius { radius: f64 },
 
+    /// A point to be near to, and no word of how much.
+    #[error(
+        "there is an x_ref to be near to, and no weight; expected --near-weight MU, 0 for none"
+    )]
+    NearWithoutWeight,
+
+    /// A weight, and no point.
+    #[error(
+        "--near-weight has no x_ref to be near to; expected --near FILE, or x_ref in the problem"
+    )]
+    NearWithoutPoint,
+
     /// A model in less precision than the problem, which has no more to lose.
     #[error(
         "--hessian mixed-precision cannot be had with --precision f32, where all is in single \

@@ -7,6 +7,7 @@ use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
+use crate::near::nearness;
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem, two_layers};
@@ -166,7 +167,6 @@ impl Work for Inverting<'_> {
             tell: &tell,
         };
         let mut problem = read_problem(backend, &args.problem, &request)?;
-        let starts = problem.take_starts(args.start.as_ref())?;
         for (is_asked, what) in [
             (args.certify, "a certificate"),
             (args.theory, "the theorem"),
@@ -177,13 +177,23 @@ impl Work for Inverting<'_> {
         }
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = bounds(&args.bounds, path, &problem)?;
+        let nearness = nearness(&args.near, path, &problem)?;
+        let starts = problem.take_starts(args.start.as_ref(), nearness.as_ref())?;
         let count = problem.count(&starts);
         let log = match checkpoint {
             Some(checkpoint) => {
                 let is_many = count >= MANY;
                 let regularizer = regularizer.as_ref();
-                let bounds = bounds.as_ref();
-                let run = Fingerprint::new(args, &problem, &starts, regularizer, bounds, is_many);
+                let (bounds, nearness) = (bounds.as_ref(), nearness.as_ref());
+                let run = Fingerprint::new(
+                    args,
+                    &problem,
+                    &starts,
+                    regularizer,
+                    bounds,
+                    nearness,
+                    is_many,
+                );
                 Some(checkpoint.open(args, &run)?)
             }
             None => None,
@@ -194,6 +204,7 @@ impl Work for Inverting<'_> {
                     path,
                     two_layers(&problem, path, "mixed precision")?,
                     regularizer.as_ref(),
+                    nearness.as_ref(),
                     args.problem.loss,
                 )
             })
@@ -204,6 +215,10 @@ impl Work for Inverting<'_> {
             .map(|rounded| rounded.with_threads(crew.threads_each()));
         let problems = problems(args, &problem.network, regularizer.as_ref(), count)
             .and_then(|problems| within(problems, radius, bounds.as_ref()))
+            .and_then(|problems| match &nearness {
+                Some(nearness) => problems.with_nearness(nearness),
+                None => Ok(problems),
+            })
             .map_err(in_file(path, None))?
             .with_targets_stored_as(problem.targets.rounded_to());
         let campaign = Campaign::new(problems, problem.targets.len(), starts.all())

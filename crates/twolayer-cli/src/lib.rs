@@ -17,6 +17,7 @@ mod invert;
 mod kind;
 mod lock;
 mod memory;
+mod near;
 mod outcome;
 mod output;
 mod plot;

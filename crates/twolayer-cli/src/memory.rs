@@ -34,6 +34,8 @@ pub(crate) struct Shapes {
     pub(crate) starts: u64,
     /// Whether there is a w of a regulariser.
     pub(crate) has_weights: bool,
+    /// Whether there is an x_ref in the file: the model then has d rows more.
+    pub(crate) has_nearness: bool,
     /// Whether there are bounds on x in the file.
     pub(crate) has_bounds: bool,
 }
@@ -91,7 +93,8 @@ impl Shapes {
             ..
         } = *self;
         let number = size_of::<T>() as u64;
-        let is_regularised = self.has_weights || args.problem.regularizer.is_some();
+        let is_near = self.has_nearness || args.near.near.is_some();
+        let is_regularised = self.has_weights || args.problem.regularizer.is_some() || is_near;
         // Rows of C that the model holds: those that it draws, or all, kept and weighted.
         let drawn = match args.hessian {
             // With a regulariser, all.
@@ -109,6 +112,17 @@ impl Shapes {
         let rows = match drawn {
             Some(drawn) if args.hessian == Hessian::LeverageExact || drawn < m => drawn,
             _ => product([2, m]),
+        };
+        // With a nearness those of the identity, of which all are used, and the rows of A2 gathered.
+        let rows = if is_near {
+            sum([rows, product([2, d])])
+        } else {
+            rows
+        };
+        let gathered = if is_near {
+            product([sum([m, d]), n])
+        } else {
+            0
         };
         // The sketch of the outer layer.
         let sketch = match args.hessian {
@@ -164,6 +178,7 @@ impl Shapes {
         };
         let workspace = sum([
             product([m.min(BLOCK), n.max(d)]),
+            gathered,
             product([n, d]),
             product([factored, rows.max(2 * d), d + 1]),
         ]);

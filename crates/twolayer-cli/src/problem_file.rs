@@ -13,13 +13,14 @@ use crate::error::{Error, in_file};
 use crate::memory::Shapes;
 use crate::targets::{RowsFile, Targets};
 use arrays::{
-    ARRAYS, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
+    ARRAYS, FIRST, FIRST_BIAS, LOWER, NEAR_SCALES, NEAR_WEIGHT, REFERENCE, SECOND, SECOND_BIAS,
+    STARTS, TARGETS, UPPER, WEIGHTS,
 };
 use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer::{ActivationName, AnyNetwork, LinearBackend, Scalar, TwoLayer};
+use twolayer::{ActivationName, AnyNetwork, LinearBackend, Nearness, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
@@ -86,6 +87,10 @@ pub(crate) struct Problem<B: LinearBackend> {
     /// Bounds on x, (d) or one for all.
     pub(crate) lower: Option<Vec<B::Scalar>>,
     pub(crate) upper: Option<Vec<B::Scalar>>,
+    /// x_ref and the diagonal of D, (d) or one for all, and μ, a vector of one.
+    pub(crate) reference: Option<Vec<B::Scalar>>,
+    pub(crate) near_scales: Option<Vec<B::Scalar>>,
+    pub(crate) near_weight: Option<Vec<B::Scalar>>,
     /// Which types of entries other files may have.
     pub(crate) types: Types,
 }
@@ -171,19 +176,21 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     let bias1 = vector(FIRST_BIAS, hidden)?.unwrap_or_else(|| zeros(hidden));
     let bias2 = vector(SECOND_BIAS, outcomes)?.unwrap_or_else(|| zeros(outcomes));
     let weights = vector(WEIGHTS, outcomes)?;
+    let near_weight = vector(NEAR_WEIGHT, 1)?;
     let b = match targets {
         Some(_) => None,
         None => values(TARGETS)?,
     };
     let starts = values(STARTS)?;
-    let mut bound = |slot| match values(slot)? {
+    let mut per_input = |slot| match values(slot)? {
         Some(array) => {
             check_length(path, ARRAYS[slot].name, &array.shape, inputs)?;
             Ok::<_, Error>(Some(array.values))
         }
         None => Ok(None),
     };
-    let (lower, upper) = (bound(LOWER)?, bound(UPPER)?);
+    let (lower, upper) = (per_input(LOWER)?, per_input(UPPER)?);
+    let (reference, near_scales) = (per_input(REFERENCE)?, per_input(NEAR_SCALES)?);
     let problem = Problem {
         network: Layers {
             first: (a1, bias1),
@@ -198,6 +205,9 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         starts: starts.map(Vectors::new),
         lower,
         upper,
+        reference,
+        near_scales,
+        near_weight,
         types: names.types(),
     };
     if let Some(starts) = &problem.starts {
@@ -314,23 +324,28 @@ fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) 
         },
         starts: rows(STARTS),
         has_weights: contents.shape(WEIGHTS).is_some(),
+        has_nearness: contents.shape(REFERENCE).is_some(),
         has_bounds: contents.shape(LOWER).is_some() || contents.shape(UPPER).is_some(),
     }
 }
 
 impl<B: LinearBackend> Problem<B> {
-    /// The starts that were asked for: the option, else those of the file, else zero.
+    /// The starts that were asked for: the option, else those of the file, else x_ref, else zero.
     pub(crate) fn take_starts(
         &mut self,
         start: Option<&Start>,
+        nearness: Option<&Nearness<B::Scalar>>,
     ) -> Result<Vectors<B::Scalar>, Error> {
         match start {
             Some(Start::Zero) => Ok(Vectors::zero(self.network.by_ref().inputs())),
             Some(Start::File(path)) => self.read_vectors(path, "x0", true),
-            None => Ok(self
-                .starts
-                .take()
-                .unwrap_or_else(|| Vectors::zero(self.network.by_ref().inputs()))),
+            None => Ok(self.starts.take().unwrap_or_else(|| {
+                let mut start = Vectors::zero(self.network.by_ref().inputs());
+                if let Some(nearness) = nearness {
+                    start.values.copy_from_slice(nearness.reference());
+                }
+                start
+            })),
         }
     }
 

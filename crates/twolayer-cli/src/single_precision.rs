@@ -8,13 +8,14 @@ use crate::error::Error;
 use crate::invert::loss;
 use std::path::Path;
 use twolayer::{
-    Error as CoreError, LinearBackend, Problems, Regularizer, Scalar, Target, TwoLayer,
+    Error as CoreError, LinearBackend, Nearness, Problems, Regularizer, Scalar, Target, TwoLayer,
 };
 
-/// A rounded copy of the network and of the regulariser.
+/// A rounded copy of the network, of the regulariser and of the nearness.
 pub(crate) struct Rounded<B: LinearBackend> {
     network: TwoLayer<B>,
     regularizer: Option<Regularizer<B::Scalar>>,
+    nearness: Option<Nearness<B::Scalar>>,
     loss: LossName,
 }
 
@@ -24,6 +25,7 @@ impl<B: LinearBackend> Rounded<B> {
         path: &Path,
         network: &TwoLayer<D>,
         regularizer: Option<&Regularizer<D::Scalar>>,
+        nearness: Option<&Nearness<D::Scalar>>,
         loss: LossName,
     ) -> Result<Self, Error> {
         let (double, single) = (network.backend(), network.backend().single());
@@ -41,9 +43,18 @@ impl<B: LinearBackend> Rounded<B> {
             .and_then(|network| network.with_biases(bias1, bias2))
             .map_err(in_single_precision(path))?;
         let regularizer = regularizer.map(|r| Regularizer::new(rounded(r.weights())));
+        let nearness = nearness.map(|near| {
+            let scales = near.curvatures().iter().map(|c| c.to_f64().sqrt());
+            Nearness::with_scales(
+                rounded(near.reference()),
+                B::Scalar::of(1.0),
+                scales.map(B::Scalar::of).collect(),
+            )
+        });
         Ok(Self {
             network,
             regularizer: regularizer.transpose().map_err(in_single_precision(path))?,
+            nearness: nearness.transpose().map_err(in_single_precision(path))?,
             loss,
         })
     }
@@ -53,6 +64,7 @@ impl<B: LinearBackend> Rounded<B> {
         Self {
             network: self.network.with_threads(threads),
             regularizer: self.regularizer.clone(),
+            nearness: self.nearness.clone(),
             loss: self.loss,
         }
     }
@@ -60,8 +72,12 @@ impl<B: LinearBackend> Rounded<B> {
     /// What all targets share.
     pub(crate) fn problems(&self) -> Result<Problems<'_, B>, CoreError> {
         let problems = Problems::new(&self.network).with_loss(loss(self.loss));
-        match &self.regularizer {
-            Some(regularizer) => problems.with_regularizer(regularizer),
+        let problems = match &self.regularizer {
+            Some(regularizer) => problems.with_regularizer(regularizer)?,
+            None => problems,
+        };
+        match &self.nearness {
+            Some(nearness) => problems.with_nearness(nearness),
             None => Ok(problems),
         }
     }

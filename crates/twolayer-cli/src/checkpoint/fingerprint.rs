@@ -7,7 +7,7 @@ use crate::problem_file::{Problem, Vectors};
 use crate::solver::solver;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use twolayer::{Bounds, LinearBackend, Regularizer};
+use twolayer::{Bounds, LinearBackend, Nearness, Regularizer};
 
 /// What a file says of the run that wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ impl<'p> Fingerprint<'p> {
         starts: &'p Vectors<B::Scalar>,
         regularizer: Option<&Regularizer<B::Scalar>>,
         bounds: Option<&Bounds<B::Scalar>>,
+        nearness: Option<&Nearness<B::Scalar>>,
         is_many: bool,
     ) -> Self {
         let network = problem.network.by_ref();
@@ -79,6 +80,8 @@ impl<'p> Fingerprint<'p> {
             ),
             ("the shape", shape),
             ("the regulariser", weights),
+            ("x_ref", side(nearness.map(Nearness::reference))),
+            ("near_weight", side(nearness.map(Nearness::curvatures))),
             ("lower", side(bounds.map(Bounds::lower))),
             ("upper", side(bounds.map(Bounds::upper))),
         ];

@@ -6,7 +6,7 @@ const MATRIX: &[usize] = &[2];
 const VECTOR: &[usize] = &[1];
 const VECTORS: &[usize] = &[1, 2];
 
-pub(super) const COUNT: usize = 9;
+pub(super) const COUNT: usize = 12;
 
 // The places of some in the list.
 pub(super) const FIRST: usize = 0;
@@ -18,6 +18,12 @@ pub(super) const WEIGHTS: usize = 5;
 pub(super) const STARTS: usize = 6;
 pub(super) const LOWER: usize = 7;
 pub(super) const UPPER: usize = 8;
+pub(super) const REFERENCE: usize = 9;
+pub(super) const NEAR_WEIGHT: usize = 10;
+pub(super) const NEAR_SCALES: usize = 11;
+
+/// Those of one number for each entry of x, or one for all.
+pub(super) const PER_INPUT: [usize; 4] = [LOWER, UPPER, REFERENCE, NEAR_SCALES];
 
 pub(super) const ARRAYS: [Expected; COUNT] = [
     Expected {
@@ -66,12 +72,15 @@ pub(super) const ARRAYS: [Expected; COUNT] = [
         is_checked_later: true,
         may_be_minus_infinity: false,
     },
-    bound("lower"),
-    bound("upper"),
+    per_input("lower"),
+    per_input("upper"),
+    per_input("x_ref"),
+    optional_vector("near_weight", "one number"),
+    per_input("near_scales"),
 ];
 
 /// One number is read as a vector of one.
-const fn bound(name: &'static str) -> Expected {
+const fn per_input(name: &'static str) -> Expected {
     Expected {
         is_checked_later: true,
         ..optional_vector(name, "(d,) or one number")

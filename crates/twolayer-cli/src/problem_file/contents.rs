@@ -1,7 +1,8 @@
 //! A problem file of which all is known but its numbers.
 
 use super::arrays::{
-    ARRAYS, COUNT, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
+    ARRAYS, COUNT, FIRST, FIRST_BIAS, NEAR_WEIGHT, PER_INPUT, SECOND, SECOND_BIAS, STARTS, TARGETS,
+    WEIGHTS,
 };
 use super::chain::Chain;
 use super::names::{self, Places};
@@ -98,7 +99,8 @@ impl<R: Read + Seek> Contents<R> {
             let name = &self.names[place];
             let header = self.archive.header(place, name, self.types)?;
             let is_line = header.shape.len() == 2 && header.shape.contains(&1);
-            let is_number = header.shape.is_empty() && [LOWER, UPPER].contains(&slot);
+            let may_be_number = PER_INPUT.contains(&slot) || slot == NEAR_WEIGHT;
+            let is_number = header.shape.is_empty() && may_be_number;
             if names == Names::Auto && expected.dimensions == [1] && is_line || is_number {
                 self.views[slot] = View::Flat;
             }
@@ -173,15 +175,15 @@ impl<R: Read + Seek> Contents<R> {
         let b = outcomes.or_else(|| last(TARGETS));
         let sizes = Sizes {
             matrices: [first, second],
-            // A bound may be one number.
-            inputs: [last(STARTS), last(LOWER), last(UPPER)]
+            inputs: last(STARTS)
                 .into_iter()
-                .flatten()
-                .enumerate()
-                .filter(|&(place, length)| {
-                    place == 0 && self.headers[STARTS].is_some() || length > 1
-                })
-                .map(|(_, length)| length)
+                // One number tells no length.
+                .chain(
+                    PER_INPUT
+                        .into_iter()
+                        .filter_map(last)
+                        .filter(|&length| length > 1),
+                )
                 .collect(),
             hidden: last(FIRST_BIAS).into_iter().collect(),
             outcomes: [b, last(SECOND_BIAS), last(WEIGHTS)]

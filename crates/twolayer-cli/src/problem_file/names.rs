@@ -1,7 +1,8 @@
 //! Which array of a file is what, by their names.
 
 use super::arrays::{
-    ARRAYS, COUNT, FIRST, FIRST_BIAS, LOWER, SECOND, SECOND_BIAS, STARTS, TARGETS, UPPER, WEIGHTS,
+    ARRAYS, COUNT, FIRST, FIRST_BIAS, NEAR_WEIGHT, PER_INPUT, SECOND, SECOND_BIAS, STARTS, TARGETS,
+    WEIGHTS,
 };
 use crate::array::{Defect, View};
 use std::collections::BTreeSet;
@@ -188,18 +189,18 @@ fn doubled(names: &[String], [one, other]: [usize; 2], what: &str) -> Defect {
     }
 }
 
-/// Arrays under names that people and other programs give them: b, w, x0 and the bounds as they are, and of
+/// Arrays under names that people and other programs give them: b, w, x0 and others as they are, and of
 /// numbered layers the weights and biases. So b1 is a bias, and b the target.
 pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
     let mut parts = Vec::new();
     let mut places = Places::default();
     let folder = folder(names).len();
     for (place, name) in arrays(names) {
-        let as_it_is = [TARGETS, WEIGHTS, STARTS, LOWER, UPPER];
-        let within = &name[folder..];
-        let slot = as_it_is
+        let as_it_is = [TARGETS, WEIGHTS, STARTS, NEAR_WEIGHT]
             .into_iter()
-            .find(|&slot| ARRAYS[slot].name == within);
+            .chain(PER_INPUT);
+        let within = &name[folder..];
+        let slot = { as_it_is }.find(|&slot| ARRAYS[slot].name == within);
         match (slot, Part::of(within)) {
             _ if within == ACTIVATION => places.activation = Some(place),
             (Some(slot), _) => take(&mut places.slots, slot, place, names)?,
@@ -228,7 +229,8 @@ pub(super) fn auto(names: &[String]) -> Result<Places, Defect> {
 
 /// For messages.
 const KNOWN: &str = "A1, A2, c1, c2, or W1, W2, b1, b2, or weights_0, biases_0, …, or coefs_0, \
-                     intercepts_0, …, or 0.weight, 0.bias, …; b, w, x0, lower, upper";
+                     intercepts_0, …, or 0.weight, 0.bias, …; b, w, x0, lower, upper, \
+                     x_ref, near_weight, near_scales";
 
 const WEIGHT_WORDS: [&str; 8] = [
     "a", "w", "weight", "weights", "kernel", "kernels", "coef", "coefs",
