@@ -1,9 +1,15 @@
 //! What can be said on the command line.
 
+mod domain;
+mod numbers;
+
+pub(crate) use domain::{BoundArgs, Limit, NearArgs};
+
 use crate::array::Types;
 use crate::plot;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use numbers::{at_least_one, finite, positive, seconds, tolerance};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -278,38 +284,6 @@ pub(crate) struct EvaluateArgs {
     pub(crate) report: ReportFormat,
 }
 
-/// Bounds on x.
-#[derive(Debug, Args)]
-pub(crate) struct BoundArgs {
-    /// Look for x with no entry below this number, or below those of the array (d) in a file, of which
-    /// -inf is none [default: lower of the problem, else none].
-    #[arg(long, value_name = "NUMBER|L.npy", allow_negative_numbers = true)]
-    pub(crate) lower: Option<Limit>,
-
-    /// The same for the largest entries; where both bounds are the same, that entry of x is known.
-    #[arg(long, value_name = "NUMBER|U.npy", allow_negative_numbers = true)]
-    pub(crate) upper: Option<Limit>,
-}
-
-impl BoundArgs {
-    pub(crate) fn are_given(&self) -> bool {
-        self.lower.is_some() || self.upper.is_some()
-    }
-}
-
-/// How far x is from a point, as a term of the objective.
-#[derive(Debug, Args)]
-pub(crate) struct NearArgs {
-    /// Add ½ μ ‖D(x − x_ref)‖² for the x_ref (d) in a file, D = diag(near_scales) of the problem, else the
-    /// identity [default: x_ref of the problem, else none].
-    #[arg(long, value_name = "X.npy|RESULT.npz")]
-    pub(crate) near: Option<PathBuf>,
-
-    /// μ; 0 is none [default: near_weight of the problem].
-    #[arg(long, value_name = "MU", value_parser = at_least_zero, allow_negative_numbers = true)]
-    pub(crate) near_weight: Option<f64>,
-}
-
 /// What makes an objective out of a file.
 #[derive(Debug, Args)]
 pub(crate) struct ProblemArgs {
@@ -470,42 +444,6 @@ impl FromStr for Start {
     }
 }
 
-/// A bound on x that overrides the problem's own.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Limit {
-    /// For all entries.
-    Number(f64),
-    File(PathBuf),
-}
-
-impl FromStr for Limit {
-    type Err = Infallible;
-
-    /// A file that is named like a number is reached as `./1`.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let number = text.parse().map(Self::Number);
-        Ok(number.unwrap_or_else(|_| Self::File(text.into())))
-    }
-}
-
-fn at_least_zero(text: &str) -> Result<f64, String> {
-    finite(text)
-        .filter(|&value| value >= 0.0)
-        .ok_or("expected a number of at least 0".into())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    finite(text)
-        .filter(|&value| value > 0.0)
-        .ok_or("expected a number greater than 0".into())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = finite(text).filter(|&value| value > 0.0);
-    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration.ok_or("expected a number of seconds greater than 0".into())
-}
-
 fn weight(text: &str) -> Result<Weight, String> {
     if text == "auto" {
         return Ok(Weight::Auto);
@@ -514,20 +452,4 @@ fn weight(text: &str) -> Result<Weight, String> {
         .filter(|&value| value >= 0.0)
         .map(Weight::Uniform)
         .ok_or("expected a number of at least 0, or auto".into())
-}
-
-fn finite(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
-fn tolerance(text: &str) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value| (0.0..1.0).contains(value));
-    value.ok_or_else(|| "expected a number from 0 to below 1".into())
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|&n| n > 0)
-        .ok_or("expected a whole number of at least 1".into())
 }

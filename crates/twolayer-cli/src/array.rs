@@ -165,6 +165,27 @@ pub(crate) fn open_npy(
     Ok((file, header.map_err(|defect| defect.in_file(path))?))
 }
 
+/// Checks that there is a number for each of the d entries of x, or one for all.
+pub(crate) fn check_per_input(
+    path: &Path,
+    name: &str,
+    shape: &[usize],
+    d: usize,
+) -> Result<(), Error> {
+    match shape {
+        [length] if *length == d || *length == 1 => Ok(()),
+        _ => {
+            let shape: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
+            let found = format!("{name} has shape {}", show_shape(&shape));
+            Err(Error::content(
+                path,
+                found,
+                &format!("({d},) or one number"),
+            ))
+        }
+    }
+}
+
 /// Opens an `.npz` file.
 pub(crate) fn open_npz(path: &Path) -> Result<BufReader<File>, Error> {
     let mut file = open(path)?;

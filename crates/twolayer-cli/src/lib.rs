@@ -4,6 +4,7 @@
 
 mod args;
 mod array;
+mod at_bounds;
 mod bands;
 mod bounds;
 mod certify;

@@ -1,8 +1,7 @@
 //! The term for how far x is from a point: `--near` and `--near-weight`, else those of the problem.
 
 use crate::args::NearArgs;
-use crate::array::read_points;
-use crate::bounds::check_length;
+use crate::array::{check_per_input, read_points};
 use crate::error::{Error, in_file};
 use crate::problem_file::Problem;
 use std::path::Path;
@@ -18,7 +17,7 @@ pub(crate) fn nearness<B: LinearBackend>(
     let reference = match &args.near {
         Some(path) => {
             let array = read_points(path, "x_ref", problem.types, true)?;
-            check_length(path, "x_ref", &array.shape, d)?;
+            check_per_input(path, "x_ref", &array.shape, d)?;
             Some(array.values)
         }
         None => problem.reference.clone(),

@@ -1,6 +1,6 @@
 //! What comes out of a call for each target.
 
-use crate::bounds::{AtBound, at_bounds};
+use crate::at_bounds::{AtBound, at_bounds};
 use crate::spill::Spill;
 use std::fmt;
 use twolayer::theory::Theory;

@@ -7,8 +7,7 @@ mod names;
 mod orientation;
 
 use crate::args::{Names, ProblemArgs, Start};
-use crate::array::{Array, Stored, Types, open_npz, read_points};
-use crate::bounds::check_length;
+use crate::array::{Array, Stored, Types, check_per_input, open_npz, read_points};
 use crate::error::{Error, in_file};
 use crate::memory::Shapes;
 use crate::targets::{RowsFile, Targets};
@@ -184,7 +183,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     let starts = values(STARTS)?;
     let mut per_input = |slot| match values(slot)? {
         Some(array) => {
-            check_length(path, ARRAYS[slot].name, &array.shape, inputs)?;
+            check_per_input(path, ARRAYS[slot].name, &array.shape, inputs)?;
             Ok::<_, Error>(Some(array.values))
         }
         None => Ok(None),

@@ -1,7 +1,7 @@
 //! What is printed on standard output: tables for people, one object for programs.
 
 use crate::args::ReportFormat;
-use crate::bounds::AtBound;
+use crate::at_bounds::AtBound;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::outcome::{Ended, Outcome, Outcomes};

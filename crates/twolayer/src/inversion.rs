@@ -2,12 +2,15 @@
 
 pub(crate) mod domain;
 mod kinks;
+mod point;
 mod ray;
 mod rows;
 
+pub use point::InversionPoint;
+
 use crate::loss::{self, Loss, SquaredError};
 use crate::nearness::Nearness;
-use crate::network::{ForwardPass, HiddenScratch, TwoLayer};
+use crate::network::{ForwardPass, TwoLayer};
 use crate::regularizer::Regularizer;
 use crate::rounding::{self, LogitErrors};
 use crate::starts::reached::Reached;
@@ -17,7 +20,7 @@ use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
 use std::sync::Arc;
 use twolayer_core::{
-    Bounds, Error, Evaluation, Kinked, LinearBackend, Objective, RowStructured, Scalar, reduce,
+    Bounds, Error, Kinked, LinearBackend, Objective, RowStructured, Scalar, reduce,
 };
 
 /// Minimise over x: loss(softmax(A2 φ(A1 x + c1) + c2), b) + ½‖W A2 φ(A1 x + c1)‖² + ½μ‖D(x − x_ref)‖²,
@@ -415,100 +418,5 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
     ) -> bool {
         !self.has_other_terms()
             && loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
-    }
-}
-
-/// The state of an [`Inversion`] at one point x.
-#[derive(Debug, Clone)]
-pub struct InversionPoint<T> {
-    x: Vec<T>,
-    pass: ForwardPass<T>,
-    loss: T,
-    penalty: T,
-    distance: T,
-    /// u with gradient = Cᵀu, regulariser included (m), and that of the nearness, where there is one (d).
-    row_gradient: Vec<T>,
-    gradient: Vec<T>,
-    hidden_scratch: HiddenScratch<T>,
-    /// Scratch over the outcomes.
-    outcome_scratch: [Vec<T>; 2],
-    curvature: twolayer_core::Curvature<T>,
-    /// The units among the pinned kinks.
-    pinned_units: Vec<usize>,
-    /// h and the sides of units and bounds, where there are bounds.
-    distances: Vec<T>,
-    sides: Vec<bool>,
-}
-
-impl<T: Scalar> InversionPoint<T> {
-    fn new(inputs: usize, hidden: usize, outcomes: usize, rows: usize) -> Self {
-        let zeros = |length| vec![T::zero(); length];
-        Self {
-            x: zeros(inputs),
-            pass: ForwardPass::new(hidden, outcomes),
-            loss: T::zero(),
-            penalty: T::zero(),
-            distance: T::zero(),
-            row_gradient: zeros(rows),
-            gradient: zeros(inputs),
-            hidden_scratch: HiddenScratch::new(hidden),
-            outcome_scratch: [zeros(outcomes), zeros(outcomes)],
-            curvature: twolayer_core::Curvature::new(outcomes),
-            pinned_units: Vec::with_capacity(inputs),
-            distances: Vec::new(),
-            sides: Vec::new(),
-        }
-    }
-
-    /// Appends the bounds to the kinks of the units.
-    fn with_bounds(&mut self, bounds: &Bounds<T>) {
-        self.distances.clone_from(&self.pass.hidden);
-        bounds.append_distances(&self.x, &mut self.distances);
-        self.sides.clone_from(&self.pass.pattern);
-        self.sides.resize(self.distances.len(), false);
-    }
-
-    /// f = softmax(z) at x (m).
-    pub fn probabilities(&self) -> &[T] {
-        &self.pass.probabilities
-    }
-
-    /// All that the network computed at x.
-    pub fn forward_pass(&self) -> &ForwardPass<T> {
-        &self.pass
-    }
-
-    /// The loss, without the regulariser or the nearness.
-    pub fn loss(&self) -> T {
-        self.loss
-    }
-
-    /// ½‖W A2 φ(A1 x + c1)‖².
-    pub fn penalty(&self) -> T {
-        self.penalty
-    }
-
-    /// ½ μ ‖D(x − x_ref)‖².
-    pub fn distance(&self) -> T {
-        self.distance
-    }
-}
-
-impl<T: Scalar> Evaluation<T> for InversionPoint<T> {
-    fn point(&self) -> &[T] {
-        &self.x
-    }
-
-    fn value(&self) -> T {
-        self.loss + self.penalty + self.distance
-    }
-
-    fn gradient(&self) -> &[T] {
-        &self.gradient
-    }
-
-    fn flips_from(&self, other: &Self) -> usize {
-        let pairs = self.pass.pattern.iter().zip(&other.pass.pattern);
-        pairs.filter(|(mine, theirs)| mine != theirs).count()
     }
 }
