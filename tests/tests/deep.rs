@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use twolayer::twolayer_core::{Activation, RowWeights};
 use twolayer::{
     ActivationName, Bounds, Curvature, DeepInversion, DeepNetwork, DenseHessian, Evaluation,
-    HessianApprox, Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Objective, Observer,
-    Problems, RowStructured, Scalar, Solver, SquaredError, Status, Target, TraceEntry,
+    HessianApprox, Inversion, Kinked, KullbackLeibler, LinearBackend, Loss, Nearness, Objective,
+    Observer, Problems, RowStructured, Scalar, Solver, SquaredError, Status, Target, TraceEntry,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::deep::PlantedDeep;
@@ -48,6 +48,10 @@ fn with_each_problem(mut test: impl FnMut(&PlantedDeep, &DeepInversion<'_, Faer<
                 .unwrap()
                 .with_loss(loss);
             test(&planted, &problem, &planted.start);
+            let scales = (0..planted.widths[0]).map(|j| 1.0 + j as f64).collect();
+            let near = Nearness::with_scales(planted.far.clone(), 0.3, scales).unwrap();
+            let near = problem.with_nearness(&near).unwrap();
+            test(&planted, &near, &planted.start);
         }
     }
 }
@@ -422,6 +426,35 @@ fn bounds_hold_in_deep_networks() {
                 solution.loss
             );
         }
+    }
+}
+
+/// With a weight that tends to zero, the answer is the one that is nearest to a point: it moves to where the
+/// gradient of the distance has no part along the surface of the outputs b.
+#[test]
+fn a_small_nearness_leads_to_the_nearest_answer() {
+    for activations in [[Tanh, Tanh], [Relu, Gelu]] {
+        let planted = PlantedDeep::new(&[12, 20, 16, 5], &activations, 3);
+        let network = planted.network(&Faer::<f64>::default()).unwrap();
+        let target = planted.target(&network).unwrap();
+        let (mut x, mut misfits) = (planted.start.clone(), Vec::new());
+        for weight in [1e-2, 1e-4, 1e-6] {
+            let near = Nearness::new(planted.far.clone(), weight).unwrap();
+            let problem = DeepInversion::new(&network, &target).unwrap();
+            let problem = problem.with_nearness(&near).unwrap();
+            let solution = Solver::new().solve(&problem, &x).unwrap();
+            assert!(solution.status.is_converged(), "{}", solution.status);
+            x = solution.x;
+            let f = network.probabilities(&x).unwrap();
+            let b = target.probabilities();
+            let misfit: f64 = f.iter().zip(b).map(|(f, b)| (f - b).powi(2)).sum();
+            misfits.push(misfit);
+        }
+        // It falls like μ².
+        assert!(
+            misfits[2] < 1e-3 * misfits[1] && misfits[1] < misfits[0],
+            "{misfits:?}"
+        );
     }
 }
 

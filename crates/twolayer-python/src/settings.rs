@@ -5,8 +5,9 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use std::time::Duration;
 use twolayer::{
-    AnyInversion, Bounds, Error, KullbackLeibler, LinearBackend, Loss, ModelKind, NetworkRef,
-    NumberFormat, Problems, Regularizer, Scalar, Solver, SquaredError, Target, Tolerances,
+    AnyInversion, Bounds, Error, KullbackLeibler, LinearBackend, Loss, ModelKind, Nearness,
+    NetworkRef, NumberFormat, Problems, Regularizer, Scalar, Solver, SquaredError, Target,
+    Tolerances,
 };
 
 /// The linear algebra library.
@@ -71,6 +72,8 @@ pub(crate) struct Statement<'py> {
     radius: Option<f64>,
     lower: Option<PyReadonlyArray1<'py, f64>>,
     upper: Option<PyReadonlyArray1<'py, f64>>,
+    near: Option<PyReadonlyArray1<'py, f64>>,
+    near_weight: Option<f64>,
 }
 
 impl Statement<'_> {
@@ -89,6 +92,26 @@ impl Statement<'_> {
     }
 }
 
+impl Statement<'_> {
+    /// The term for how far x is from a point, where both are given and it counts.
+    fn nearness<T: Scalar>(&self) -> PyResult<Option<Nearness<T>>> {
+        let (Some(near), Some(weight)) = (&self.near, self.near_weight) else {
+            return Ok(None);
+        };
+        let reference = near.as_array().iter().map(|&x| T::of(x)).collect();
+        let nearness = Nearness::new(reference, T::of(weight));
+        let nearness = nearness.map_err(|error| {
+            let message = error.to_string();
+            let argument = match message.starts_with("near_weight") {
+                true => "near_weight",
+                false => "near",
+            };
+            refused(Some(argument), message)
+        })?;
+        Ok(Some(nearness).filter(|_| weight != 0.0))
+    }
+}
+
 /// The same, checked and in the precision of a network.
 #[derive(Debug)]
 pub(crate) struct Stated<T> {
@@ -96,6 +119,7 @@ pub(crate) struct Stated<T> {
     regularizer: Option<Regularizer<T>>,
     radius: Option<T>,
     bounds: Option<Bounds<T>>,
+    nearness: Option<Nearness<T>>,
 }
 
 impl<T: Scalar> Stated<T> {
@@ -110,6 +134,7 @@ impl<T: Scalar> Stated<T> {
             regularizer: statement.regularizer.as_ref().map(weights).transpose()?,
             radius: statement.radius.map(T::of),
             bounds: statement.bounds()?,
+            nearness: statement.nearness()?,
         })
     }
 
@@ -132,6 +157,9 @@ impl<T: Scalar> Stated<T> {
         if let Some(bounds) = &self.bounds {
             problems = problems.with_bounds(bounds)?;
         }
+        if let Some(nearness) = &self.nearness {
+            problems = problems.with_nearness(nearness)?;
+        }
         match self.radius {
             Some(radius) => problems.with_radius(radius),
             None => Ok(problems),
@@ -150,6 +178,9 @@ impl<T: Scalar> Stated<T> {
         }
         if let Some(bounds) = &self.bounds {
             inversion = inversion.with_bounds(bounds)?;
+        }
+        if let Some(nearness) = &self.nearness {
+            inversion = inversion.with_nearness(nearness)?;
         }
         match self.radius {
             Some(radius) => inversion.with_radius(radius),

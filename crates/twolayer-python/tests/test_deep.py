@@ -81,7 +81,8 @@ def test_classifiers_of_scikit_learn_are_read_and_inverted(data, activation, hid
     assert len(net.layers) == len(hidden) + 1
     known = classifier.predict_proba(X[:20])
     assert np.abs(net.predict_proba(X[:20]) - known).max() <= 1e-14
-    r = net.invert(net.predict_proba(X[:20]), X.mean(0), starts=4)
+    # Three layers of sigmoids have narrow valleys.
+    r = net.invert(net.predict_proba(X[:20]), X.mean(0), starts=4, max_iterations=2000)
     assert r.success.all(), r.status
     assert (r.fun <= 1e-20).all(), r.fun
 
@@ -169,3 +170,31 @@ def test_other_programs_activations_are_known_by_their_names():
     assert read.activations == ("leaky-relu:0.05", "identity")
     kinds = [dense(*pair, name) for pair, name in zip(zip(layers, biases), ["silu", "leaky_relu", "softmax"])]
     assert tl.Network.from_keras(model(*kinds)).activations == ("silu", "leaky-relu:0.2")
+
+
+def test_an_answer_near_a_point():
+    layers, biases = arrays([12, 20, 16, 5], seed=9)
+    rng = np.random.default_rng(2)
+    for count in (2, 3):
+        net = tl.Network(layers if count == 3 else arrays([12, 20, 5], 9)[0])
+        b, near = net.predict_proba(rng.normal(size=12)), rng.normal(size=12)
+        plain = net.invert(b, near)
+        close = net.invert(b, near, near=near, near_weight=1e-6)
+        assert plain.success and close.success
+        assert np.abs(close.probabilities - b).max() < 1e-3
+        assert np.linalg.norm(close.x - near) <= np.linalg.norm(plain.x - near) * (1 + 1e-6)
+        problem = net.problem(b, near=near, near_weight=0.5)
+        at = rng.normal(size=12)
+        term = net.problem(b).fun(at) + 0.25 * ((at - near) ** 2).sum()
+        assert np.isclose(problem.fun(at), term, rtol=1e-14)
+        assert np.allclose(problem.jac(at), net.problem(b).jac(at) + 0.5 * (at - near), atol=1e-13)
+        assert np.allclose(problem.hess(at), net.problem(b).hess(at) + 0.5 * np.eye(12), atol=1e-12)
+    for options, argument in [
+        ({"near": near}, "near_weight"),
+        ({"near_weight": 1.0}, "near"),
+        ({"near": near[:3], "near_weight": 1.0}, "near"),
+        ({"near": near, "near_weight": -1.0}, "near_weight"),
+    ]:
+        with pytest.raises(tl.InputError) as caught:
+            net.invert(b, **options)
+        assert caught.value.argument == argument

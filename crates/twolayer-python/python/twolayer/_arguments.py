@@ -102,7 +102,15 @@ def real(name: str, value: Any) -> float:
     return number
 
 
-def statement(network: Any, loss: Any, regularizer: Any, radius: Any, bounds: Any) -> Statement:
+def statement(
+    network: Any,
+    loss: Any,
+    regularizer: Any,
+    radius: Any,
+    bounds: Any,
+    near: Any,
+    near_weight: Any,
+) -> Statement:
     """What an objective is made of. A single weight of 0 is no regulariser."""
     weights, outcomes = None, network.outcomes
     lower, upper = (None, None) if bounds is None else _bounds(bounds, network.inputs)
@@ -112,12 +120,17 @@ def statement(network: Any, loss: Any, regularizer: Any, radius: Any, bounds: An
             weights = np.full(outcomes, weight) if weight else None
         else:
             weights = vector("regularizer", regularizer, outcomes, np.float64)
+    if (near is None) != (near_weight is None):
+        missing = "near" if near is None else "near_weight"
+        refuse(missing, f"{missing} is None; near and near_weight go together")
     return {
         "loss": word("loss", loss),
         "regularizer": weights,
         "radius": None if radius is None else real("radius", radius),
         "lower": lower,
         "upper": upper,
+        "near": None if near is None else vector("near", near, network.inputs, np.float64),
+        "near_weight": None if near_weight is None else real("near_weight", near_weight),
     }
 
 

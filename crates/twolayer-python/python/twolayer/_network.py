@@ -226,6 +226,8 @@ class Network:
         regularizer: npt.ArrayLike | None = None,
         radius: float | None = None,
         bounds: Any = None,
+        near: npt.ArrayLike | None = None,
+        near_weight: float | None = None,
         backend: str = "faer",
         hessian: str = "auto",
         max_iterations: int = 1000,
@@ -265,6 +267,8 @@ class Network:
         bounds : (lower, upper) or scipy.optimize.Bounds, optional
             Numbers or arrays (d,), -inf and inf where there is none; an entry is held where both are the same. No
             iterate leaves them, and an x0 outside is moved within.
+        near, near_weight : array (d,) and float, optional
+            Adds ½ near_weight ‖x − near‖² to the objective: of many x with the output b, one near a given point.
         backend : {"faer", "nalgebra", "ndarray"}
             The linear algebra library.
         hessian : str
@@ -324,7 +328,7 @@ class Network:
             targets,
             _arguments.rounded_to(b),
             points,
-            _arguments.statement(self, loss, regularizer, radius, bounds),
+            _arguments.statement(self, loss, regularizer, radius, bounds, near, near_weight),
             _arguments.options(
                 backend=backend,
                 hessian=hessian,
@@ -352,10 +356,12 @@ class Network:
         regularizer: npt.ArrayLike | None = None,
         radius: float | None = None,
         bounds: Any = None,
+        near: npt.ArrayLike | None = None,
+        near_weight: float | None = None,
         backend: str = "faer",
     ) -> Problem:
         """The objective of one target, for other minimisers; arguments as for `invert`."""
-        statement = _arguments.statement(self, loss, regularizer, radius, bounds)
+        statement = _arguments.statement(self, loss, regularizer, radius, bounds, near, near_weight)
         return Problem(self, b, statement, _arguments.word("backend", backend))
 
     def __repr__(self) -> str:

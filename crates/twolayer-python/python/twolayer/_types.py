@@ -17,6 +17,8 @@ class Statement(TypedDict):
     radius: float | None
     lower: npt.NDArray[np.float64] | None
     upper: npt.NDArray[np.float64] | None
+    near: npt.NDArray[np.float64] | None
+    near_weight: float | None
 
 
 class Options(TypedDict):

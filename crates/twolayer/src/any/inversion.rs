@@ -157,11 +157,11 @@ impl<'a, B: LinearBackend> AnyInversion<'a, B> {
     /// The same problem with a term for how far x is from a point.
     ///
     /// # Errors
-    /// One of other than d entries; a network that is not of two layers with ReLU.
+    /// One of other than d entries.
     pub fn with_nearness(self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
         match self {
             Self::Two(problem) => problem.with_nearness(nearness).map(Self::Two),
-            Self::Deep(_) => Err(Error::OnlyTwoLayers { what: "a nearness" }),
+            Self::Deep(problem) => problem.with_nearness(nearness).map(Self::Deep),
         }
     }
 

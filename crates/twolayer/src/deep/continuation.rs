@@ -26,7 +26,10 @@ const LONGEST_DESCENT: usize = 40;
 
 impl<'p, B: LinearBackend> Continuation<'p, B> {
     pub(super) fn new(problem: &DeepInversion<'p, B>) -> Self {
-        let problem = problem.clone().with_loss(&LogRatio);
+        let problem = DeepInversion {
+            nearness: None,
+            ..problem.clone().with_loss(&LogRatio)
+        };
         Self {
             x0: vec![B::Scalar::zero(); problem.dimension()],
             problem,

@@ -4,14 +4,15 @@ use super::network::DeepNetwork;
 use super::point::{DeepPoint, DeepScratch};
 use crate::inversion::domain;
 use crate::loss::{Loss, SquaredError};
+use crate::nearness::Nearness;
 use crate::target::Target;
-use num_traits::{Float, Zero};
+use num_traits::{Float, One, Zero};
 use std::borrow::Cow;
 use twolayer_core::{
     Bounds, Error, Kinked, LinearBackend, Objective, RowStructured, RowWeights, Scalar, reduce,
 };
 
-/// Minimise over x: loss(softmax(z(x)), b), ‖x‖ ≤ R, l ≤ x ≤ u, z the logits of a [`DeepNetwork`].
+/// Minimise over x: loss(softmax(z(x)), b) + ½μ‖D(x − x_ref)‖², ‖x‖ ≤ R, l ≤ x ≤ u, z the logits of a [`DeepNetwork`].
 ///
 /// Holds references: many targets share one network.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct DeepInversion<'a, B: LinearBackend> {
     pub(super) loss: &'a dyn Loss<B::Scalar>,
     pub(super) radius: Option<B::Scalar>,
     pub(super) bounds: Option<&'a Bounds<B::Scalar>>,
+    pub(super) nearness: Option<&'a Nearness<B::Scalar>>,
 }
 
 impl<B: LinearBackend> Clone for DeepInversion<'_, B> {
@@ -46,6 +48,7 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
             loss: &SquaredError,
             radius: None,
             bounds: None,
+            nearness: None,
         })
     }
 
@@ -57,6 +60,7 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
             loss: &SquaredError,
             radius: None,
             bounds: None,
+            nearness: None,
         }
     }
 
@@ -92,6 +96,18 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
         })
     }
 
+    /// The same problem with a term for how far x is from a point.
+    ///
+    /// # Errors
+    /// One of other than d entries.
+    pub fn with_nearness(self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
+        Error::check_length("x_ref", nearness.reference().len(), self.network.inputs())?;
+        Ok(Self {
+            nearness: Some(nearness),
+            ..self
+        })
+    }
+
     /// The network.
     pub fn network(&self) -> &DeepNetwork<B> {
         &self.network
@@ -113,6 +129,14 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
     }
 }
 
+impl<B: LinearBackend> DeepInversion<'_, B> {
+    /// ½ μ ‖D(x − x_ref)‖².
+    pub(super) fn distance(&self, x: &[B::Scalar]) -> B::Scalar {
+        self.nearness
+            .map_or(B::Scalar::zero(), |nearness| nearness.value(x))
+    }
+}
+
 impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
     type Scalar = B::Scalar;
     type Evaluation = DeepPoint<B>;
@@ -131,12 +155,16 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
 
     /// Of b as it was [stored](Target::format).
     fn uncertainty(&self) -> B::Scalar {
+        if self.nearness.is_some() {
+            return B::Scalar::zero();
+        }
         crate::loss::uncertainty(self.loss, &self.target)
     }
 
     /// The same of a b that this network has put out at this x, computing in the format that b was stored in.
     fn uncertainty_at(&self, at: &DeepPoint<B>) -> B::Scalar {
-        let Some(format) = self.target.format() else {
+        let format = self.target.format().filter(|_| self.nearness.is_none());
+        let Some(format) = format else {
             return B::Scalar::zero();
         };
         let errors = self.network.logit_errors_in(format, at);
@@ -144,7 +172,7 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
     }
 
     fn new_evaluation(&self) -> DeepPoint<B> {
-        DeepPoint::new(&self.network)
+        DeepPoint::new(&self.network, self.rows())
     }
 
     fn confine(&self, pinned: &[usize], x: &mut [B::Scalar]) {
@@ -159,6 +187,7 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
             at.sides.resize(at.distances.len(), false);
         }
         at.loss = self.loss.value(&at.pass, &self.target);
+        at.distance = self.distance(x);
     }
 
     fn differentiate(&self, at: &mut DeepPoint<B>) {
@@ -180,6 +209,11 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
             weights = &layer.affine.weights;
         }
         backend.mul_vec_transposed(weights, behind, &mut at.gradient);
+        if let Some(nearness) = self.nearness {
+            let of_inputs = &mut at.row_gradient[network.rows()..];
+            nearness.write_gradient(&at.x, of_inputs);
+            reduce::axpy(B::Scalar::one(), of_inputs, &mut at.gradient);
+        }
     }
 
     fn rounding_error(&self, at: &DeepPoint<B>) -> B::Scalar {
@@ -187,25 +221,41 @@ impl<B: LinearBackend> Objective for DeepInversion<'_, B> {
         let of_sums = B::Scalar::of(reduce::relative_error(at.pass.logits.len()));
         self.loss.rounding_error(&at.pass, &self.target, &errors)
             + (B::Scalar::UNIT_ROUNDOFF + of_sums) * at.loss
+            + self.nearness.map_or(B::Scalar::zero(), |nearness| {
+                nearness.rounding_error(at.distance)
+            })
     }
 
     fn gradient_rounding_error(&self, at: &mut DeepPoint<B>) -> B::Scalar {
-        self.network.gradient_error(&*self.target, self.loss, at)
+        let of_network = self.network.gradient_error(&*self.target, self.loss, at);
+        match self.nearness {
+            // With that of the sum.
+            Some(nearness) => {
+                let of_inputs = &at.row_gradient[self.network.rows()..];
+                let of_sum = B::Scalar::UNIT_ROUNDOFF * reduce::norm(&at.gradient);
+                of_network + nearness.gradient_rounding_error(of_inputs) + of_sum
+            }
+            None => of_network,
+        }
     }
 
-    /// Σ |uᵢ|, u the gradient in the logits.
+    /// Σ |uᵢ|, u the gradient in the logits, without nearness: that has a scale of its own.
     fn sensitivity(&self, at: &DeepPoint<B>) -> B::Scalar {
+        if self.nearness.is_some() {
+            return B::Scalar::infinity();
+        }
         let u = &at.row_gradient;
         B::Scalar::of(reduce::sum_of(u.len(), |i| u[i].abs().to_f64()))
     }
 
     fn is_met_at_infinity(&self, at: &DeepPoint<B>, value: B::Scalar, error: B::Scalar) -> bool {
-        crate::loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
+        self.nearness.is_none()
+            && crate::loss::is_met_at_infinity(self.loss, &at.pass, &self.target, value, error)
     }
 }
 
 /// The rows of C = ∂z/∂x, and behind them those of J_l for each layer l that bends, which have no center and
-/// weigh u_l ∘ φ_l''(h_l).
+/// weigh u_l ∘ φ_l''(h_l), and with a nearness those of the identity, which weigh μ D².
 impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
     type Backend = B;
     type Scratch = DeepScratch<B::Scalar>;
@@ -215,7 +265,11 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
     }
 
     fn rows(&self) -> usize {
-        self.network.rows()
+        self.network.rows() + self.nearness.map_or(0, |_| self.network.inputs())
+    }
+
+    fn has_uncentered_rows(&self) -> bool {
+        self.nearness.is_some()
     }
 
     fn curvature_needs_gradient(&self) -> bool {
@@ -255,6 +309,9 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
                 }
             }));
         }
+        if let Some(nearness) = self.nearness {
+            omega.extend_from_slice(nearness.curvatures());
+        }
     }
 
     fn row_gradient<'p>(&self, at: &'p DeepPoint<B>) -> &'p [B::Scalar] {
@@ -282,7 +339,11 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
         scratch: &mut DeepScratch<B::Scalar>,
         product: &mut [B::Scalar],
     ) {
-        self.network.push_forward(at, v, scratch, product);
+        let (of_network, of_inputs) = product.split_at_mut(self.network.rows());
+        self.network.push_forward(at, v, scratch, of_network);
+        if self.nearness.is_some() {
+            of_inputs.copy_from_slice(v);
+        }
     }
 
     fn jacobian_transposed_vec(
@@ -292,7 +353,11 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
         scratch: &mut DeepScratch<B::Scalar>,
         product: &mut [B::Scalar],
     ) {
-        self.network.pull_back(at, y, scratch, product);
+        let (of_network, of_inputs) = y.split_at(self.network.rows());
+        self.network.pull_back(at, of_network, scratch, product);
+        if self.nearness.is_some() {
+            reduce::axpy(B::Scalar::one(), of_inputs, product);
+        }
     }
 
     fn hessian_vec(
@@ -306,9 +371,9 @@ impl<B: LinearBackend> RowStructured for DeepInversion<'_, B> {
         let [mut change, mut slope] = std::mem::take(&mut scratch.rows);
         change.resize(self.rows(), B::Scalar::zero());
         slope.resize(self.rows(), B::Scalar::zero());
-        self.network.push_forward(at, v, scratch, &mut change);
+        self.jacobian_vec(at, v, scratch, &mut change);
         curvature.row_product(&change, &mut slope);
-        self.network.pull_back(at, &slope, scratch, product);
+        self.jacobian_transposed_vec(at, &slope, scratch, product);
         scratch.rows = [change, slope];
     }
 }

@@ -110,14 +110,13 @@ impl<B: LinearBackend> Kinked for DeepInversion<'_, B> {
             }
             return;
         };
-        let network = &*self.network;
         let mut curvature = std::mem::take(&mut at.curvature);
         self.curvature(at, RowWeights::Exact, &mut curvature);
         let mut scratch = at.scratch.take();
         let [mut change, mut foreseen] = std::mem::take(&mut scratch.rows);
-        change.resize(network.rows(), B::Scalar::zero());
-        foreseen.resize(network.rows(), B::Scalar::zero());
-        network.push_forward(at, step, &mut scratch, &mut change);
+        change.resize(self.rows(), B::Scalar::zero());
+        foreseen.resize(self.rows(), B::Scalar::zero());
+        self.jacobian_vec(at, step, &mut scratch, &mut change);
         curvature.row_product(&change, &mut foreseen);
         reduce::axpy(B::Scalar::one(), &at.row_gradient, &mut foreseen);
         self.carry_back(at, &foreseen, &mut scratch);

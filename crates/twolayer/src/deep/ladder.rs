@@ -7,6 +7,7 @@ use crate::inversion::FAR_OFF;
 use crate::loss::{KullbackLeibler, LogRatio, Loss};
 use twolayer_core::{
     Ladder, LinearBackend, Met, Objective, Restarts, RungMaker, Scalar, TellTarget, WarmStart,
+    WhenRungs,
 };
 
 /// Two rungs: the log-ratios of all outcomes, in which a softmax does not saturate, from the start, then from
@@ -35,6 +36,14 @@ impl<B: LinearBackend> Ladder for DeepInversion<'_, B> {
         };
         Some(maker.make(easier))
     }
+
+    /// With a nearness after a descent: the log-ratios lead to where it counts nothing.
+    fn when_rungs(&self) -> WhenRungs {
+        match self.nearness {
+            None => WhenRungs::First,
+            Some(_) => WhenRungs::AfterADescent,
+        }
+    }
 }
 
 impl<'a, B: LinearBackend> DeepInversion<'a, B> {
@@ -46,7 +55,11 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
     ) -> WarmStart<'s, DeepInversion<'s, B>> {
         let m = self.network.outcomes() as f64;
         WarmStart {
-            objective: self.clone().with_loss(loss),
+            // Without the nearness, whose minimum is another.
+            objective: DeepInversion {
+                nearness: None,
+                ..self.clone().with_loss(loss)
+            },
             restarts,
             within_reach: B::Scalar::of(0.5 * FAR_OFF.powi(2) * m),
             begins_at_the_source: false,
@@ -61,7 +74,7 @@ struct Asked<'s, 'a, B: LinearBackend>(&'s DeepInversion<'a, B>);
 
 impl<B: LinearBackend> TellTarget<DeepPoint<B>, B::Scalar> for Asked<'_, '_, B> {
     fn value(&self, at: &DeepPoint<B>) -> B::Scalar {
-        self.0.loss.value(&at.pass, &self.0.target)
+        self.0.loss.value(&at.pass, &self.0.target) + self.0.distance(&at.x)
     }
 
     fn met(&self, at: &DeepPoint<B>) -> Option<Met> {

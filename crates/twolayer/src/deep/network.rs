@@ -216,7 +216,7 @@ impl<B: LinearBackend> DeepNetwork<B> {
 
     /// Buffers for a run of the network.
     pub fn new_point(&self) -> DeepPoint<B> {
-        DeepPoint::new(self)
+        DeepPoint::new(self, self.rows())
     }
 
     /// Runs the network on `x` (d).
@@ -270,7 +270,7 @@ impl<B: LinearBackend> DeepNetwork<B> {
     pub fn probabilities(&self, x: &[B::Scalar]) -> Result<Vec<B::Scalar>, Error> {
         Error::check_length("x", x.len(), self.inputs())?;
         Error::check_finite("x", x)?;
-        let mut at = DeepPoint::new(self);
+        let mut at = DeepPoint::new(self, self.rows());
         self.forward(x, &[], &mut at);
         let f = at.probabilities().to_vec();
         match f.iter().all(|f| f.is_finite()) {

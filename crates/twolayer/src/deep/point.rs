@@ -94,6 +94,8 @@ pub struct DeepPoint<B: LinearBackend> {
     /// The logits and what follows from them.
     pub(super) pass: ForwardPass<B::Scalar>,
     pub(super) loss: B::Scalar,
+    /// ½ μ ‖D(x − x_ref)‖².
+    pub(super) distance: B::Scalar,
     /// Of all kinks of all layers.
     pub(super) distances: Vec<B::Scalar>,
     pub(super) sides: Vec<bool>,
@@ -154,15 +156,17 @@ impl<T: Scalar> DeepScratch<T> {
 }
 
 impl<B: LinearBackend> DeepPoint<B> {
-    pub(super) fn new(network: &DeepNetwork<B>) -> Self {
+    /// Of a problem with so many `rows`.
+    pub(super) fn new(network: &DeepNetwork<B>, rows: usize) -> Self {
         let zeros = |length| vec![B::Scalar::zero(); length];
-        let (d, m, rows) = (network.inputs(), network.outcomes(), network.rows());
+        let (d, m) = (network.inputs(), network.outcomes());
         let (backend, widths) = (network.backend(), || network.widths());
         Self {
             x: zeros(d),
             hidden: widths().map(HiddenState::new).collect(),
             pass: ForwardPass::new(0, m),
             loss: B::Scalar::zero(),
+            distance: B::Scalar::zero(),
             distances: zeros(network.kinks()),
             sides: vec![false; network.kinks()],
             row_gradient: zeros(rows),
@@ -170,7 +174,7 @@ impl<B: LinearBackend> DeepPoint<B> {
             curvature: Curvature::new(rows),
             every_input: (0..d).collect(),
             selected: Vec::new(),
-            bounds: zeros(rows),
+            bounds: zeros(network.rows()),
             scratch: RefCell::default(),
             jacobians: RefCell::new(Jacobians {
                 is_formed: false,
@@ -205,7 +209,7 @@ impl<B: LinearBackend> Evaluation<B::Scalar> for DeepPoint<B> {
     }
 
     fn value(&self) -> B::Scalar {
-        self.loss
+        self.loss + self.distance
     }
 
     fn gradient(&self) -> &[B::Scalar] {

@@ -169,13 +169,14 @@ impl<B: LinearBackend> DeepNetwork<B> {
         jacobian: &mut B::Matrix,
         workspace: &mut B::Workspace,
     ) {
+        let rows = self.backend().nrows(jacobian);
+        if rows > self.outcomes() {
+            let every: Vec<_> = (0..rows).collect();
+            return self.rows_at(at, &every, jacobian, workspace);
+        }
         let Some(last) = at.hidden.last() else {
             return self.backend().copy(&self.output.weights, jacobian);
         };
-        if self.rows() > self.outcomes() {
-            let every: Vec<_> = (0..self.rows()).collect();
-            return self.rows_at(at, &every, jacobian, workspace);
-        }
         let jacobians = self.form(at, workspace);
         if let Some(scaled) = jacobians.scaled.last() {
             let weights = &self.output.weights;
@@ -184,7 +185,7 @@ impl<B: LinearBackend> DeepNetwork<B> {
         }
     }
 
-    /// Chosen rows, which may repeat, in their order.
+    /// Chosen rows, which may repeat, in their order; those behind the network's own are of the identity.
     pub(super) fn rows_at(
         &self,
         at: &DeepPoint<B>,
@@ -192,10 +193,7 @@ impl<B: LinearBackend> DeepNetwork<B> {
         jacobian: &mut B::Matrix,
         workspace: &mut B::Workspace,
     ) {
-        let (backend, m) = (self.backend(), self.outcomes());
-        let Some(last) = at.hidden.last() else {
-            return backend.copy_rows(&self.output.weights, rows, jacobian);
-        };
+        let (backend, m, d) = (self.backend(), self.outcomes(), self.inputs());
         let mut jacobians = self.form(at, workspace);
         let Jacobians {
             plain,
@@ -204,22 +202,34 @@ impl<B: LinearBackend> DeepNetwork<B> {
             row,
             ..
         } = &mut *jacobians;
-        let Some(inner) = scaled.last() else { return };
-        // A row of a hidden layer is written over one of the logits, which costs about what forming J_l did.
+        // Another row is written over one of the logits, which costs about what forming J_l did.
         of_logits.clear();
         of_logits.extend(rows.iter().map(|&row| if row < m { row } else { 0 }));
         let weights = &self.output.weights;
-        backend.mul_inner_rows(weights, of_logits, &last.on, inner, jacobian, workspace);
-        let mut one = backend.zeros(1, self.inputs());
+        match (at.hidden.last(), scaled.last()) {
+            (Some(last), Some(inner)) => {
+                backend.mul_inner_rows(weights, of_logits, &last.on, inner, jacobian, workspace);
+            }
+            _ => backend.copy_rows(weights, of_logits, jacobian),
+        }
+        let mut one = backend.zeros(1, d);
         for (place, &number) in rows.iter().enumerate().filter(|(_, row)| **row >= m) {
-            let (layer, unit) = self.unit_of_row(number);
-            let matrix = match layer {
-                0 => &*self.hidden[0].affine.weights,
-                _ => &plain[layer - 1],
-            };
-            backend.copy_rows(matrix, &[unit], &mut one);
-            backend.copy_to_row_major(&one, row);
-            backend.copy_block_from_row_major(row, (place, 0), self.inputs(), jacobian);
+            match number.checked_sub(self.rows()) {
+                Some(entry) => {
+                    row.fill(B::Scalar::zero());
+                    row[entry] = B::Scalar::one();
+                }
+                None => {
+                    let (layer, unit) = self.unit_of_row(number);
+                    let matrix = match layer {
+                        0 => &*self.hidden[0].affine.weights,
+                        _ => &plain[layer - 1],
+                    };
+                    backend.copy_rows(matrix, &[unit], &mut one);
+                    backend.copy_to_row_major(&one, row);
+                }
+            }
+            backend.copy_block_from_row_major(row, (place, 0), d, jacobian);
         }
     }
 

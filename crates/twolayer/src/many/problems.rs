@@ -136,11 +136,8 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// The same problems with a term for how far x is from a point.
     ///
     /// # Errors
-    /// One of other than d entries; a network that is not of two layers with ReLU.
+    /// One of other than d entries.
     pub fn with_nearness(self, nearness: &'a Nearness<B::Scalar>) -> Result<Self, Error> {
-        if self.network.two_layers().is_none() {
-            return Err(Error::OnlyTwoLayers { what: "a nearness" });
-        }
         Error::check_length("x_ref", nearness.reference().len(), self.network.inputs())?;
         Ok(Self {
             nearness: Some(nearness),
@@ -224,6 +221,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
                 };
                 let problem = match self.bounds {
                     Some(bounds) => problem.with_bounds(bounds)?,
+                    None => problem,
+                };
+                let problem = match self.nearness {
+                    Some(nearness) => problem.with_nearness(nearness)?,
                     None => problem,
                 };
                 return Ok(AnyInversion::Deep(problem));
