@@ -1,26 +1,34 @@
 //! The bounds of a call: `--lower` and `--upper`, else those of the problem.
 
 use crate::args::{BoundArgs, Limit};
-use crate::array::{check_per_input, read_points};
+use crate::array::{Types, check_per_input, read_points};
 use crate::error::{Error, in_file};
-use crate::problem_file::Problem;
 use std::path::Path;
-use twolayer::{Bounds, LinearBackend, Scalar};
+use twolayer::{Bounds, Scalar};
 
-/// The bounds on x in the precision of the solve; `None` where no entry has one.
-pub(crate) fn bounds<B: LinearBackend>(
+/// Those of a problem file, each (d) or one number for all.
+#[derive(Debug)]
+pub(crate) struct OwnBounds<T> {
+    pub(crate) lower: Option<Vec<T>>,
+    pub(crate) upper: Option<Vec<T>>,
+}
+
+/// The bounds on x (d) in the precision of the solve, where the problem at `path` has its `own`; `None` where no
+/// entry has one.
+pub(crate) fn bounds<T: Scalar>(
     args: &BoundArgs,
+    own: &OwnBounds<T>,
     path: &Path,
-    problem: &Problem<B>,
-) -> Result<Option<Bounds<B::Scalar>>, Error> {
-    let d = problem.network.by_ref().inputs();
-    let none = <B::Scalar as num_traits::Float>::infinity();
-    let side = |limit: &Option<Limit>, own: &Option<Vec<B::Scalar>>, name, none| {
+    d: usize,
+    types: Types,
+) -> Result<Option<Bounds<T>>, Error> {
+    let none = <T as num_traits::Float>::infinity();
+    let side = |limit: &Option<Limit>, own: &Option<Vec<T>>, name, none| {
         let given = match limit {
             None => own.clone().unwrap_or_else(|| vec![none]),
-            Some(Limit::Number(number)) => vec![B::Scalar::of(*number)],
+            Some(Limit::Number(number)) => vec![T::of(*number)],
             Some(Limit::File(path)) => {
-                let array = read_points(path, name, problem.types, true)?;
+                let array = read_points(path, name, types, true)?;
                 check_per_input(path, name, &array.shape, d)?;
                 array.values
             }
@@ -31,8 +39,8 @@ pub(crate) fn bounds<B: LinearBackend>(
             _ => given,
         })
     };
-    let lower = side(&args.lower, &problem.lower, "lower", -none)?;
-    let upper = side(&args.upper, &problem.upper, "upper", none)?;
+    let lower = side(&args.lower, &own.lower, "lower", -none)?;
+    let upper = side(&args.upper, &own.upper, "upper", none)?;
     let bounds = Bounds::new(lower, upper).map_err(in_file(path, None))?;
     Ok((bounds.count() > 0).then_some(bounds))
 }

@@ -1,12 +1,10 @@
 //! `twolayer certify`, and what `invert --certify` says: proofs for answers.
 
 use crate::args::{CertifyArgs, ReportFormat};
-use crate::bounds::bounds;
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::invert::{loss, radius, regularizer};
 use crate::memory::{self, Shapes};
-use crate::near::nearness;
 use crate::problem_file::{Request, Vectors, read_problem, two_layers};
 use crate::report;
 use comfy_table::CellAlignment;
@@ -65,8 +63,8 @@ impl Work for Certifying<'_> {
         let points: Vectors<f64> = problem.read_points(&args.result, "x")?;
         let network = two_layers(&problem, path, "a certificate")?;
         let regularizer = regularizer(&args.problem, &problem)?;
-        let bounds = bounds(&args.bounds, path, &problem)?;
-        let nearness = nearness(&args.near, path, &problem)?;
+        let bounds = problem.bounds(&args.bounds, path)?;
+        let nearness = problem.nearness(&args.near, path)?;
         let certifier = Certifier::new().with_polish(!args.no_polish);
         let mut verdicts = Vec::new();
         for index in 0..problem.count(&points) {

@@ -1,13 +1,11 @@
 //! `twolayer invert`: read, solve, write, report.
 
 use crate::args::{Hessian, InvertArgs, LossName, Precision, ProblemArgs, Weight};
-use crate::bounds::bounds;
 use crate::checkpoint::{Checkpoint, Fingerprint};
 use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
-use crate::near::nearness;
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem, two_layers};
@@ -176,8 +174,8 @@ impl Work for Inverting<'_> {
             }
         }
         let regularizer = regularizer(&args.problem, &problem)?;
-        let bounds = bounds(&args.bounds, path, &problem)?;
-        let nearness = nearness(&args.near, path, &problem)?;
+        let bounds = problem.bounds(&args.bounds, path)?;
+        let nearness = problem.nearness(&args.near, path)?;
         let starts = problem.take_starts(args.start.as_ref(), nearness.as_ref())?;
         let count = problem.count(&starts);
         let log = match checkpoint {

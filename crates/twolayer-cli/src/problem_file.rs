@@ -6,10 +6,12 @@ mod contents;
 mod names;
 mod orientation;
 
-use crate::args::{Names, ProblemArgs, Start};
+use crate::args::{BoundArgs, Names, NearArgs, ProblemArgs, Start};
 use crate::array::{Array, Stored, Types, check_per_input, open_npz, read_points};
+use crate::bounds::{OwnBounds, bounds};
 use crate::error::{Error, in_file};
 use crate::memory::Shapes;
+use crate::near::{OwnNearness, nearness};
 use crate::targets::{RowsFile, Targets};
 use arrays::{
     ARRAYS, FIRST, FIRST_BIAS, LOWER, NEAR_SCALES, NEAR_WEIGHT, REFERENCE, SECOND, SECOND_BIAS,
@@ -19,7 +21,7 @@ use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
 use std::path::Path;
-use twolayer::{ActivationName, AnyNetwork, LinearBackend, Nearness, Scalar, TwoLayer};
+use twolayer::{ActivationName, AnyNetwork, Bounds, LinearBackend, Nearness, Scalar, TwoLayer};
 
 /// A vector for all problems, or one for each.
 #[derive(Debug)]
@@ -83,15 +85,10 @@ pub(crate) struct Problem<B: LinearBackend> {
     pub(crate) targets: Targets<B::Scalar>,
     /// x0 of the file.
     pub(crate) starts: Option<Vectors<B::Scalar>>,
-    /// Bounds on x, (d) or one for all.
-    pub(crate) lower: Option<Vec<B::Scalar>>,
-    pub(crate) upper: Option<Vec<B::Scalar>>,
-    /// x_ref and the diagonal of D, (d) or one for all, and μ, a vector of one.
-    pub(crate) reference: Option<Vec<B::Scalar>>,
-    pub(crate) near_scales: Option<Vec<B::Scalar>>,
-    pub(crate) near_weight: Option<Vec<B::Scalar>>,
+    own_bounds: OwnBounds<B::Scalar>,
+    own_nearness: OwnNearness<B::Scalar>,
     /// Which types of entries other files may have.
-    pub(crate) types: Types,
+    types: Types,
 }
 
 /// What is asked of a problem, and what is to happen before it is read.
@@ -175,7 +172,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
     let bias1 = vector(FIRST_BIAS, hidden)?.unwrap_or_else(|| zeros(hidden));
     let bias2 = vector(SECOND_BIAS, outcomes)?.unwrap_or_else(|| zeros(outcomes));
     let weights = vector(WEIGHTS, outcomes)?;
-    let near_weight = vector(NEAR_WEIGHT, 1)?;
+    let weight = vector(NEAR_WEIGHT, 1)?;
     let b = match targets {
         Some(_) => None,
         None => values(TARGETS)?,
@@ -189,7 +186,7 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         None => Ok(None),
     };
     let (lower, upper) = (per_input(LOWER)?, per_input(UPPER)?);
-    let (reference, near_scales) = (per_input(REFERENCE)?, per_input(NEAR_SCALES)?);
+    let (reference, scales) = (per_input(REFERENCE)?, per_input(NEAR_SCALES)?);
     let problem = Problem {
         network: Layers {
             first: (a1, bias1),
@@ -202,11 +199,12 @@ pub(crate) fn read_problem_from<B: LinearBackend, R: Read + Seek>(
         weights,
         targets: Targets::new(path, b.zip(number), targets, outcomes)?,
         starts: starts.map(Vectors::new),
-        lower,
-        upper,
-        reference,
-        near_scales,
-        near_weight,
+        own_bounds: OwnBounds { lower, upper },
+        own_nearness: OwnNearness {
+            reference,
+            scales,
+            weight,
+        },
         types: names.types(),
     };
     if let Some(starts) = &problem.starts {
@@ -329,6 +327,26 @@ fn declared<R: Read + Seek>(contents: &Contents<R>, targets: Option<&RowsFile>) 
 }
 
 impl<B: LinearBackend> Problem<B> {
+    /// The bounds on x, from the options or from the file at `path`; `None` where no entry has one.
+    pub(crate) fn bounds(
+        &self,
+        args: &BoundArgs,
+        path: &Path,
+    ) -> Result<Option<Bounds<B::Scalar>>, Error> {
+        let d = self.network.by_ref().inputs();
+        bounds(args, &self.own_bounds, path, d, self.types)
+    }
+
+    /// The term for how far x is from a point, likewise.
+    pub(crate) fn nearness(
+        &self,
+        args: &NearArgs,
+        path: &Path,
+    ) -> Result<Option<Nearness<B::Scalar>>, Error> {
+        let d = self.network.by_ref().inputs();
+        nearness(args, &self.own_nearness, path, d, self.types)
+    }
+
     /// The starts that were asked for: the option, else those of the file, else x_ref, else zero.
     pub(crate) fn take_starts(
         &mut self,
