@@ -39,10 +39,11 @@ Exit codes: 0 all targets converged, 1 some did not or were skipped (results are
 
 const INVERT_HELP: &str = "\
 PROBLEM.npz holds f32 or f64 arrays, in C or Fortran order, compressed or not, and nothing else:
-  A1 (n, d), A2 (m, n)    the two layers
+  A1 (n, d), A2 (m, n)    the two layers; or more, A1 to AL
   b (m) or (K, m)         the output to reach; K targets are K problems. One in fewer digits than are computed
                           with (f32 in f64; with --names auto float16, bfloat16) was rounded: its sum is set
                           right, and it is met as closely as that tells
+  activation              a name, or one for each hidden layer (optional, else relu; see --activation)
   c1 (n), c2 (m)          biases (optional, else 0); an outcome with -inf in c2 is masked, its b is 0
   w (m)                   weights of the regulariser (optional, else none)
   x0 (d) or (K, d)        where to start (optional, else 0); moved within the bounds

@@ -85,6 +85,12 @@
 //! that is positive semi-definite is then had row by row: max(β, 0), or 2 f∘f. See [`Loss`] and
 //! [`Curvature`].
 //!
+//! # Deeper networks
+//!
+//! A [`DeepNetwork`] has any number of dense layers with any [`Activation`] between them, and its
+//! [`DeepInversion`] is solved by the same solver with the same models. [`AnyNetwork`] is either kind, for a
+//! program that reads one.
+//!
 //! # Other problems
 //!
 //! The solver is [`approx_newton`]: it knows neither network nor library, and minimises any
