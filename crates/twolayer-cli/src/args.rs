@@ -7,6 +7,7 @@ pub(crate) use domain::{BoundArgs, Limit, NearArgs};
 
 use crate::array::Types;
 use crate::plot;
+use crate::shard::Shard;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, finite, positive, seconds, tolerance};
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Invert(InvertArgs),
     Evaluate(EvaluateArgs),
     Certify(CertifyArgs),
+    Merge(MergeArgs),
 }
 
 const EXIT_CODES: &str = "\
@@ -148,6 +150,11 @@ pub(crate) struct InvertArgs {
     #[arg(allow_negative_numbers = true, conflicts_with = "theory")]
     pub(crate) starts: usize,
 
+    /// Solve part I of P of the targets only, from 1 to P, on one of several machines; `twolayer merge` puts the
+    /// results together. Numbers in messages and reports are those within the part.
+    #[arg(long, value_name = "I/P")]
+    pub(crate) shard: Option<Shard>,
+
     /// How many threads to use [default: one for each core]. Results do not depend on it.
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
@@ -250,6 +257,18 @@ pub(crate) struct CertifyArgs {
     /// What is printed on standard output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) report: ReportFormat,
+}
+
+/// Put the results of all parts of a run (`invert --shard I/P`) together: the bits of one run.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// The results, in any order.
+    #[arg(value_name = "S.npz", required = true)]
+    pub(crate) parts: Vec<PathBuf>,
+
+    /// Where the result of all targets goes.
+    #[arg(long, value_name = "ALL.npz")]
+    pub(crate) out: PathBuf,
 }
 
 const EVALUATE_HELP: &str = "\

@@ -8,12 +8,14 @@ mod archive;
 mod decode;
 mod header;
 mod number;
+mod parts;
 mod words;
 
 pub(crate) use archive::Archive;
 pub(crate) use decode::Reading;
 pub(crate) use header::{Header, View, show_shape};
 pub(crate) use number::{Number, Types};
+pub(crate) use parts::{Merged, PLACE, Part, RUN};
 
 use crate::error::Error;
 use crate::kind::Kind;

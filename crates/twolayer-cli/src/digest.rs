@@ -46,6 +46,10 @@ impl Running {
         self.0.update(text.as_bytes());
     }
 
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        self.0.finalize().to_vec()
+    }
+
     pub(crate) fn hexadecimal(self) -> String {
         hexadecimal(self.0)
     }

@@ -63,6 +63,13 @@ pub(crate) enum Error {
     )]
     NearWithoutPoint,
 
+    /// Other starts in a part of the targets.
+    #[error(
+        "--starts and --shard do not go together: other starts are solutions of the nearest of all targets; \
+         expected one run, or --starts 1"
+    )]
+    ShardWithStarts,
+
     /// A model in less precision than the problem, which has no more to lose.
     #[error(
         "--hessian mixed-precision cannot be had with --precision f32, where all is in single \

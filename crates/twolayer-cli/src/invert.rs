@@ -9,6 +9,7 @@ use crate::memory::{self, Shapes};
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem, two_layers};
+use crate::shard::PartOf;
 use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::Host;
 use crate::solver::solver;
@@ -28,6 +29,9 @@ use twolayer::{Campaign, Crew, MANY};
 /// written before everything is solved.
 pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     refuse_shared_paths(args)?;
+    if args.shard.is_some() && args.starts > 1 {
+        return Err(Error::ShardWithStarts);
+    }
     let mixed = args.hessian == Hessian::MixedPrecision;
     if mixed && args.problem.precision == Precision::F32 {
         return Err(Error::MixedInSinglePrecision);
@@ -53,10 +57,10 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
         checkpoint,
         aside: out.folder(),
     };
-    let (inputs, all) = dispatch(&args.problem, inverting)?;
+    let (inputs, all, part) = dispatch(&args.problem, inverting)?;
     let outcomes = &all.solved;
 
-    let result = out.stage(|file| result_file::write(&all, inputs, args, file))?;
+    let result = out.stage(|file| result_file::write(&all, (inputs, part.as_ref()), args, file))?;
     let mut staged = vec![result];
     if let Some(file) = &trace_file {
         let table = trace::csv(outcomes);
@@ -134,8 +138,8 @@ struct Inverting<'a> {
 }
 
 impl Work for Inverting<'_> {
-    /// d, and what came out.
-    type Output = (usize, Outcomes);
+    /// d, what came out, and which part of a run it is, where it is one.
+    type Output = (usize, Outcomes, Option<PartOf>);
 
     fn on<B: Library>(self, backend: B) -> Result<Self::Output, Error> {
         let Self {
@@ -176,11 +180,20 @@ impl Work for Inverting<'_> {
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = problem.bounds(&args.bounds, path)?;
         let nearness = problem.nearness(&args.near, path)?;
-        let starts = problem.take_starts(args.start.as_ref(), nearness.as_ref())?;
+        let mut starts = problem.take_starts(args.start.as_ref(), nearness.as_ref())?;
+        let total = problem.count(&starts);
+        let range = args.shard.map(|shard| shard.range(total));
+        if let Some(range) = &range {
+            problem.targets.keep(range.clone());
+            starts.keep(range.clone());
+        }
         let count = problem.count(&starts);
+        let mut part = None;
         let log = match checkpoint {
-            Some(checkpoint) => {
-                let is_many = count >= MANY;
+            None if range.is_none() => None,
+            checkpoint => {
+                // What is made once for many is made in every part.
+                let is_many = total >= MANY;
                 let regularizer = regularizer.as_ref();
                 let (bounds, nearness) = (bounds.as_ref(), nearness.as_ref());
                 let run = Fingerprint::new(
@@ -192,9 +205,14 @@ impl Work for Inverting<'_> {
                     nearness,
                     is_many,
                 );
-                Some(checkpoint.open(args, &run)?)
+                part = range.map(|range| PartOf {
+                    place: [range.start, range.len(), total],
+                    run: run.digest(),
+                });
+                checkpoint
+                    .map(|checkpoint| checkpoint.open(args, &run))
+                    .transpose()?
             }
-            None => None,
         };
         let rounded = (args.hessian == Hessian::MixedPrecision)
             .then(|| {
@@ -211,7 +229,7 @@ impl Work for Inverting<'_> {
         let rounded = rounded
             .as_ref()
             .map(|rounded| rounded.with_threads(crew.threads_each()));
-        let problems = problems(args, &problem.network, regularizer.as_ref(), count)
+        let problems = problems(args, &problem.network, regularizer.as_ref(), total)
             .and_then(|problems| within(problems, radius, bounds.as_ref()))
             .and_then(|problems| match &nearness {
                 Some(nearness) => problems.with_nearness(nearness),
@@ -241,7 +259,8 @@ impl Work for Inverting<'_> {
             log,
         );
         host.check(&campaign)?;
-        Ok((problem.network.by_ref().inputs(), host.run(&campaign)?))
+        let inputs = problem.network.by_ref().inputs();
+        Ok((inputs, host.run(&campaign)?, part))
     }
 }
 

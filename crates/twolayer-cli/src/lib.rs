@@ -18,6 +18,7 @@ mod invert;
 mod kind;
 mod lock;
 mod memory;
+mod merge;
 mod near;
 mod outcome;
 mod output;
@@ -27,6 +28,7 @@ mod progress;
 mod ranking;
 mod report;
 mod result_file;
+mod shard;
 mod single_precision;
 mod solve;
 mod solver;
@@ -57,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Command::Invert(args) => invert::invert(&args),
         args::Command::Evaluate(args) => evaluate::evaluate(&args),
         args::Command::Certify(args) => certify::certify(&args),
+        args::Command::Merge(args) => merge::merge(&args),
     };
     finished.unwrap_or_else(failed)
 }

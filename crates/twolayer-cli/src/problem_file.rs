@@ -20,6 +20,7 @@ use arrays::{
 use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
+use std::ops::Range;
 use std::path::Path;
 use twolayer::{ActivationName, AnyNetwork, Bounds, LinearBackend, Nearness, Scalar, TwoLayer};
 
@@ -62,6 +63,15 @@ impl<T: Scalar> Vectors<T> {
             length,
             count,
             values: array.values,
+        }
+    }
+
+    /// Leaves a part of several vectors; one that all problems have stays.
+    pub(crate) fn keep(&mut self, part: Range<usize>) {
+        if let Some(count) = &mut self.count {
+            *count = part.len();
+            self.values.truncate(part.end * self.length);
+            self.values.drain(..part.start * self.length);
         }
     }
 

@@ -1,30 +1,38 @@
 //! RESULT.npz.
 
 use crate::args::{InvertArgs, Precision};
+use crate::array::{PLACE, RUN};
 use crate::outcome::{Outcome, Outcomes};
+use crate::shard::PartOf;
 use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use twolayer_certificate::Verdict;
 use zip::write::SimpleFileOptions;
 
-/// Writes the whole file: floating point arrays in the precision of the solve, x of so many `inputs`.
-/// No array is in memory for it.
+/// Writes the whole file: floating point arrays in the precision of the solve, x of so many `inputs`, and which
+/// part of a run it is, where it is one. No array is in memory for it.
 pub(crate) fn write(
     all: &Outcomes,
-    inputs: usize,
+    (inputs, part): (usize, Option<&PartOf>),
     args: &InvertArgs,
     file: &mut File,
 ) -> io::Result<()> {
     match args.problem.precision {
-        Precision::F32 => archive(all, inputs, args.certify, |value| value as f32, file),
-        Precision::F64 => archive(all, inputs, args.certify, |value| value, file),
+        Precision::F32 => archive(
+            all,
+            (inputs, part),
+            args.certify,
+            |value| value as f32,
+            file,
+        ),
+        Precision::F64 => archive(all, (inputs, part), args.certify, |value| value, file),
     }
 }
 
 fn archive<T: AutoSerialize>(
     all: &Outcomes,
-    inputs: usize,
+    (inputs, part): (usize, Option<&PartOf>),
     has_certificates: bool,
     narrow: impl Fn(f64) -> T + Copy,
     file: &mut File,
@@ -60,6 +68,11 @@ fn archive<T: AutoSerialize>(
         // In double precision whatever that of the solve: rounded, it would not be a bound.
         let radii = certificates().map(|c| c.map_or(f64::NAN, |c| c.radius));
         file.add("certificate_radius", &[targets], radii)?;
+    }
+    if let Some(part) = part {
+        let place = part.place.map(|number| number as i64);
+        file.add(PLACE, &[place.len()], place.into_iter())?;
+        file.add(RUN, &[part.run.len()], part.run.iter().copied())?;
     }
     file.zip.finish()?.flush()
 }

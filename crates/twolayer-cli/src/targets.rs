@@ -7,6 +7,7 @@ use npyz::Order;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use twolayer::{Bad, LinearBackend, NetworkRef, NumberFormat, Scalar, Target};
@@ -17,6 +18,8 @@ pub(crate) struct Targets<T> {
     path: PathBuf,
     source: Source<T>,
     rounded_to: NumberFormat,
+    /// Those of all that are there, where that is a part.
+    part: Option<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl<T: Scalar> Targets<T> {
                     path: path.into(),
                     source: Source::Absent,
                     rounded_to: NumberFormat::Single,
+                    part: None,
                 });
             }
         };
@@ -72,6 +76,7 @@ impl<T: Scalar> Targets<T> {
             path,
             source,
             rounded_to: number.rounded_to(),
+            part: None,
         })
     }
 
@@ -108,8 +113,18 @@ impl<T: Scalar> Targets<T> {
         self.rounded_to
     }
 
+    /// Leaves a part of several targets; one that all problems have stays.
+    pub(crate) fn keep(&mut self, part: Range<usize>) {
+        if self.len() != 1 {
+            self.part = Some(part);
+        }
+    }
+
     /// K, or 1.
     pub(crate) fn len(&self) -> usize {
+        if let Some(part) = &self.part {
+            return part.len();
+        }
         match &self.source {
             Source::Memory(vectors) => vectors.count.unwrap_or(1),
             Source::File(file) => file.rows,
@@ -129,7 +144,11 @@ impl<T: Scalar> Targets<T> {
             Source::File(_) => true,
             Source::Absent => false,
         };
-        let row = if self.len() == 1 { 0 } else { index };
+        let row = match &self.part {
+            Some(part) => part.start + index,
+            None if self.len() == 1 => 0,
+            None => index,
+        };
         (row, one_of_several.then_some(row))
     }
 

@@ -318,14 +318,7 @@ fn a_bias_is_not_taken_for_the_target() {
 }
 
 #[test]
-fn networks_of_another_depth_are_refused() {
-    let deep = file(&[
-        ("W1", &[8, 3]),
-        ("W2", &[8, 8]),
-        ("W3", &[6, 8]),
-        ("b", &[6]),
-    ]);
-    assert_refused(&deep, &["the weights of 3 layers", "two layers"]);
+fn networks_of_one_layer_are_refused() {
     let flat = file(&[("W1", &[6, 3]), ("b1", &[6]), ("b", &[6])]);
     assert_refused(&flat, &["the weights of one layer only"]);
     let other = file(&[("W1", &[8, 3]), ("W2", &[6, 8]), ("y", &[6])]);

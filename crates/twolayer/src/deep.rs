@@ -16,6 +16,7 @@
 
 mod continuation;
 mod errors;
+mod forward;
 mod inversion;
 mod kinks;
 mod ladder;

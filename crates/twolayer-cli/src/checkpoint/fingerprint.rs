@@ -104,6 +104,16 @@ impl<'p> Fingerprint<'p> {
         }
     }
 
+    /// A digest of what every target's answer depends on besides it.
+    pub(crate) fn digest(&self) -> Vec<u8> {
+        let mut digest = Running::new();
+        for (name, value) in &self.settings {
+            digest.add(&format!("{name}: {value}\n"));
+        }
+        digest.add(&format!("--max-iterations: {}", self.max_iterations));
+        digest.bytes()
+    }
+
     /// What this run writes.
     pub(super) fn now(&self) -> Result<Written, Error> {
         Ok(Written {

@@ -107,15 +107,19 @@ class Problem:
             options = {"gtol": tol, "ftol": tol, **options}
         if maxiter is not None:
             options["max_iterations"] = maxiter
-        said = dict(self._statement)
-        lower, upper = said.pop("lower"), said.pop("upper")
+        said = self._statement
+        bounds = None if said["lower"] is None else (said["lower"], said["upper"])
         return self._network.invert(
             self._b,
             x0,
-            bounds=None if lower is None else (lower, upper),
+            loss=said["loss"],
+            regularizer=said["regularizer"],
+            radius=said["radius"],
+            bounds=bounds,
+            near=said["near"],
+            near_weight=said["near_weight"],
             backend=self._backend,
             callback=callback,
-            **said,
             **options,
         )
 
