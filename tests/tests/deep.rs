@@ -100,9 +100,8 @@ fn derivatives_are_differences() {
             );
             let mut product = vec![0.0; d];
             problem.hessian_vec(&at, &curvature, &unit, &mut scratch, &mut product);
-            for i in 0..d {
+            for (i, told) in product.into_iter().enumerate() {
                 let bend = (around[0].gradient()[i] - around[1].gradient()[i]) / (2.0 * step);
-                let told = product[i];
                 assert!(
                     (bend - told).abs() < 1e-6 * (1.0 + told.abs()),
                     "{name}: {bend} {told}"

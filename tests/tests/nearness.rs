@@ -60,12 +60,10 @@ fn derivatives_are_those_of_the_value() {
             problem.curvature(&at, RowWeights::Exact, &mut curvature);
             let (mut product, mut scratch) = (vec![0.0; 6], Default::default());
             problem.hessian_vec(&at, &curvature, &direction, &mut scratch, &mut product);
-            for j in 0..6 {
+            for (j, told) in product.iter().enumerate() {
                 let bend = (ahead.1[j] - behind.1[j]) / (2.0 * step);
-                assert!(
-                    (bend - product[j]).abs() < 1e-7 * (1.0 + bend.abs()),
-                    "{seed} {j}"
-                );
+                let error = 1e-7 * (1.0 + bend.abs());
+                assert!((bend - told).abs() < error, "{seed} {j}");
             }
             // gradient = Cᵀu.
             let u = problem.row_gradient(&at).to_vec();

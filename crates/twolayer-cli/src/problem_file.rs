@@ -268,10 +268,16 @@ fn activations(
     }
 }
 
+/// A matrix, and its bias where there is one.
+type Layer<B> = (
+    <B as LinearBackend>::Matrix,
+    Option<Vec<<B as LinearBackend>::Scalar>>,
+);
+
 /// The matrices of a network, and biases.
 struct Layers<B: LinearBackend> {
     first: (B::Matrix, Vec<B::Scalar>),
-    between: Vec<(B::Matrix, Option<Vec<B::Scalar>>)>,
+    between: Vec<Layer<B>>,
     last: (B::Matrix, Vec<B::Scalar>),
 }
 

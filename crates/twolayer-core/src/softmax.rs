@@ -75,10 +75,11 @@ mod tests {
         };
         let (mut product, step) = ([0.0; 3], 1e-5);
         Softmax::jacobian_product(&at(0.0), &v, &mut product);
-        for i in 0..3 {
-            let difference = (at(step)[i] - at(-step)[i]) / (2.0 * step);
+        let (ahead, behind) = (at(step), at(-step));
+        for (product, (ahead, behind)) in product.iter().zip(ahead.iter().zip(behind)) {
+            let difference = (ahead - behind) / (2.0 * step);
             // The third derivative times a sixth of the step's square, and its rounding.
-            assert!((product[i] - difference).abs() < 1e-9);
+            assert!((product - difference).abs() < 1e-9);
         }
     }
 }

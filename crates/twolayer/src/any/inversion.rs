@@ -24,6 +24,10 @@ pub enum AnyInversion<'a, B: LinearBackend> {
 
 /// The state of an [`AnyInversion`] at one point x.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a solve has two, beside vectors that are far larger"
+)]
 pub enum AnyPoint<B: LinearBackend> {
     /// Of an [`Inversion`].
     Two(InversionPoint<B::Scalar>),

@@ -210,6 +210,10 @@ impl<'a, B: LinearBackend> NetworkRef<'a, B> {
 
 /// What a network of either kind computes at a point.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each thread, beside vectors that are far larger"
+)]
 pub enum AnyPass<'a, B: LinearBackend> {
     /// Of two layers with ReLU.
     Two(&'a TwoLayer<B>, ForwardPass<B::Scalar>),
