@@ -184,6 +184,37 @@ fn a_plateau_is_left_in_single_precision() {
     assert!(solution.loss < 0.0049, "{}", solution.loss);
 }
 
+/// Two outcomes whose rows of A2 are equal have the same odds p : 1 − p everywhere, and the third vanishes as x
+/// grows: the infimum 2(1 − p)² of ‖f − b‖², b the first alone, is at infinity and not 0. It is come to, to the last
+/// digits; far out, where nothing is left of gradient and curvature, nobody calls that stationary, nor stalled.
+#[test]
+fn an_infimum_at_infinity_is_come_to() {
+    let odds = 0.16_f64;
+    let infimum = 2.0 * (1.0 + odds.exp()).powi(-2);
+    for (start, far) in [
+        (-3.0, false),
+        (0.5, false),
+        (2.0, false),
+        (30.0, true),
+        (1e3, true),
+    ] {
+        let network = network::<f64>(1, &[1.0, -0.5], &[3.0, 1.0, -1.0, 0.0, 3.0, 1.0]);
+        let network = network
+            .with_biases(vec![0.0; 2], vec![odds, 0.0, 0.0])
+            .unwrap();
+        let target = Target::new(vec![1.0, 0.0, 0.0]).unwrap();
+        let problem = Inversion::new(&network, &target).unwrap();
+        let solution = Solver::new().solve(&problem, &[start]).unwrap();
+        let expected = match far {
+            false => Status::DecrementSmall,
+            true => Status::Flat,
+        };
+        assert_eq!(solution.status, expected, "{start}");
+        let off = solution.loss / infimum - 1.0;
+        assert!(off.abs() < 1e-14, "{start} {off:e}");
+    }
+}
+
 /// C = A2 A1 overflows at a saturated start: nothing there is known to be stationary.
 #[test]
 fn a_jacobian_that_overflows_is_no_stationary_point() {
