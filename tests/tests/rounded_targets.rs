@@ -268,7 +268,8 @@ fn a_target_out_of_reach_is_not_met() {
 fn a_regulariser_leaves_no_uncertainty() {
     let planted = Planted::new((6, 24, 90), true, 6);
     let network = planted.network(&Faer::<f64>::default()).unwrap();
-    let target = Target::new(put_out(&planted, NumberFormat::Single)).unwrap();
+    let b = put_out(&planted, NumberFormat::Single);
+    let target = Target::stored_as(b, NumberFormat::Single).unwrap();
     let regularizer = twolayer::Regularizer::new(vec![1e-3; 90]).unwrap();
     let problem = Inversion::new(&network, &target).unwrap();
     let problem = problem.with_regularizer(&regularizer).unwrap();

@@ -98,7 +98,7 @@ impl Status {
                 "met to rounding; b has zeros, and a softmax has them only as x grows without bound"
             }
             Self::MeetsTarget => {
-                "met as closely as b is known, which was rounded to single or half precision"
+                "met as closely as b is known, which was rounded to single or half precision; its sum is set right"
             }
             Self::IterationLimit => "raise the iteration limit, or go on from this x",
             Self::TimeLimit => "raise the time limit, or go on from this x",

@@ -8,8 +8,8 @@ use twolayer_core::{Error, Scalar, reduce};
 pub const SIMPLEX_TOLERANCE: f64 = 1e-5;
 
 /// A target distribution b over m outcomes: every entry finite and ≥ 0, |Σb − 1| ≤
-/// [`SIMPLEX_TOLERANCE`]. It is used as it is given, but for one that was rounded to a
-/// [`format`](Target::format) with fewer digits.
+/// [`SIMPLEX_TOLERANCE`]. It is used as it is given, but for one that was
+/// [stored](Target::stored_as) in fewer digits.
 #[derive(Debug, Clone)]
 pub struct Target<T> {
     probabilities: Vec<T>,
@@ -28,36 +28,38 @@ struct Rounding {
 }
 
 impl<T: Scalar> Target<T> {
-    /// Checks and takes b.
-    ///
-    /// In double precision a b whose entries are all numbers of single precision is taken for one that was
-    /// [stored](Target::stored_as) so, as a network in single precision puts it out.
+    /// Checks and takes b, as it is.
     ///
     /// # Errors
     /// No entries, an entry that is NaN, infinite or negative, a sum that is not 1.
     pub fn new(b: Vec<T>) -> Result<Self, Error> {
-        Self::stored_as(b, NumberFormat::Single)
+        Self::rounded_to(b, None)
     }
 
-    /// Checks and takes a b that was stored in a format with fewer digits than are computed with. It is known to
-    /// an error only ([`entry_error`](Target::entry_error)), and a solve is content where the output is as near
-    /// to it as that tells ([`Status::MeetsTarget`](approx_newton::Status::MeetsTarget)). Where Σb is off 1 by no
-    /// more than its roundings, b is divided by it.
+    /// Checks and takes a b that may have been stored in a format with fewer digits than are computed with, as by a
+    /// network that computes in it. It is then known to an error only ([`entry_error`](Target::entry_error)), and a
+    /// solve is content where the output is as near to it as that tells
+    /// ([`Status::MeetsTarget`](approx_newton::Status::MeetsTarget)). Where Σb is off 1 by no more than its roundings,
+    /// b is divided by it.
     ///
-    /// A b of which each entry has few digits even for the format, as 0.25 or 1, is taken to be exact.
+    /// Whether it was is told by its numbers, all of them numbers of the format. One of which each entry has few
+    /// digits even for that, as 0.25 or 1, is taken to be exact.
     ///
     /// # Errors
     /// As [`Target::new`]. |Σb − 1| may be as large as roundings make it.
     pub fn stored_as(b: Vec<T>, format: NumberFormat) -> Result<Self, Error> {
+        Self::rounded_to(b, Some(format))
+    }
+
+    fn rounded_to(b: Vec<T>, format: Option<NumberFormat>) -> Result<Self, Error> {
         check_entries(&b)?;
         let sum = reduce::sum(&b);
         let off = (sum.to_f64() - 1.0).abs();
-        let is_rounded =
-            format.unit_roundoff() > T::UNIT_ROUNDOFF.to_f64() && looks_rounded(&b, format);
-        let of_roundings = match is_rounded {
-            true => error_of_sum(b.len(), format),
-            false => 0.0,
+        let is_shorter = |format: &NumberFormat| {
+            format.unit_roundoff() > T::UNIT_ROUNDOFF.to_f64() && looks_rounded(&b, *format)
         };
+        let format = format.filter(is_shorter);
+        let of_roundings = format.map_or(0.0, |format| error_of_sum(b.len(), format));
         let tolerance = SIMPLEX_TOLERANCE.max(of_roundings);
         if off > tolerance {
             return Err(Error::NotNormalized {
@@ -66,7 +68,7 @@ impl<T: Scalar> Target<T> {
                 tolerance,
             });
         }
-        let rounding = is_rounded.then_some(Rounding { format, scale: 1.0 });
+        let rounding = format.map(|format| Rounding { format, scale: 1.0 });
         Ok(match off > 0.0 && off <= of_roundings {
             true => Self::normalized(b, rounding),
             false => Self::checked(b, sum, rounding),
@@ -233,7 +235,8 @@ mod tests {
     fn what_a_network_in_single_precision_puts_out_is_known_to_its_digits() {
         let rounded = |b: &[f64]| -> Vec<f64> { b.iter().map(|&p| f64::from(p as f32)).collect() };
         let thirds = rounded(&[1.0 / 3.0, 1.0 / 7.0, 11.0 / 21.0]);
-        let target = Target::new(thirds.clone()).unwrap();
+        let stored = |b: Vec<f64>| Target::stored_as(b, NumberFormat::Single).unwrap();
+        let target = stored(thirds.clone());
         assert_eq!(target.format(), Some(NumberFormat::Single));
         // Its sum is off by roundings, and is set right.
         assert_ne!(thirds.iter().sum::<f64>(), 1.0);
@@ -245,17 +248,21 @@ mod tests {
             vec![819.0 / 1024.0, 205.0 / 1024.0],
             vec![0.1, 0.9],
         ] {
-            let target = Target::new(b.clone()).unwrap();
+            let target = stored(b.clone());
             assert_eq!(target.format(), None, "{b:?}");
             assert_eq!(
                 (target.probabilities(), target.entry_error(0, 1.0)),
                 (&b[..], 0.0)
             );
         }
-        assert_eq!(Target::new(vec![0.1_f32, 0.9]).unwrap().format(), None);
+        let single = Target::stored_as(vec![0.1_f32, 0.9], NumberFormat::Single);
+        assert_eq!(single.unwrap().format(), None);
+        // Nor is anything done unless it is said.
+        let given = Target::new(thirds.clone()).unwrap();
+        assert_eq!((given.probabilities(), given.format()), (&thirds[..], None));
         // A sum that is off by more than roundings of its terms is the user's own.
         let own = rounded(&[1.0 / 3.0, 2.0 / 3.0 + 1e-6]);
-        let target = Target::new(own.clone()).unwrap();
+        let target = stored(own.clone());
         assert_eq!(target.format(), Some(NumberFormat::Single));
         assert_eq!(target.probabilities(), own);
     }
@@ -291,7 +298,7 @@ mod tests {
     #[test]
     fn some_of_a_rounded_target_is_rounded_too() {
         let b = [1e-40, 0.1, 0.2, 0.7].map(|p| f64::from(p as f32));
-        let target = Target::new(b.to_vec()).unwrap();
+        let target = Target::stored_as(b.to_vec(), NumberFormat::Single).unwrap();
         let part = target.on(&[0, 2]).unwrap();
         assert_eq!(part.format(), Some(NumberFormat::Single));
         for (index, outcome) in [0, 2].into_iter().enumerate() {

@@ -33,7 +33,7 @@ pub struct Problems<'a, B: LinearBackend> {
     nearness: Option<&'a Nearness<B::Scalar>>,
     known: Option<Arc<KnownPoint<B::Scalar>>>,
     are_many: bool,
-    stored_as: NumberFormat,
+    stored_as: Option<NumberFormat>,
     shared: Shared<B>,
 }
 
@@ -60,7 +60,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
             nearness: None,
             known: None,
             are_many: false,
-            stored_as: NumberFormat::Single,
+            stored_as: None,
             shared: Shared::default(),
         }
     }
@@ -76,11 +76,11 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         }
     }
 
-    /// The same problems with targets that were stored in a format ([`Target::stored_as`]); single precision where
-    /// nothing is said.
+    /// The same problems with targets that may have been stored in a format ([`Target::stored_as`]); they are taken
+    /// as they are where nothing is said.
     pub fn with_targets_stored_as(self, format: NumberFormat) -> Self {
         Self {
-            stored_as: format,
+            stored_as: Some(format),
             ..self
         }
     }
@@ -200,7 +200,10 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
     /// masked.
     pub fn target(&self, b: Vec<B::Scalar>) -> Result<Target<B::Scalar>, Error> {
         Error::check_length("b", b.len(), self.network.outcomes())?;
-        let target = Target::stored_as(b, self.stored_as)?;
+        let target = match self.stored_as {
+            Some(format) => Target::stored_as(b, format),
+            None => Target::new(b),
+        }?;
         self.network.check_target(&target)?;
         Ok(target)
     }
