@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Invert(InvertArgs),
+    Invert(Box<InvertArgs>),
     Evaluate(EvaluateArgs),
     Certify(CertifyArgs),
     Merge(MergeArgs),
