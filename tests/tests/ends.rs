@@ -211,7 +211,9 @@ fn an_infimum_at_infinity_is_come_to() {
         };
         assert_eq!(solution.status, expected, "{start}");
         let off = solution.loss / infimum - 1.0;
-        assert!(off.abs() < 1e-14, "{start} {off:e}");
+        // Of logits of up to 3|x|.
+        let rounded = 8.0 * f64::EPSILON * (1.0 + 3.0 * solution.x[0].abs());
+        assert!(off.abs() < rounded, "{start} {off:e}");
     }
 }
 

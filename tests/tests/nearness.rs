@@ -1,8 +1,8 @@
 //! The term for how far x is from a point: its derivatives, and where its minima lie.
 
 use twolayer::{
-    Curvature, Evaluation, Inversion, KullbackLeibler, Loss, Nearness, Objective, Regularizer,
-    RowStructured, RowWeights, Solver, SquaredError, Status, Target,
+    Curvature, Evaluation, Inversion, KullbackLeibler, Loss, Nearness, NumberFormat, Objective,
+    Regularizer, RowStructured, RowWeights, Solver, SquaredError, Status, Target,
 };
 use twolayer_faer::Faer;
 use twolayer_tests::problems::Planted;
@@ -141,7 +141,7 @@ fn a_rounded_target_does_not_end_it() {
     let network = planted.network(&Faer::<f64>::sequential()).unwrap();
     let f = network.probabilities(&planted.solution).unwrap();
     let rounded = f.iter().map(|&p| f64::from(p as f32));
-    let target = Target::new(rounded.collect()).unwrap();
+    let target = Target::stored_as(rounded.collect(), NumberFormat::Single).unwrap();
     let nearness = Nearness::new(planted.start.clone(), 1e-15).unwrap();
     let problem = Inversion::new(&network, &target).unwrap();
     let met = Solver::new().solve(&problem, &planted.start).unwrap();
