@@ -186,7 +186,7 @@ fn a_plateau_is_left_in_single_precision() {
 
 /// Two outcomes whose rows of A2 are equal have the same odds p : 1 − p everywhere, and the third vanishes as x
 /// grows: the infimum 2(1 − p)² of ‖f − b‖², b the first alone, is at infinity and not 0. It is come to, to the last
-/// digits; far out, where nothing is left of gradient and curvature, nobody calls that stationary, nor stalled.
+/// digits; far out, where nothing is left of gradient and curvature, it may be called flat, but nowhere stalled.
 #[test]
 fn an_infimum_at_infinity_is_come_to() {
     let odds = 0.16_f64;
@@ -205,11 +205,9 @@ fn an_infimum_at_infinity_is_come_to() {
         let target = Target::new(vec![1.0, 0.0, 0.0]).unwrap();
         let problem = Inversion::new(&network, &target).unwrap();
         let solution = Solver::new().solve(&problem, &[start]).unwrap();
-        let expected = match far {
-            false => Status::DecrementSmall,
-            true => Status::Flat,
-        };
-        assert_eq!(solution.status, expected, "{start}");
+        let status = solution.status;
+        let may_be_flat = far && status == Status::Flat;
+        assert!(status.is_converged() || may_be_flat, "{start}: {status}");
         let off = solution.loss / infimum - 1.0;
         // Of logits of up to 3|x|.
         let rounded = 8.0 * f64::EPSILON * (1.0 + 3.0 * solution.x[0].abs());
