@@ -168,7 +168,7 @@ impl<'a, B: LinearBackend> Problems<'a, B> {
         })
     }
 
-    /// The same problems on a copy of the network (see [`TwoLayer::with_threads`]).
+    /// The same problems on a copy of the network (see [`NetworkRef::with_threads`]).
     pub fn on<'b>(&self, network: impl Into<NetworkRef<'b, B>>) -> Problems<'b, B>
     where
         'a: 'b,
