@@ -1,9 +1,11 @@
 //! What can be said on the command line.
 
 mod domain;
+mod nearest;
 mod numbers;
 
 pub(crate) use domain::{BoundArgs, Limit, NearArgs};
+pub(crate) use nearest::NearestArgs;
 
 use crate::array::Types;
 use crate::plot;
@@ -64,7 +66,8 @@ perhaps in another local minimum. --starts tries more starts where b was not met
 
 RESULT.npz holds x (K, d), probabilities (K, m), loss (K), gradient_norm (K), iterations (K) and
 converged (K), which is 0 or 1; of a target that was skipped NaN and 0. The loss includes the regulariser. With --certify also certified
-(K), which is 0 or 1, and certificate_radius (K), NaN where there is no certificate.
+(K), which is 0 or 1, and certificate_radius (K), NaN where there is no certificate. With --nearest or --want it
+holds x, probabilities, iterations, converged, and distance ‖D(x − x_ref)‖, violation, residual and distinct (K).
 
 Examples:
   twolayer invert data/cld3.npz --out result.npz
@@ -72,6 +75,7 @@ Examples:
   twolayer invert data/cld3.npz --out result.npz --backend ndarray --precision f32
   twolayer invert data/cld3.npz --out result.npz --trace trace.csv --plot plot.svg
   twolayer invert network.npz --targets b.npy --out result.npz --starts 8 --checkpoint run
+  twolayer invert data/digits.npz --out result.npz --want 8 --margin 0.9 --near x.npy --lower 0 --upper 1
 
 --report json prints one object, which docs/report.schema.json describes. Where standard error is no \
 terminal, a line every 30 seconds says how many targets are done.
@@ -139,6 +143,9 @@ pub(crate) struct InvertArgs {
 
     #[command(flatten)]
     pub(crate) near: NearArgs,
+
+    #[command(flatten)]
+    pub(crate) nearest: NearestArgs,
 
     /// What is printed on standard output.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]

@@ -1,6 +1,6 @@
 //! Which bounds an answer lies on.
 
-use twolayer::{Bounds, Scalar, Solution};
+use twolayer::{Bounds, Scalar};
 
 /// Where an answer lies on a bound.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,14 +15,13 @@ pub(crate) struct AtBound {
 pub(crate) fn at_bounds<T: Scalar>(
     bounds: &Bounds<T>,
     first: usize,
-    solution: &Solution<T>,
+    x: &[T],
+    (pinned, multipliers): (&[usize], &[T]),
 ) -> Vec<AtBound> {
-    let on = (0..bounds.count())
-        .filter(|&number| solution.x[bounds.entry(number)] == bounds.value(number));
+    let on = (0..bounds.count()).filter(|&number| x[bounds.entry(number)] == bounds.value(number));
     let held = |number: usize| {
-        let mut pinned = solution.pinned.iter();
-        let place = pinned.position(|&kink| kink == first + number);
-        place.map_or(0.0, |place| solution.multipliers[place].to_f64())
+        let place = pinned.iter().position(|&kink| kink == first + number);
+        place.map_or(0.0, |place| multipliers[place].to_f64())
     };
     let mut all: Vec<_> = on
         .map(|number| AtBound {

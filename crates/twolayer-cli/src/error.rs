@@ -63,6 +63,12 @@ pub(crate) enum Error {
     )]
     NearWithoutPoint,
 
+    /// The nearest x to nothing.
+    #[error(
+        "--nearest has no x_ref to be near to; expected --near FILE, or x_ref or x0 in the problem"
+    )]
+    NearestWithoutPoint,
+
     /// Other starts in a part of the targets.
     #[error(
         "--starts and --shard do not go together: other starts are solutions of the nearest of all targets; \

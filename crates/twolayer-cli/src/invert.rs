@@ -6,6 +6,7 @@ use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
 use crate::interrupt;
 use crate::memory::{self, Shapes};
+use crate::nearest::nearest;
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem, two_layers};
@@ -29,6 +30,9 @@ use twolayer::{Campaign, Crew, MANY};
 /// written before everything is solved.
 pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     refuse_shared_paths(args)?;
+    if args.nearest.are_given() {
+        return nearest(args);
+    }
     if args.shard.is_some() && args.starts > 1 {
         return Err(Error::ShardWithStarts);
     }

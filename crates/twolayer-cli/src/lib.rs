@@ -20,6 +20,7 @@ mod lock;
 mod memory;
 mod merge;
 mod near;
+mod nearest;
 mod outcome;
 mod output;
 mod plot;

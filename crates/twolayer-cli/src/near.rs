@@ -41,14 +41,18 @@ pub(crate) fn nearness<T: Scalar>(
         (Some(_), None) => return Err(Error::NearWithoutWeight),
         (None, Some(_)) => return Err(Error::NearWithoutPoint),
     };
-    let spread = |given: Vec<T>| match given[..] {
-        [one] => vec![one; d],
-        _ => given,
-    };
     let scales = own.scales.clone();
     let scales = scales.unwrap_or_else(|| vec![T::of(1.0)]);
-    let nearness = Nearness::with_scales(spread(reference), weight, spread(scales));
+    let nearness = Nearness::with_scales(per_entry(reference, d), weight, per_entry(scales, d));
     let nearness = nearness.map_err(in_file(path, None))?;
     let counts = nearness.curvatures().iter().any(|&c| c > T::of(0.0));
     Ok(counts.then_some(nearness))
+}
+
+/// Of one number for all entries, d of it.
+pub(crate) fn per_entry<T: Scalar>(given: Vec<T>, d: usize) -> Vec<T> {
+    match given[..] {
+        [one] => vec![one; d],
+        _ => given,
+    }
 }

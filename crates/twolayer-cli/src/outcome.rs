@@ -153,9 +153,10 @@ impl Outcome {
         x0: &[B::Scalar],
     ) -> Self {
         let Solved { solution, starts } = solved;
-        let units = problems.network().hidden_units();
+        let units = problems.network().kinks();
         let bounds = problems.bounds();
-        let at_bounds = bounds.map(|bounds| at_bounds(bounds, units, &solution));
+        let held = (&solution.pinned[..], &solution.multipliers[..]);
+        let at_bounds = bounds.map(|bounds| at_bounds(bounds, units, &solution.x, held));
         let pinned = solution.pinned.iter().copied();
         Self {
             x: solution.x.iter().map(|&value| value.to_f64()).collect(),

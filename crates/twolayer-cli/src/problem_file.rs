@@ -11,7 +11,7 @@ use crate::array::{Array, Stored, Types, check_per_input, open_npz, read_points}
 use crate::bounds::{OwnBounds, bounds};
 use crate::error::{Error, in_file};
 use crate::memory::Shapes;
-use crate::near::{OwnNearness, nearness};
+use crate::near::{OwnNearness, nearness, per_entry};
 use crate::targets::{RowsFile, Targets};
 use arrays::{
     ARRAYS, FIRST, FIRST_BIAS, LOWER, NEAR_SCALES, NEAR_WEIGHT, REFERENCE, SECOND, SECOND_BIAS,
@@ -361,6 +361,31 @@ impl<B: LinearBackend> Problem<B> {
     ) -> Result<Option<Nearness<B::Scalar>>, Error> {
         let d = self.network.by_ref().inputs();
         nearness(args, &self.own_nearness, path, d, self.types)
+    }
+
+    /// The points to be nearest to: those of the option, else x_ref of the file, else its x0.
+    pub(crate) fn take_references(
+        &mut self,
+        path: Option<&Path>,
+    ) -> Result<Vectors<B::Scalar>, Error> {
+        if let Some(path) = path {
+            return self.read_vectors(path, "x_ref", false);
+        }
+        let d = self.network.by_ref().inputs();
+        let own = self.own_nearness.reference.take().map(|values| Vectors {
+            length: d,
+            count: None,
+            values: per_entry(values, d),
+        });
+        own.or_else(|| self.starts.take())
+            .ok_or(Error::NearestWithoutPoint)
+    }
+
+    /// D of the file.
+    pub(crate) fn near_scales(&self) -> Option<Vec<B::Scalar>> {
+        let d = self.network.by_ref().inputs();
+        let scales = self.own_nearness.scales.clone();
+        scales.map(|scales| per_entry(scales, d))
     }
 
     /// The starts that were asked for: the option, else those of the file, else x_ref, else zero.

@@ -221,7 +221,7 @@ struct TargetReport {
 
 /// An entry of x on a bound.
 #[derive(Serialize)]
-struct BoundReport {
+pub(crate) struct BoundReport {
     entry: usize,
     /// `lower`, `upper`, or `both` where they are the same.
     bound: &'static str,
@@ -229,7 +229,7 @@ struct BoundReport {
 }
 
 impl BoundReport {
-    fn new(at: &AtBound) -> Self {
+    pub(crate) fn new(at: &AtBound) -> Self {
         Self {
             entry: at.entry,
             bound: at.side,

@@ -40,9 +40,7 @@ fn archive<T: AutoSerialize>(
     let outcomes = &all.solved;
     let targets = outcomes.len();
     let classes = all.probabilities.length();
-    let mut file = Archive {
-        zip: zip::ZipWriter::new(BufWriter::new(file)),
-    };
+    let mut file = Archive::new(file);
 
     let x = outcomes.iter().flat_map(|o| &o.x).copied();
     file.add("x", &[targets, inputs], x.map(narrow))?;
@@ -74,10 +72,11 @@ fn archive<T: AutoSerialize>(
         file.add(PLACE, &[place.len()], place.into_iter())?;
         file.add(RUN, &[part.run.len()], part.run.iter().copied())?;
     }
-    file.zip.finish()?.flush()
+    file.finish()
 }
 
-struct Archive<'f> {
+/// An archive of arrays that is being written.
+pub(crate) struct Archive<'f> {
     zip: zip::ZipWriter<BufWriter<&'f mut File>>,
 }
 
@@ -85,8 +84,18 @@ struct Archive<'f> {
 type Pieces<'p, 'f> = BufWriter<&'p mut zip::ZipWriter<BufWriter<&'f mut File>>>;
 
 impl<'f> Archive<'f> {
+    pub(crate) fn new(file: &'f mut File) -> Self {
+        Self {
+            zip: zip::ZipWriter::new(BufWriter::new(file)),
+        }
+    }
+
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.zip.finish()?.flush()
+    }
+
     /// Adds an array, deflated, in row-major order.
-    fn add<T: AutoSerialize>(
+    pub(crate) fn add<T: AutoSerialize>(
         &mut self,
         name: &str,
         shape: &[usize],

@@ -72,6 +72,15 @@ pub enum Error {
         /// The entry of b.
         value: f64,
     },
+    /// The x that is asked for has an output with a zero, which a softmax has at infinity only.
+    #[error(
+        "b[{index}] is 0; an x with this output is at infinity: give every outcome a probability, or say which one \
+         is to be likely"
+    )]
+    AtInfinity {
+        /// Position of the first such entry.
+        index: usize,
+    },
     /// An entry of a target distribution is negative.
     #[error("{name}[{index}] is {}; a probability must be at least 0", Short(*value))]
     NegativeProbability {

@@ -103,6 +103,7 @@ mod inversion;
 mod loss;
 mod many;
 mod models;
+mod nearest;
 mod nearness;
 mod network;
 mod number_format;
@@ -122,12 +123,13 @@ pub use approx_newton::{
 };
 pub use deep::{DeepInversion, DeepNetwork, DeepPoint, DeepScratch};
 pub use inversion::{Inversion, InversionPoint};
-pub use loss::{ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
+pub use loss::{AtLeast, ClosedForm, KullbackLeibler, LogRatio, Loss, SquaredError};
 pub use many::{
     Answer, Bad, BatchResult, Campaign, CampaignSizes, Crew, Done, Earlier, Further, MANY, Model,
     Origin, Owner, Problems, Progress, Round, Seat, Solved, UnderWay,
 };
 pub use models::ModelKind;
+pub use nearest::{Goal, Nearest, NearestAnswer, NearestStatus};
 pub use nearness::Nearness;
 pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use number_format::NumberFormat;

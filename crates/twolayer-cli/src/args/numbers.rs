@@ -29,6 +29,12 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "expected a number from 0 to below 1".into())
 }
 
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    finite(text)
+        .filter(|&value| value > 0.0 && value < 1.0)
+        .ok_or("expected a number between 0 and 1".into())
+}
+
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()

@@ -5,7 +5,7 @@ use crate::deep::{DeepInversion, DeepPoint, DeepScratch};
 use crate::inversion::{Inversion, InversionPoint};
 use crate::loss::Loss;
 use crate::nearness::Nearness;
-use crate::network::ProductScratch;
+use crate::network::{ForwardPass, ProductScratch};
 use crate::regularizer::Regularizer;
 use crate::target::Target;
 use twolayer_core::{
@@ -194,6 +194,14 @@ impl<B: LinearBackend> AnyPoint<B> {
         match self {
             Self::Two(at) => at.probabilities(),
             Self::Deep(at) => at.probabilities(),
+        }
+    }
+
+    /// What the softmax makes of the logits there.
+    pub(crate) fn pass(&self) -> &ForwardPass<B::Scalar> {
+        match self {
+            Self::Two(at) => at.pass(),
+            Self::Deep(at) => at.pass(),
         }
     }
 

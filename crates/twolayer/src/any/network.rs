@@ -131,6 +131,14 @@ impl<'a, B: LinearBackend> NetworkRef<'a, B> {
         }
     }
 
+    /// The number of kinks of all hidden units: bounds of a problem come after them.
+    pub fn kinks(self) -> usize {
+        match self {
+            Self::Two(network) => network.hidden_units(),
+            Self::Deep(network) => network.kinks(),
+        }
+    }
+
     /// m, the number of outcomes.
     pub fn outcomes(self) -> usize {
         match self {

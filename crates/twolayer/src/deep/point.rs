@@ -192,6 +192,10 @@ impl<B: LinearBackend> DeepPoint<B> {
         self.jacobians.get_mut().is_formed = is_formed;
     }
 
+    pub(crate) fn pass(&self) -> &ForwardPass<B::Scalar> {
+        &self.pass
+    }
+
     /// f = softmax(z) at x (m).
     pub fn probabilities(&self) -> &[B::Scalar] {
         &self.pass.probabilities

@@ -53,6 +53,10 @@ impl<T: Scalar> InversionPoint<T> {
         self.sides.resize(self.distances.len(), false);
     }
 
+    pub(crate) fn pass(&self) -> &ForwardPass<T> {
+        &self.pass
+    }
+
     /// f = softmax(z) at x (m).
     pub fn probabilities(&self) -> &[T] {
         &self.pass.probabilities

@@ -5,10 +5,12 @@
 //! gradient and Hessian are Cᵀu and C̄ᵀ diag(β) C̄ with C̄ = C − 1 (centerᵀ C). A new loss says
 //! what its u, center and β are; nothing else has to know it.
 
+mod at_least;
 mod kullback_leibler;
 mod log_ratio;
 mod squared_error;
 
+pub use at_least::AtLeast;
 pub use kullback_leibler::KullbackLeibler;
 pub use log_ratio::LogRatio;
 pub use squared_error::SquaredError;
