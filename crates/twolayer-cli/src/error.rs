@@ -76,6 +76,13 @@ pub(crate) enum Error {
     )]
     ShardWithStarts,
 
+    /// What the paper's iteration does not have.
+    #[error(
+        "--method paper is the paper's iteration and nothing else, which has no {what}; expected a call without \
+         it, or --method solver"
+    )]
+    NotOfThePaper { what: &'static str },
+
     /// A model in less precision than the problem, which has no more to lose.
     #[error(
         "--hessian mixed-precision cannot be had with --precision f32, where all is in single \

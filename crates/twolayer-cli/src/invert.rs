@@ -1,6 +1,6 @@
 //! `twolayer invert`: read, solve, write, report.
 
-use crate::args::{Hessian, InvertArgs, LossName, Precision, ProblemArgs, Weight};
+use crate::args::{Hessian, InvertArgs, LossName, Method, Precision, ProblemArgs, Weight};
 use crate::checkpoint::{Checkpoint, Fingerprint};
 use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
@@ -12,7 +12,7 @@ use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
 use crate::problem_file::{Problem, Request, read_problem, two_layers};
 use crate::shard::PartOf;
 use crate::single_precision::{Rounded, in_single_precision};
-use crate::solve::Host;
+use crate::solve::{Host, refuse_terms_it_has_not, refuse_what_it_has_not};
 use crate::solver::solver;
 use crate::spill::Spill;
 use crate::{plot, report, result_file, trace};
@@ -39,6 +39,9 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     let mixed = args.hessian == Hessian::MixedPrecision;
     if mixed && args.problem.precision == Precision::F32 {
         return Err(Error::MixedInSinglePrecision);
+    }
+    if args.method == Method::Paper {
+        refuse_what_it_has_not(args)?;
     }
     let out = OutputFile::check(&args.out)?;
     let trace_file = args.trace.as_deref().map(OutputFile::check).transpose()?;
@@ -152,6 +155,7 @@ impl Work for Inverting<'_> {
             aside,
         } = self;
         let path = &args.problem.path;
+        let by_the_paper = args.method == Method::Paper;
         let radius = radius(args.radius)?;
         let threads = args.threads();
         let workers = Cell::new(1);
@@ -176,6 +180,7 @@ impl Work for Inverting<'_> {
         for (is_asked, what) in [
             (args.certify, "a certificate"),
             (args.theory, "the theorem"),
+            (by_the_paper, "the paper's iteration"),
         ] {
             if is_asked {
                 two_layers(&problem, path, what)?;
@@ -184,6 +189,9 @@ impl Work for Inverting<'_> {
         let regularizer = regularizer(&args.problem, &problem)?;
         let bounds = problem.bounds(&args.bounds, path)?;
         let nearness = problem.nearness(&args.near, path)?;
+        if by_the_paper {
+            refuse_terms_it_has_not(bounds.as_ref(), nearness.as_ref())?;
+        }
         let mut starts = problem.take_starts(args.start.as_ref(), nearness.as_ref())?;
         let total = problem.count(&starts);
         let range = args.shard.map(|shard| shard.range(total));

@@ -1,6 +1,6 @@
 //! How much memory a run needs, computed before it is taken.
 
-use crate::args::{Backend, Hessian, InvertArgs};
+use crate::args::{Backend, Hessian, InvertArgs, Method};
 use crate::checkpoint;
 use crate::error::Error;
 use crate::outcome;
@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use std::mem::size_of;
 use std::path::Path;
 use sysinfo::System;
-use twolayer::{CampaignSizes, RowNorms, Scalar, TOGETHER};
+use twolayer::{CampaignSizes, RowNorms, Scalar, TOGETHER, paper};
 
 /// The sizes that a problem file declares.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +95,9 @@ impl Shapes {
         let number = size_of::<T>() as u64;
         let is_near = self.has_nearness || args.near.near.is_some();
         let is_regularised = self.has_weights || args.problem.regularizer.is_some() || is_near;
+        let hessian = self.hessian(args);
         // Rows of C that the model holds: those that it draws, or all, kept and weighted.
-        let drawn = match args.hessian {
+        let drawn = match hessian {
             // With a regulariser, all.
             Hessian::Auto if m >= product([8, d]) && !is_regularised => Some(m / 2),
             Hessian::Sampled
@@ -110,7 +111,7 @@ impl Shapes {
             _ => None,
         };
         let rows = match drawn {
-            Some(drawn) if args.hessian == Hessian::LeverageExact || drawn < m => drawn,
+            Some(drawn) if hessian == Hessian::LeverageExact || drawn < m => drawn,
             _ => product([2, m]),
         };
         // With a nearness those of the identity, of which all are used, and the rows of A2 gathered.
@@ -228,6 +229,20 @@ impl Shapes {
         ])
     }
 
+    /// The model of the Hessian, by its sizes.
+    fn hessian(&self, args: &InvertArgs) -> Hessian {
+        match (args.method, args.hessian) {
+            (Method::Paper, Hessian::Auto) => {
+                let d = usize::try_from(self.inputs).unwrap_or(usize::MAX);
+                match paper::sample_size(d) as u64 {
+                    drawn if drawn < self.outcomes => Hessian::LeverageExact,
+                    _ => Hessian::Exact,
+                }
+            }
+            (_, chosen) => chosen,
+        }
+    }
+
     /// What a model in mixed precision has beside the others: the network in single precision, and
     /// for each worker a point and a target of it. (Its rows of C are counted as if in double.)
     fn rounded_bytes(&self) -> (u64, u64) {
@@ -279,7 +294,7 @@ impl Shapes {
     }
 
     fn way_bytes<T: Scalar>(&self, args: &InvertArgs) -> u64 {
-        let iterate = match args.theory {
+        let iterate = match args.theory || args.method == Method::Paper {
             true => sum([product([size_of::<T>() as u64, self.inputs]), 40]),
             false => 0,
         };

@@ -3,7 +3,7 @@
 use crate::at_bounds::{AtBound, at_bounds};
 use crate::spill::Spill;
 use std::fmt;
-use twolayer::theory::Theory;
+use twolayer::theory::{Broken, Theory};
 use twolayer::{
     Error as CoreError, LimitPoint, LinearBackend, Problems, Scalar, Solved, Status, TraceEntry,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Option<Verdict>,
     /// Where the theorem was to be checked.
     pub(crate) theory: Option<Theory>,
+    /// What the theorem asks for and did not get, where the paper's iteration has not arrived.
+    pub(crate) broken: Option<Vec<Broken>>,
 }
 
 /// How a target ended.
@@ -89,6 +91,7 @@ pub(crate) struct Found {
     pub(crate) uncertainty: Option<f64>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) theory: Option<Theory>,
+    pub(crate) broken: Option<Vec<Broken>>,
 }
 
 /// What came out for the targets so far.
@@ -175,6 +178,7 @@ impl Outcome {
             uncertainty: found.uncertainty,
             verdict: found.verdict,
             theory: found.theory,
+            broken: found.broken,
         }
     }
 }
@@ -199,6 +203,7 @@ impl Outcome {
             uncertainty: None,
             verdict: None,
             theory: None,
+            broken: None,
         }
     }
 

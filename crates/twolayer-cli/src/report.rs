@@ -5,7 +5,7 @@ use crate::at_bounds::AtBound;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::outcome::{Ended, Outcome, Outcomes};
-use crate::theory::{self, TheoryReport};
+use crate::theory::{self, BrokenReport, TheoryReport};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ fn more(outcomes: &[Outcome]) -> String {
         text += "\n";
         text += &certify::text(verdicts);
     }
+    text += &theory::broken(outcomes);
     for (index, outcome) in outcomes.iter().enumerate() {
         if let Some(theory) = &outcome.theory {
             text += "\n";
@@ -217,6 +218,9 @@ struct TargetReport {
     certificate: Option<CertificateReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     theory: Option<TheoryReport>,
+    /// What the theorem asks for and did not get, where the paper's iteration has not arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken_assumptions: Option<Vec<BrokenReport>>,
 }
 
 /// An entry of x on a bound.
@@ -256,6 +260,8 @@ impl TargetReport {
             solve_seconds: outcome.seconds,
             certificate: outcome.verdict.as_ref().map(CertificateReport::new),
             theory: outcome.theory.as_ref().map(TheoryReport::new),
+            broken_assumptions: (outcome.broken.as_ref())
+                .map(|broken| broken.iter().map(BrokenReport::new).collect()),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The campaign over the targets of a call, as the command runs it.
 
 mod model;
+mod paper;
 
-use crate::args::{InvertArgs, Start};
+pub(crate) use paper::{refuse_terms_it_has_not, refuse_what_it_has_not};
+
+use crate::args::{InvertArgs, Method, Start};
 use crate::checkpoint::{Finished, Log, State};
 use crate::dispatch::Library;
 use crate::error::{Error, in_file};
@@ -104,7 +107,10 @@ impl<'c, B: Library> Host<'c, B> {
     /// Solves every target from where the checkpoint stands, then those that do not fit from other
     /// starts where these are asked for.
     pub(crate) fn run(self, campaign: &Campaign<'_, B>) -> Result<Outcomes, Error> {
-        let done = campaign.run(&self);
+        let done = match self.args.method {
+            Method::Solver => campaign.run(&self),
+            Method::Paper => self.by_the_paper(campaign),
+        };
         if let Some(log) = &self.log {
             // What is done so far is kept, whatever has ended it.
             let saved = log.save();

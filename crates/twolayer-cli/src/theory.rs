@@ -1,9 +1,13 @@
-//! What `invert --theory` prints.
+//! What `invert --theory` prints, and `--method paper` of where it has not arrived.
 
+use crate::outcome::Outcome;
 use crate::report;
 use comfy_table::CellAlignment;
 use serde::Serialize;
-use twolayer::theory::{PROMISED_CONTRACTION, PROMISED_REGION, Theory, TheoryStep};
+use std::fmt::Write as _;
+use twolayer::theory::{
+    Broken, MOST_EXAMINED, PROMISED_CONTRACTION, PROMISED_REGION, Theory, TheoryStep,
+};
 
 /// What the theorem speaks of, as one object. Infinities become null.
 #[derive(Serialize)]
@@ -49,6 +53,56 @@ impl TheoryReport {
             steps: theory.steps.iter().map(step).collect(),
         }
     }
+}
+
+/// An assumption that did not hold.
+#[derive(Serialize)]
+pub(crate) struct BrokenReport {
+    assumption: &'static str,
+    iterate: usize,
+    message: String,
+}
+
+impl BrokenReport {
+    pub(crate) fn new(broken: &Broken) -> Self {
+        Self {
+            assumption: broken.name(),
+            iterate: broken.iterate(),
+            message: broken.to_string(),
+        }
+    }
+}
+
+/// Targets that are told of; the others are in the report for programs.
+const MOST_TOLD: usize = 10;
+
+/// Why the paper's iteration has not arrived, a line for each assumption of the first targets.
+pub(crate) fn broken(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    let failed = outcomes.iter().enumerate();
+    let failed = failed.filter_map(|(index, o)| Some((index, o.broken.as_ref()?)));
+    for (index, broken) in failed.clone().take(MOST_TOLD) {
+        let mut tell = |words: &dyn std::fmt::Display| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "target {index}: the theorem promises nothing: {words}"
+            );
+        };
+        broken.iter().for_each(|broken| tell(broken));
+        if broken.is_empty() {
+            let _ = writeln!(
+                text,
+                "target {index}: its assumptions held at the first {MOST_EXAMINED} iterates, as far as can be told: \
+                 more iterations may help"
+            );
+        }
+    }
+    let others = failed.count().saturating_sub(MOST_TOLD);
+    if others > 0 {
+        let _ = writeln!(text, "and {others} more have not arrived");
+    }
+    text
 }
 
 /// A table of every step of one target, under the constants.

@@ -4,7 +4,12 @@
 //! ReLUs does not change, (1 − ε₀) H ⪯ H̃ ⪯ (1 + ε₀) H with ε₀ = 0.1, and M ‖x₀ − x*‖ ≤ 0.1 l, every
 //! step has ‖x_{t+1} − x*‖ ≤ 0.4 ‖x_t − x*‖. A [`Recorder`] keeps the iterates of a solve, and
 //! [`examine`] says which of this held. The numbers are estimates in working precision, not the
-//! bounds of a certificate; x* is the last iterate.
+//! bounds of a certificate; x* is the last iterate. Where a run has come to nothing that would be x*,
+//! [`broken_assumptions`] says what the theorem asks for and did not get.
+
+mod assumptions;
+
+pub use assumptions::{Broken, MOST_EXAMINED, broken_assumptions};
 
 use crate::inversion::Inversion;
 use crate::loss::ClosedForm;
@@ -19,7 +24,7 @@ use twolayer_core::{
 
 /// The contraction that the theorem promises.
 pub const PROMISED_CONTRACTION: f64 = 0.4;
-/// The part of l/M within which it promises it.
+/// The part of l/M within which it promises it, and ε₀.
 pub const PROMISED_REGION: f64 = 0.1;
 
 /// Keeps the iterates of the stage that works on the target.
@@ -150,18 +155,22 @@ pub fn examine<B: LinearBackend, O: Objective<Scalar = B::Scalar>>(
             epsilon: epsilon(exact(problem, x), solved, hessian, x),
         }
     };
-    let least_weight = problem.regularizer().map_or(0.0, |regularizer| {
-        let squares = regularizer.weights().iter().map(|&w| w.to_f64().powi(2));
-        squares.fold(f64::INFINITY, f64::min)
-    });
     Theory {
         singular_values: [least, largest],
         strong_convexity: convexity,
         hessian_lipschitz: lipschitz,
         lemma_weight: 2.0 + convexity.max(0.0) / (least * least),
-        least_weight,
+        least_weight: least_weight(problem),
         steps: (0..distances.len()).map(step).collect(),
     }
+}
+
+/// The least w² of a problem; 0 without a regulariser.
+fn least_weight<B: LinearBackend>(problem: &Inversion<'_, B>) -> f64 {
+    problem.regularizer().map_or(0.0, |regularizer| {
+        let squares = regularizer.weights().iter().map(|&w| w.to_f64().powi(2));
+        squares.fold(f64::INFINITY, f64::min)
+    })
 }
 
 /// R of a QR factorisation of C (d×d) at a point, and the largest norm of a row of C.

@@ -9,10 +9,10 @@ use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
-use twolayer::paper::{self, Iterate};
+use twolayer::paper;
 use twolayer::theory::{PROMISED_REGION, Recorder, examine};
-use twolayer::{DenseHessian, LimitPoint, RowFactor, Solver, TraceEntry};
-use twolayer::{Evaluation, HessianApprox, Inversion, Objective, RowWeights};
+use twolayer::{DenseHessian, LimitPoint, RowFactor, Solution, Solver, TraceEntry};
+use twolayer::{Evaluation, Inversion, Objective, RowWeights};
 use twolayer_faer::{Faer, FaerScalar};
 use twolayer_tests::problems::{Planted, rounded};
 
@@ -103,32 +103,32 @@ impl Convergence {
                     });
                 }
             };
-            for (method, sample) in PAPER {
-                let iterates = match sample {
-                    None => {
-                        let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-                        paper::iterate(&objective, &mut model, &start, self.iterations)?.0
-                    }
-                    Some(times) => {
-                        let count = times * self.shape.0;
-                        let weights = RowWeights::Convexified;
-                        let mut model = RowFactor::sampled(&objective, weights, count, unit.seed);
-                        paper::iterate(&objective, &mut model, &start, self.iterations)?.0
-                    }
-                };
-                add(method, &iterates);
-            }
             let bare = Solver::new()
                 .with_max_iterations(self.iterations)
                 .with_warm_start(false);
             let mut exact = DenseHessian::new(&objective, RowWeights::Exact);
-            add(
-                SOLVER_EXACT,
-                &watched(&bare, &objective, &mut exact, &start)?,
-            );
+            for (method, sample) in PAPER {
+                let iterates = watched(&objective, &start, |mut watch| match sample {
+                    None => paper::iterate(&bare, &objective, &mut exact, &start, &mut watch),
+                    Some(times) => {
+                        let count = times * self.shape.0;
+                        let weights = RowWeights::Convexified;
+                        let mut model = RowFactor::sampled(&objective, weights, count, unit.seed);
+                        paper::iterate(&bare, &objective, &mut model, &start, &mut watch)
+                    }
+                })?;
+                add(method, &iterates);
+            }
+            let iterates = watched(&objective, &start, |mut watch| {
+                bare.solve_with(&objective, &mut exact, &start, &mut watch)
+            })?;
+            add(SOLVER_EXACT, &iterates);
             let count = 8 * self.shape.0;
             let mut sampled = RowFactor::sampled(&objective, RowWeights::Secant, count, unit.seed);
-            add(SOLVER, &watched(&bare, &objective, &mut sampled, &start)?);
+            let iterates = watched(&objective, &start, |mut watch| {
+                bare.solve_with(&objective, &mut sampled, &start, &mut watch)
+            })?;
+            add(SOLVER, &iterates);
             let solution = Solver::new().solve(&objective, &start)?;
             rows.push(Row {
                 weight: unit.weight,
@@ -178,12 +178,20 @@ fn minimum(planted: &Planted, weight: f64) -> Result<Option<Minimum>, Error> {
     Ok(Some(Minimum { x, region, smooth }))
 }
 
-/// The iterates of a solve, the start first.
-fn watched<'a, T: FaerScalar>(
-    solver: &Solver<T>,
-    objective: &Inversion<'a, Faer<T>>,
-    model: &mut impl HessianApprox<Inversion<'a, Faer<T>>>,
+/// x_t, L(x_t), and the kinks crossed on the way from x_{t−1}.
+struct Iterate<T> {
+    x: Vec<T>,
+    loss: T,
+    flips: usize,
+}
+
+/// The iterates that a solve from `start` shows its observer, the start first.
+fn watched<T: FaerScalar>(
+    objective: &Inversion<'_, Faer<T>>,
     start: &[T],
+    solve: impl FnOnce(
+        &mut dyn FnMut(&TraceEntry<T>, &[T]) -> ControlFlow<()>,
+    ) -> Result<Solution<T>, twolayer::Error>,
 ) -> Result<Vec<Iterate<T>>, Error> {
     let mut at = objective.new_evaluation();
     objective.evaluate(start, &[], &mut at);
@@ -201,7 +209,7 @@ fn watched<'a, T: FaerScalar>(
         });
         ControlFlow::Continue(())
     };
-    solver.solve_with(objective, model, start, &mut watch)?;
+    solve(&mut watch)?;
     Ok(iterates)
 }
 

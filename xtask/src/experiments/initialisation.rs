@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use twolayer::RowWeights;
 use twolayer::paper;
 use twolayer::theory::{PROMISED_REGION, Recorder, examine};
-use twolayer::{DenseHessian, Solver};
+use twolayer::{DenseHessian, Silent, Solver};
 use twolayer_tests::problems::Planted;
 
 #[derive(Debug)]
@@ -99,33 +99,25 @@ impl Initialisation {
             let offset = 10_f64.powf(*exponent);
             let start = away(solution, offset, 1000 * index + at);
             for method in METHODS {
-                let (x, loss, iterations, to_fit) = if method == PAPER {
-                    let model = &mut exact;
-                    let iterates = paper::iterate(&objective, model, &start, self.iterations)?.0;
-                    let count = iterates.len() - 1;
-                    let to_fit = iterates.iter().position(|iterate| iterate.loss <= FIT);
-                    let last = iterates.into_iter().next_back();
-                    let last = last.map(|iterate| (iterate.x, iterate.loss));
-                    let (x, loss) = last.unwrap_or((start.clone(), f64::NAN));
-                    (x, loss, count, to_fit)
+                let solver = Solver::new()
+                    .with_warm_start(method == DEFAULT)
+                    .with_max_iterations(self.iterations);
+                let solved = if method == PAPER {
+                    paper::iterate(&solver, &objective, &mut exact, &start, &mut Silent)?
                 } else {
-                    let solver = Solver::new()
-                        .with_warm_start(method == DEFAULT)
-                        .with_max_iterations(self.iterations);
-                    let solved = solver.solve(&objective, &start)?;
-                    let fit = solved.trace.iter().find(|entry| entry.loss <= FIT);
-                    let to_fit = fit.map(|entry| entry.iteration);
-                    (solved.x, solved.loss, solved.iterations, to_fit)
+                    solver.solve(&objective, &start)?
                 };
+                let fit = solved.trace.iter().find(|entry| entry.loss <= FIT);
+                let to_fit = fit.map(|entry| entry.iteration);
                 rows.push(Row {
                     problems: name.into(),
                     problem: index,
                     offset: short(offset),
                     method: method.into(),
-                    iterations,
+                    iterations: solved.iterations,
                     to_fit: to_fit.map_or(f64::NAN, |count| count as f64),
-                    loss: short(loss),
-                    distance: short(distance(&x, solution) / size),
+                    loss: short(solved.loss),
+                    distance: short(distance(&solved.x, solution) / size),
                     region: short(region),
                     cell: short(cell),
                 });

@@ -8,8 +8,8 @@ use super::spectrum::{distance, extreme_eigenvalues, is_definite, length};
 use super::{Answer, Experiment, Name, Size};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use twolayer::paper::{self, End};
-use twolayer::{DenseHessian, Solver};
+use twolayer::paper;
+use twolayer::{DenseHessian, Silent, Solver};
 use twolayer::{Objective, RowWeights};
 use twolayer_tests::problems::Planted;
 
@@ -137,27 +137,22 @@ impl Regularisation {
 
     fn end(&self, problem: &Problem<f64>, method: &str, start: &[f64]) -> Result<Ended, Error> {
         let objective = problem.objective()?;
-        let (x, converged, iterations) = if method == PAPER {
+        let solver = Solver::new()
+            .with_warm_start(method == DEFAULT)
+            .with_max_iterations(self.iterations);
+        let solution = if method == PAPER {
             let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-            let (iterates, end) = paper::iterate(&objective, &mut model, start, self.iterations)?;
-            let count = iterates.len() - 1;
-            let last = iterates.into_iter().next_back().map(|iterate| iterate.x);
-            (last.unwrap_or(start.to_vec()), end == End::Settled, count)
+            paper::iterate(&solver, &objective, &mut model, start, &mut Silent)?
         } else {
-            let solver = Solver::new()
-                .with_warm_start(method == DEFAULT)
-                .with_max_iterations(self.iterations);
-            let solution = solver.solve(&objective, start)?;
-            let converged = solution.status.is_converged();
-            (solution.x, converged, solution.iterations)
+            solver.solve(&objective, start)?
         };
         let mut at = objective.new_evaluation();
-        objective.evaluate(&x, &[], &mut at);
+        objective.evaluate(&solution.x, &[], &mut at);
         Ok(Ended {
             misfit: at.loss(),
-            x,
-            converged,
-            iterations,
+            x: solution.x,
+            converged: solution.status.is_converged(),
+            iterations: solution.iterations,
         })
     }
 }

@@ -65,9 +65,9 @@ pub(super) fn length(x: &[f64]) -> f64 {
 mod tests {
     use super::super::problems::{Problem, away};
     use super::*;
-    use twolayer::DenseHessian;
-    use twolayer::paper::{End, iterate};
+    use twolayer::paper::iterate;
     use twolayer::theory::{Recorder, examine};
+    use twolayer::{DenseHessian, Silent, Solver, Status};
     use twolayer_tests::problems::Planted;
 
     #[test]
@@ -79,12 +79,12 @@ mod tests {
         let size = length(x);
         let start = away(x, 0.1 * problem.kink_distance(x) / size, 7);
         let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-        let (iterates, end) = iterate(&objective, &mut model, &start, 50).unwrap();
-        assert_eq!(end, End::Settled);
-        let last = &iterates[iterates.len() - 1];
+        let settings = Solver::new().with_max_iterations(50);
+        let last = iterate(&settings, &objective, &mut model, &start, &mut Silent).unwrap();
+        assert!(last.status.is_converged());
         // The gradient's rounding, u‖C‖² of f, over l: a condition number of 1e5.
         assert!(distance(&last.x, x) < 1e-10 * size);
-        assert!(iterates.iter().all(|iterate| iterate.flips == 0));
+        assert!(last.trace.iter().all(|iterate| iterate.flips == 0));
         let theory = examine(&objective, &objective, &mut model, &Recorder::new(x), x);
         let [least, largest] = extreme_eigenvalues(&objective, x);
         let gap = (least - theory.strong_convexity).abs();
@@ -102,7 +102,8 @@ mod tests {
         assert_eq!(extreme_eigenvalues(&objective, &zero), [0.0, 0.0]);
         assert!(!is_definite(&objective, &zero));
         let mut model = DenseHessian::new(&objective, RowWeights::Exact);
-        let (iterates, end) = iterate(&objective, &mut model, &zero, 5).unwrap();
-        assert_eq!((iterates.len(), end), (1, End::Indefinite));
+        let settings = Solver::new().with_max_iterations(5);
+        let end = iterate(&settings, &objective, &mut model, &zero, &mut Silent).unwrap();
+        assert_eq!((end.iterations, end.status), (0, Status::Indefinite));
     }
 }

@@ -1,6 +1,6 @@
 //! What a run is: all that its results depend on.
 
-use crate::args::{Hessian, InvertArgs};
+use crate::args::{Hessian, InvertArgs, Method};
 use crate::digest::{self, Running};
 use crate::error::Error;
 use crate::problem_file::{Problem, Vectors};
@@ -67,6 +67,7 @@ impl<'p> Fingerprint<'p> {
             ("--backend", word(&args.problem.backend)),
             ("--precision", word(&args.problem.precision)),
             ("--loss", word(&args.problem.loss)),
+            ("--method", word::<Method>(&args.method)),
             ("--hessian", word::<Hessian>(&args.hessian)),
             ("--seed", args.seed.to_string()),
             ("--no-warm-start", given(args.no_warm_start).into()),

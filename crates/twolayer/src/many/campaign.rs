@@ -89,6 +89,11 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
         Self { crew, ..self }
     }
 
+    /// Who does the work.
+    pub fn crew(&self) -> Crew {
+        self.crew
+    }
+
     /// d.
     pub fn inputs(&self) -> usize {
         self.problems.network().inputs()
@@ -141,7 +146,7 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     }
 
     /// Which row of the targets is that of a problem.
-    pub(super) fn row(&self, index: usize) -> usize {
+    pub fn row(&self, index: usize) -> usize {
         if self.targets == 1 { 0 } else { index }
     }
 }
