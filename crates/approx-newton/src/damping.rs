@@ -2,6 +2,9 @@
 
 use twolayer_core::Scalar;
 
+/// A ridge is light up to this part of the model's mean eigenvalue.
+pub(crate) const LIGHT: f64 = 1e-4;
+
 /// ν of the damped step (H̃ + νI) p = −g, by Nielsen's rule (H. B. Nielsen, "Damping parameter in
 /// Marquardt's method", 1999): a good step divides ν smoothly by up to ten, each refusal in a row
 /// multiplies it by a factor that doubles. A step inside a cell that divides the value by more than ten

@@ -30,14 +30,16 @@ mod hessian;
 #[cfg(test)]
 mod hinges;
 mod kink_model;
-mod kinked_step;
+mod local_model;
+mod moves;
 mod observer;
+mod position;
 mod run;
-mod search;
 mod snapshot;
 mod solution;
 mod solve;
 mod solver;
+mod step;
 mod subgradient;
 mod termination;
 mod warm_start;

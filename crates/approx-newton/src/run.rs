@@ -6,6 +6,7 @@ mod stages;
 use crate::ball;
 use crate::descent::{Descent, Iteration};
 use crate::observer::Observer;
+use crate::position::Position;
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Solution, Stage, TraceEntry};
 use crate::solver::Solver;
@@ -183,7 +184,7 @@ where
         objective.confine(&[], &mut x0);
         let mut descent = Descent::new(objective, settings.tolerances);
         descent.start_at(objective, &x0, &[], TARGET_DAMPING);
-        let loss = descent.current.value();
+        let loss = descent.position.current.value();
         if !loss.is_finite() {
             return Err(Error::Overflow {
                 quantity: "objective",
@@ -267,7 +268,7 @@ where
     pub fn point(&self) -> &[O::Scalar] {
         match self.present_rung() {
             Some(rung) => rung.point(),
-            None => self.descent.current.point(),
+            None => self.descent.position.current.point(),
         }
     }
 
@@ -290,32 +291,32 @@ where
         let limit = match status.is_converged() {
             false => LimitPoint::Undetermined,
             true => LimitPoint::held_by(
-                self.descent.active_set.pinned(),
+                self.descent.position.active_set.pinned(),
                 self.objective.first_bound(),
             ),
         };
-        let Descent {
+        let Position {
             current,
             active_set,
             ..
-        } = &mut self.descent;
+        } = &mut self.descent.position;
         let Remainder {
             norm: gradient_norm,
             multipliers,
         } = subgradient::remainder(self.objective, current, active_set);
         let solution = Solution {
             limit,
-            x: self.descent.current.point().to_vec(),
-            loss: self.descent.current.value(),
+            x: self.descent.position.current.point().to_vec(),
+            loss: self.descent.position.current.value(),
             gradient_norm,
             status,
             iterations: self.iteration,
-            pinned: self.descent.active_set.pinned().to_vec(),
+            pinned: self.descent.position.active_set.pinned().to_vec(),
             multipliers,
             seconds: self.elapsed(),
             trace: self.trace,
         };
-        (solution, self.descent.current)
+        (solution, self.descent.position.current)
     }
 
     /// The rung that the solve stands on.
@@ -354,8 +355,8 @@ where
                 (loss, rung.value(), rung.pinned().len())
             }
             None => {
-                let loss = self.descent.current.value();
-                (loss, loss, self.descent.active_set.pinned().len())
+                let loss = self.descent.position.current.value();
+                (loss, loss, self.descent.position.active_set.pinned().len())
             }
         };
         self.trace.push(TraceEntry {

@@ -1,6 +1,7 @@
 //! A solve under way, as plain data.
 
-use crate::descent::Progress;
+use crate::damping::Damping;
+use crate::moves::caution::Caution;
 use crate::solution::{Stage, TraceEntry};
 use twolayer_core::{Error, Scalar};
 
@@ -57,6 +58,20 @@ pub(crate) struct DescentState<T> {
     /// Whether there was a model yet.
     pub(crate) has_begun: bool,
     pub(crate) progress: Progress<T>,
+}
+
+/// What a descent has learnt on its way, and is not told by its point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Progress<T> {
+    pub(crate) damping: Damping<T>,
+    pub(crate) initial_damping: f64,
+    pub(crate) first_gradient_norm: Option<T>,
+    pub(crate) largest_mean_eigenvalue: T,
+    pub(crate) idle: usize,
+    pub(crate) escapes: usize,
+    pub(crate) caution: Caution<T>,
+    pub(crate) takes_full_steps: bool,
 }
 
 /// What a rung of the warm start goes on from.

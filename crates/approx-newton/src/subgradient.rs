@@ -2,7 +2,7 @@
 
 use crate::active_set::ActiveSet;
 use crate::ball;
-use crate::descent::norm_or_infinity;
+use crate::position::norm_or_infinity;
 use num_traits::{Float, Zero};
 use twolayer_core::{Evaluation, Kinked, Scalar, Subspace, reduce};
 

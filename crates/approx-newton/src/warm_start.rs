@@ -207,7 +207,7 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
 
     /// The objective at `start`, NaN where that is NaN.
     fn value_of_start(&mut self) -> O::Scalar {
-        let trial = &mut self.descent.trial;
+        let trial = &mut self.descent.position.trial;
         self.warm.objective.evaluate(&self.start, &[], trial);
         trial.value()
     }
@@ -237,7 +237,7 @@ impl<'r, O: RowStructured + Kinked> WarmDescent<'r, O> {
     /// A start at which most kinks meet (x0 = 0 without biases) has no useful derivative there.
     /// Moves it a little, in a direction that no symmetry of the problem shares.
     fn step_off_kinks(&mut self) {
-        let trial = &mut self.descent.trial;
+        let trial = &mut self.descent.position.trial;
         self.warm.objective.evaluate(&self.start, &[], trial);
         step_off_kinks(
             &self.warm.objective,
@@ -336,25 +336,25 @@ impl<O: RowStructured + Kinked> Rung<O::Scalar> for WarmDescent<'_, O> {
     }
 
     fn point(&self) -> &[O::Scalar] {
-        self.descent.current.point()
+        self.descent.position.current.point()
     }
 
     fn pinned(&self) -> &[usize] {
-        self.descent.active_set.pinned()
+        self.descent.position.active_set.pinned()
     }
 
     fn value(&self) -> O::Scalar {
-        self.descent.current.value()
+        self.descent.position.current.value()
     }
 
     fn target_value(&self) -> Option<O::Scalar> {
         let target = self.warm.target.as_ref()?;
-        Some(target.value(&self.descent.current))
+        Some(target.value(&self.descent.position.current))
     }
 
     fn target_met(&self) -> Option<Status> {
         let target = self.warm.target.as_ref()?;
-        target.met(&self.descent.current).map(Status::from)
+        target.met(&self.descent.position.current).map(Status::from)
     }
 
     fn seconds(&self) -> PhaseSeconds {

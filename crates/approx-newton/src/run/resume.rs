@@ -136,8 +136,9 @@ where
             // Its kinks are those of the answer where that is the best point.
             true => self
                 .descent
+                .position
                 .active_set
-                .renew(self.objective, &self.descent.current),
+                .renew(self.objective, &self.descent.position.current),
             false => self.descent.renew(self.objective),
         };
         let rung = self.rung.as_mut();

@@ -3,7 +3,8 @@
 use super::{Run, TARGET_DAMPING};
 use crate::active_set::kinks_through;
 use crate::ball;
-use crate::descent::{Descent, Iteration, norm_or_infinity};
+use crate::descent::Iteration;
+use crate::position::{Position, norm_or_infinity};
 use crate::snapshot::Best;
 use crate::solution::{PhaseSeconds, Stage};
 use crate::subgradient::remainder;
@@ -49,11 +50,11 @@ where
     /// do in the answer of another solve.
     fn may_be_an_answer(&mut self) -> bool {
         let (objective, descent) = (self.objective, &mut self.descent);
-        let x = descent.current.point();
+        let x = descent.position.current.point();
         let is_on_sphere = objective
             .radius()
             .is_some_and(|radius| ball::is_on_sphere(x, radius));
-        let mut kinks = kinks_through(objective, &descent.current);
+        let mut kinks = kinks_through(objective, &descent.position.current);
         if kinks.len() > objective.dimension() {
             // Which of them hold is not known.
             kinks.clear();
@@ -61,25 +62,26 @@ where
         if kinks.is_empty() && !is_on_sphere {
             return false;
         }
-        descent
-            .active_set
-            .pin_only(objective, &descent.current, &kinks);
-        objective.differentiate(&mut descent.current);
-        let whole = norm_or_infinity(descent.current.gradient());
-        let left = remainder(objective, &mut descent.current, &descent.active_set).norm;
+        descent.position.hold(objective, &kinks);
+        objective.differentiate(&mut descent.position.current);
+        let whole = norm_or_infinity(descent.position.current.gradient());
+        let left = remainder(
+            objective,
+            &mut descent.position.current,
+            &descent.position.active_set,
+        )
+        .norm;
         let little = O::Scalar::UNIT_ROUNDOFF.cbrt() * whole;
         let is_likely = whole.is_finite() && left <= little;
         if !is_likely {
-            descent
-                .active_set
-                .pin_only(objective, &descent.current, &[]);
+            descent.position.hold(objective, &[]);
         }
         is_likely
     }
 
     /// Tries the target at once, held by the kinks that the start lies on.
     fn begin_trial(&mut self) {
-        let kinks = self.descent.active_set.pinned().to_vec();
+        let kinks = self.descent.position.active_set.pinned().to_vec();
         let (objective, x0) = (self.objective, &self.x0);
         self.descent.start_at(objective, x0, &kinks, TARGET_DAMPING);
         self.is_on_trial = true;
@@ -97,11 +99,11 @@ where
 
     /// Keeps the present point of the target if it is the lowest yet.
     fn keep_target(&mut self) {
-        let Descent {
+        let Position {
             current,
             active_set,
             ..
-        } = &self.descent;
+        } = &self.descent.position;
         self.best.offer(current, active_set.pinned());
     }
 
@@ -164,7 +166,7 @@ where
         let Some(rung) = rung.filter(|_| self.stage == Stage::WarmStart) else {
             return;
         };
-        let trial = &mut self.descent.trial;
+        let trial = &mut self.descent.position.trial;
         self.objective.evaluate(rung.point(), rung.pinned(), trial);
         self.best.offer(trial, rung.pinned());
     }
@@ -172,7 +174,7 @@ where
     /// Ends the solve, unless the point is no minimum and another start is left to try.
     pub(super) fn end_target(&mut self, end: Status) {
         self.keep_target();
-        if end == Status::Flat && self.descent.current.value() <= self.best.loss {
+        if end == Status::Flat && self.descent.position.current.value() <= self.best.loss {
             self.best.is_flat = true;
         }
         if std::mem::take(&mut self.is_on_trial) && !end.is_converged() {
@@ -198,7 +200,7 @@ where
 
     /// A step off the kinks may overflow; x0 was seen not to.
     fn stay_finite(&mut self) {
-        if !self.descent.current.value().is_finite() {
+        if !self.descent.position.current.value().is_finite() {
             let (objective, x0) = (self.objective, &self.x0);
             self.descent.start_at(objective, x0, &[], TARGET_DAMPING);
         }
@@ -234,7 +236,7 @@ where
         if pinned.is_empty() {
             let mut x = start.to_vec();
             // A pass over all of the network is saved where the warm start ended in this point.
-            let trial = &mut descent.trial;
+            let trial = &mut descent.position.trial;
             let loss = self.best.loss;
             if self.best.is_flat || trial.value() != loss || trial.point() != x {
                 objective.evaluate(&x, &[], trial);
@@ -253,10 +255,10 @@ where
         let Some(status) = self.target_met() else {
             return;
         };
-        if self.descent.active_set.is_empty() {
+        if self.descent.position.active_set.is_empty() {
             // Evaluated already, with no kink held.
             self.status = Some(status);
-            objective.differentiate(&mut self.descent.current);
+            objective.differentiate(&mut self.descent.position.current);
         } else {
             self.finish(status);
         }
@@ -267,32 +269,29 @@ where
         self.evaluate_warm_end();
         self.status = Some(status);
         let (objective, descent) = (self.objective, &mut self.descent);
-        let mut x = descent.current.point().to_vec();
-        objective.evaluate(&x, &[], &mut descent.current);
+        let mut x = descent.position.current.point().to_vec();
+        objective.evaluate(&x, &[], &mut descent.position.current);
         // Kinks that were held at exactly zero are now there to rounding.
-        let least = descent.current.value() - objective.rounding_error(&descent.current);
+        let least =
+            descent.position.current.value() - objective.rounding_error(&descent.position.current);
         if least > self.best.loss || least.is_nan() {
             if status.is_converged() && self.best.is_flat {
                 self.status = Some(Status::Flat);
             }
             x.copy_from_slice(&self.best.x);
-            objective.evaluate(&x, &[], &mut descent.current);
-            descent
-                .active_set
-                .pin_only(objective, &descent.current, &self.best.pinned);
+            objective.evaluate(&x, &[], &mut descent.position.current);
+            descent.position.hold(objective, &self.best.pinned);
         }
-        if !descent.current.value().is_finite() {
+        if !descent.position.current.value().is_finite() {
             // Off the kinks that held it the point overflows; x0 was seen not to.
-            objective.evaluate(&self.x0, &[], &mut descent.current);
-            descent
-                .active_set
-                .pin_only(objective, &descent.current, &[]);
+            objective.evaluate(&self.x0, &[], &mut descent.position.current);
+            descent.position.hold(objective, &[]);
         }
-        objective.differentiate(&mut descent.current);
+        objective.differentiate(&mut descent.position.current);
     }
 
     fn target_met(&self) -> Option<Status> {
-        let (objective, at) = (self.objective, &self.descent.current);
+        let (objective, at) = (self.objective, &self.descent.position.current);
         let met = objective.met(at, at.value(), objective.rounding_error(at));
         met.map(Status::from)
     }
