@@ -8,7 +8,6 @@ pub(crate) use domain::{BoundArgs, Limit, NearArgs};
 pub(crate) use nearest::NearestArgs;
 
 use crate::array::Types;
-use crate::plot;
 use crate::shard::Shard;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -217,12 +216,6 @@ impl InvertArgs {
     pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)
-    }
-
-    /// Whether the trace of target `index` of `count` is needed: all of them for a table, those that
-    /// a plot draws for a plot.
-    pub(crate) fn keeps_trace(&self, index: usize, count: usize) -> bool {
-        self.trace.is_some() || (self.plot.is_some() && plot::draws_course(index, count))
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::args::{CertifyArgs, ReportFormat};
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
-use crate::invert::{loss, radius, regularizer};
 use crate::memory::{self, Shapes};
-use crate::problem_file::{Request, Vectors, read_problem, two_layers};
-use crate::report;
+use crate::printing;
+use crate::problem_file::{Request, read_problem, two_layers};
+use crate::terms::{loss, radius, regularizer};
+use crate::vectors::Vectors;
 use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {
     let all = verdicts.iter().all(|v| v.certificate().is_some());
     let report = match args.report {
         ReportFormat::Text => text(verdicts.iter().enumerate()),
-        ReportFormat::Json => report::json(&Report {
-            version: report::VERSION,
+        ReportFormat::Json => printing::json(&Report {
+            version: printing::VERSION,
             targets: verdicts.iter().map(CertificateReport::new).collect(),
             certified: verdicts
                 .iter()
@@ -29,7 +30,7 @@ pub(crate) fn certify(args: &CertifyArgs) -> Result<ExitCode, Error> {
                 .count(),
         })?,
     };
-    report::print(report::To::StandardOutput, &report)?;
+    printing::print(printing::To::StandardOutput, &report)?;
     Ok(if all {
         ExitCode::SUCCESS
     } else {
@@ -56,7 +57,7 @@ impl Work for Certifying<'_> {
             needs_target: true,
             needs_all_good: true,
             admit: &admit,
-            tell: &report::tell,
+            tell: &printing::tell,
         };
         let problem = read_problem(backend, &args.problem, &request)?;
         // In double precision: an answer may be finer than its problem.
@@ -174,7 +175,7 @@ impl CertificateReport {
 
 /// A table of the verdicts by the numbers of their targets, and how many there are of each kind.
 pub(crate) fn text<'a>(verdicts: impl IntoIterator<Item = (usize, &'a Verdict)>) -> String {
-    let mut table = report::table(&[
+    let mut table = printing::table(&[
         "target",
         "verdict",
         "within",

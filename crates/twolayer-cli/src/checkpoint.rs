@@ -20,7 +20,7 @@ use crate::args::InvertArgs;
 use crate::digest;
 use crate::error::Error;
 use crate::output::OutputFile;
-use crate::report::tell;
+use crate::printing::tell;
 use book::Book;
 use entry::Left;
 use fingerprint::Written;

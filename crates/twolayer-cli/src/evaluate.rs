@@ -4,10 +4,10 @@ use crate::args::{EvaluateArgs, ReportFormat};
 use crate::array::open;
 use crate::dispatch::{Work, dispatch};
 use crate::error::{Error, in_file};
-use crate::invert::{loss, regularizer};
 use crate::memory::{self, Shapes};
+use crate::printing;
 use crate::problem_file::{Problem, Request, read_problem};
-use crate::report;
+use crate::terms::{loss, regularizer};
 use comfy_table::CellAlignment;
 use num_traits::Float;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,12 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Error> {
     let targets = dispatch(&args.problem, Evaluating { args, labels })?;
     let report = match args.report {
         ReportFormat::Text => text(&targets),
-        ReportFormat::Json => report::json(&Report {
-            version: report::VERSION,
+        ReportFormat::Json => printing::json(&Report {
+            version: printing::VERSION,
             targets,
         })?,
     };
-    report::print(report::To::StandardOutput, &report)?;
+    printing::print(printing::To::StandardOutput, &report)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,7 +84,7 @@ impl Work for Evaluating<'_> {
             needs_target: false,
             needs_all_good: true,
             admit: &admit,
-            tell: &report::tell,
+            tell: &printing::tell,
         };
         let problem = read_problem(backend, &self.args.problem, &request)?;
         let points = problem.read_points(&self.args.at, "X")?;
@@ -218,7 +218,7 @@ fn text(targets: &[TargetReport]) -> String {
     };
     let pick = |cells: &[String; 6]| shown.iter().map(|&column| cells[column].clone()).collect();
     let header: Vec<&str> = shown.iter().map(|&column| columns[column]).collect();
-    let mut table = report::table(&header);
+    let mut table = printing::table(&header);
     for (index, target) in targets.iter().enumerate() {
         let mut head = [index.to_string(), String::new(), String::new()];
         if let Some(Fit {

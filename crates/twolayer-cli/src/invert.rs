@@ -1,6 +1,6 @@
 //! `twolayer invert`: read, solve, write, report.
 
-use crate::args::{Hessian, InvertArgs, LossName, Method, Precision, ProblemArgs, Weight};
+use crate::args::{Hessian, InvertArgs, Method, Precision};
 use crate::checkpoint::{Checkpoint, Fingerprint};
 use crate::dispatch::{Library, Work, dispatch};
 use crate::error::{Error, in_file};
@@ -9,21 +9,19 @@ use crate::memory::{self, Shapes};
 use crate::nearest::nearest;
 use crate::outcome::{End, Outcomes};
 use crate::output::{OutputFile, StagedFile, refuse_shared_paths};
-use crate::problem_file::{Problem, Request, read_problem, two_layers};
+use crate::problem_file::{Request, read_problem, two_layers};
 use crate::shard::PartOf;
 use crate::single_precision::{Rounded, in_single_precision};
 use crate::solve::{Host, refuse_terms_it_has_not, refuse_what_it_has_not};
 use crate::solver::solver;
 use crate::spill::Spill;
-use crate::{plot, report, result_file, trace};
+use crate::terms::{loss, radius, regularizer};
+use crate::{plot, printing, report, result_file, trace};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use twolayer::{
-    AnyNetwork, Bounds, Error as CoreError, KullbackLeibler, LinearBackend, Loss, Problems,
-    Regularizer, Scalar, SquaredError,
-};
+use twolayer::{AnyNetwork, Bounds, Error as CoreError, LinearBackend, Problems, Regularizer};
 use twolayer::{Campaign, Crew, MANY};
 
 /// The whole command. What can be refused is refused before anything is solved, and nothing is
@@ -49,8 +47,8 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     let outputs = [Some(&out), trace_file.as_ref(), plot_file.as_ref()];
     let on_standard_output = |output: &OutputFile<'_>| output.is_standard_output();
     let report_to = match outputs.into_iter().flatten().any(on_standard_output) {
-        true => report::To::StandardError,
-        false => report::To::StandardOutput,
+        true => printing::To::StandardError,
+        false => printing::To::StandardOutput,
     };
 
     let checkpoint = args
@@ -80,11 +78,11 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
         staged.push(file.stage(|file| file.write_all(drawing.as_bytes()))?);
     }
     StagedFile::publish_all(staged)?;
-    report::print(report_to, &report::inversion(args.report, &all)?)?;
+    printing::print(report_to, &report::inversion(args.report, &all)?)?;
     if !args.quiet {
-        report::tell(&report::advice(outcomes));
+        printing::tell(&report::advice(outcomes));
     }
-    report::tell(&all.missing());
+    printing::tell(&all.missing());
     if all.end == End::Interrupted {
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
@@ -95,46 +93,6 @@ pub(crate) fn invert(args: &InvertArgs) -> Result<ExitCode, Error> {
     } else {
         ExitCode::from(1)
     })
-}
-
-/// The loss by its name.
-pub(crate) fn loss<T: Scalar>(name: LossName) -> &'static dyn Loss<T> {
-    match name {
-        LossName::Squared => &SquaredError,
-        LossName::Kl => &KullbackLeibler,
-    }
-}
-
-/// The radius in the precision of the solve.
-pub(crate) fn radius<T: Scalar>(radius: Option<f64>) -> Result<Option<T>, Error> {
-    let taken = radius.map(|radius| (radius, T::of(radius)));
-    match taken {
-        Some((radius, taken)) if taken == T::zero() || taken.is_infinite() => {
-            Err(Error::Radius { radius })
-        }
-        _ => Ok(taken.map(|(_, taken)| taken)),
-    }
-}
-
-/// The regulariser that was asked for: the option, else the problem's w, else none. A weight of 0 is
-/// none too: the solver's warm start can do more without.
-pub(crate) fn regularizer<B: LinearBackend>(
-    args: &ProblemArgs,
-    problem: &Problem<B>,
-) -> Result<Option<Regularizer<B::Scalar>>, Error> {
-    let weights = match args.regularizer {
-        Some(Weight::Auto) => return Ok(Regularizer::automatic()),
-        Some(Weight::Uniform(0.0)) => None,
-        Some(Weight::Uniform(weight)) => Some(vec![
-            B::Scalar::of(weight);
-            problem.network.by_ref().outcomes()
-        ]),
-        None => problem.weights.clone(),
-    };
-    weights
-        .map(Regularizer::new)
-        .transpose()
-        .map_err(in_file(&args.path, None))
 }
 
 struct Inverting<'a> {
@@ -166,7 +124,7 @@ impl Work for Inverting<'_> {
         };
         let tell = |words: &str| {
             if !args.quiet {
-                report::tell(words);
+                printing::tell(words);
             }
         };
         let request = Request {

@@ -9,6 +9,7 @@ mod bands;
 mod bounds;
 mod certify;
 mod checkpoint;
+mod courses;
 mod digest;
 mod dispatch;
 mod error;
@@ -24,9 +25,9 @@ mod nearest;
 mod outcome;
 mod output;
 mod plot;
+mod printing;
 mod problem_file;
 mod progress;
-mod ranking;
 mod report;
 mod result_file;
 mod shard;
@@ -35,8 +36,10 @@ mod solve;
 mod solver;
 mod spill;
 mod targets;
+mod terms;
 mod theory;
 mod trace;
+mod vectors;
 
 use clap::Parser;
 use std::ffi::OsString;
@@ -103,6 +106,6 @@ pub fn check_problem(
 }
 
 fn failed(error: error::Error) -> ExitCode {
-    report::tell(&format!("error: {}\n", error.one_line()));
+    printing::tell(&format!("error: {}\n", error.one_line()));
     ExitCode::from(2)
 }

@@ -2,9 +2,9 @@
 
 use crate::args::{Backend, Hessian, InvertArgs, Method};
 use crate::checkpoint;
+use crate::courses::MOST_LINES;
 use crate::error::Error;
 use crate::outcome;
-use crate::plot::MOST_LINES;
 use crate::solver::solver;
 use crate::spill::Spill;
 use bytesize::ByteSize;

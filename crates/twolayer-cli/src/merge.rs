@@ -4,7 +4,7 @@ use crate::args::MergeArgs;
 use crate::array::{Merged, Part};
 use crate::error::Error;
 use crate::output::{OutputFile, StagedFile};
-use crate::report;
+use crate::printing;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -31,7 +31,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<ExitCode, Error> {
             "{}: {targets} targets from {count} parts\n",
             args.out.display()
         );
-        report::print(report::To::StandardOutput, &line)?;
+        printing::print(printing::To::StandardOutput, &line)?;
     }
     Ok(ExitCode::SUCCESS)
 }

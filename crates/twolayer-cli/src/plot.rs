@@ -1,18 +1,20 @@
 //! PLOT.svg: which targets were hard, and how loss and gradient norm fell, against iteration and
 //! against time.
 
+mod ranking;
+mod style;
+
 use crate::args::ProblemArgs;
+use crate::courses::draws_course;
 use crate::error::Error as CommandError;
 use crate::outcome::Outcome;
 use crate::output::OutputFile;
-use crate::ranking;
 use clap::ValueEnum;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::error::Error;
 use std::ops::Range;
 use std::path::Path;
+use style::{Area, Drawn, FONT, GRID, INK, power_of_ten};
 use twolayer::{Stage, TraceEntry};
 
 const WIDTH: u32 = 1200;
@@ -22,25 +24,10 @@ const RANKING: u32 = 420;
 /// The courses of loss and gradient norm.
 const COURSES: u32 = 824;
 
-/// More lines than this make a blot, and a file that no viewer opens.
-pub(crate) const MOST_LINES: usize = 300;
-
-/// Whether the course of target `index` of `count` is drawn: all of them are, or so many, evenly
-/// spread.
-pub(crate) fn draws_course(index: usize, count: usize) -> bool {
-    index.is_multiple_of(count.div_ceil(MOST_LINES).max(1))
-}
-
 /// They differ in lightness too, for readers who do not tell these hues apart.
 const CONVERGED: RGBColor = RGBColor(24, 95, 165);
 const NOT_CONVERGED: RGBColor = RGBColor(214, 84, 10);
 const WARM_START: RGBColor = RGBColor(160, 160, 160);
-pub(crate) const INK: RGBColor = RGBColor(40, 40, 40);
-pub(crate) const GRID: RGBColor = RGBColor(228, 228, 228);
-pub(crate) const FONT: &str = "Helvetica, Arial, sans-serif";
-
-pub(crate) type Drawn<T = ()> = Result<T, Box<dyn Error>>;
-pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Quantity = fn(&TraceEntry<f64>) -> f64;
 
 /// Checks that a plot can be written there: under a name that promises no other format.
@@ -310,35 +297,4 @@ fn draw_header(area: &Area<'_>, title: &str, outcomes: &[Outcome]) -> Drawn {
         area.draw(&Text::new(note, (720, 58), text(15)))?;
     }
     Ok(())
-}
-
-/// 10⁻¹² for −12; nothing for an exponent that is not whole.
-pub(crate) fn power_of_ten(exponent: f64) -> String {
-    if exponent.fract().abs() > 1e-9 {
-        return String::new();
-    }
-    let digits = format!("{exponent:.0}");
-    let superscripts = digits.chars().map(|c| match c {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        // The others follow one another.
-        '4'..='9' => char::from_u32(c as u32 - '0' as u32 + '⁰' as u32).unwrap_or(c),
-        _ => '⁰',
-    });
-    format!("10{}", superscripts.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_powers_of_ten() {
-        assert_eq!(power_of_ten(-20.0), "10⁻²⁰");
-        assert_eq!(power_of_ten(13.0), "10¹³");
-        assert_eq!(power_of_ten(456.0), "10⁴⁵⁶");
-        assert_eq!(power_of_ten(-0.5), "");
-    }
 }

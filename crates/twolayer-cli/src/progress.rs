@@ -1,6 +1,6 @@
 //! How far a long run is: a bar on a terminal, a line now and then where standard error is a file.
 
-use crate::report::tell;
+use crate::printing::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;

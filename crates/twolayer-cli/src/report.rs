@@ -5,17 +5,13 @@ use crate::at_bounds::AtBound;
 use crate::certify::{self, CertificateReport};
 use crate::error::Error;
 use crate::outcome::{Ended, Outcome, Outcomes};
+use crate::printing::{VERSION, json, table};
 use crate::theory::{self, BrokenReport, TheoryReport};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use twolayer::{LimitPoint, Status, reduce};
-
-/// Of the reports for programs: docs/report.schema.json is its description. A field more leaves it as
-/// it is.
-pub(crate) const VERSION: u32 = 1;
 
 /// The losses below which a target counts as met, and as met to the last digits.
 const LEVELS: [f64; 2] = [1e-12, 1e-20];
@@ -76,44 +72,6 @@ fn skipped(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// One object on several lines. Numbers that JSON does not have (NaN, infinities) become null.
-pub(crate) fn json(report: &impl Serialize) -> Result<String, Error> {
-    let text = serde_json::to_string_pretty(report);
-    text.map(|text| text + "\n").map_err(Error::Report)
-}
-
-/// Where a report is printed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum To {
-    StandardOutput,
-    /// Where standard output has a file's content.
-    StandardError,
-}
-
-/// Prints a report. A reader that has had enough (`| head`) is no error.
-pub(crate) fn print(to: To, report: &str) -> Result<(), Error> {
-    let (written, stream) = match to {
-        To::StandardOutput => (write(io::stdout().lock(), report), "standard output"),
-        To::StandardError => (write(io::stderr().lock(), report), "standard error"),
-    };
-    match written {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Print { stream, source })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Says something on standard error. Where that is gone, nobody can be told.
-pub(crate) fn tell(words: &str) {
-    let _ = write(io::stderr().lock(), words);
-}
-
-fn write(mut to: impl Write, words: &str) -> io::Result<()> {
-    to.write_all(words.as_bytes())?;
-    to.flush()
-}
-
 /// How many answers lie at kinks, and what can be done about targets that did not converge, a line
 /// for each way to fail.
 pub(crate) fn advice(outcomes: &[Outcome]) -> String {
@@ -170,13 +128,6 @@ fn held(outcomes: &[Outcome]) -> String {
         }
     }
     lines
-}
-
-/// An empty table in this command's style.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use crate::args::LossName;
 use crate::bands::for_each_band;
 use crate::dispatch::Library;
 use crate::error::Error;
-use crate::invert::loss;
+use crate::terms::loss;
 use std::path::Path;
 use twolayer::{
     Error as CoreError, LinearBackend, Nearness, Problems, Regularizer, Scalar, Target, TwoLayer,

@@ -7,6 +7,7 @@ pub(crate) use paper::{refuse_terms_it_has_not, refuse_what_it_has_not};
 
 use crate::args::{InvertArgs, Method, Start};
 use crate::checkpoint::{Finished, Log, State};
+use crate::courses::keeps_trace;
 use crate::dispatch::Library;
 use crate::error::{Error, in_file};
 use crate::interrupt;
@@ -152,7 +153,7 @@ impl<'c, B: Library> Host<'c, B> {
 
     /// Whether the table of a target's iterations is needed at the end.
     fn keeps_trace(&self, index: usize) -> bool {
-        self.args.keeps_trace(index, self.count)
+        keeps_trace(self.args, index, self.count)
     }
 
     /// What follows from x: the network's output, and the certificate where one is asked for.

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, Expected, Number, Types, open_npy};
 use crate::error::{Error, in_file};
-use crate::problem_file::Vectors;
+use crate::vectors::Vectors;
 use npyz::Order;
 use std::borrow::Cow;
 use std::fs::File;

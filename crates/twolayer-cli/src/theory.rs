@@ -1,7 +1,7 @@
 //! What `invert --theory` prints, and `--method paper` of where it has not arrived.
 
 use crate::outcome::Outcome;
-use crate::report;
+use crate::printing;
 use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -109,7 +109,7 @@ pub(crate) fn broken(outcomes: &[Outcome]) -> String {
 pub(crate) fn text(target: usize, theory: &Theory) -> String {
     let [least, largest] = theory.singular_values;
     let (l, m) = (theory.strong_convexity, theory.hessian_lipschitz);
-    let mut table = report::table(&[
+    let mut table = printing::table(&[
         "iteration",
         "‖x − x*‖",
         "M‖x − x*‖/l",

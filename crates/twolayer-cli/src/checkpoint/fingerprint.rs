@@ -3,8 +3,9 @@
 use crate::args::{Hessian, InvertArgs, Method};
 use crate::digest::{self, Running};
 use crate::error::Error;
-use crate::problem_file::{Problem, Vectors};
+use crate::problem_file::Problem;
 use crate::solver::solver;
+use crate::vectors::Vectors;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use twolayer::{Bounds, LinearBackend, Nearness, Regularizer};

@@ -4,6 +4,7 @@ use super::book::Book;
 use super::entry::{Entry, Finished, Left, State};
 use super::fingerprint::Written;
 use crate::args::InvertArgs;
+use crate::courses::keeps_trace;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use twolayer::{Round, Scalar, Solved, Status};
@@ -42,7 +43,7 @@ impl<'a> Rules<'a> {
         let was_limited = solution.status == Status::IterationLimit;
         let is_same =
             self.limit_before == self.limit || (!was_limited && solution.iterations <= self.limit);
-        let has_trace = !solution.trace.is_empty() || !self.args.keeps_trace(index, self.count);
+        let has_trace = !solution.trace.is_empty() || !keeps_trace(self.args, index, self.count);
         is_same && has_trace && self.keeps_round(entry.round)
     }
 

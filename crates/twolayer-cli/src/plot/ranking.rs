@@ -1,7 +1,7 @@
 //! The panel of PLOT.svg that compares targets: their losses, the hardest first.
 
+use super::style::{Area, Drawn, FONT, GRID, INK, power_of_ten};
 use crate::outcome::{Ended, Outcome};
-use crate::plot::{Area, Drawn, FONT, GRID, INK, power_of_ten};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use twolayer::Status;
