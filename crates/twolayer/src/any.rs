@@ -2,6 +2,8 @@
 
 mod inversion;
 mod network;
+mod point;
 
-pub use inversion::{AnyInversion, AnyPoint, AnyScratch};
+pub use inversion::AnyInversion;
 pub use network::{AnyNetwork, AnyPass, NetworkRef};
+pub use point::{AnyPoint, AnyScratch};

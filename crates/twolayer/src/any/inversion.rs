@@ -1,16 +1,16 @@
 //! The problem of a network whose depth is known when the program runs.
 
 use super::network::NetworkRef;
-use crate::deep::{DeepInversion, DeepPoint, DeepScratch};
-use crate::inversion::{Inversion, InversionPoint};
+use super::point::{AnyPoint, AnyScratch};
+use crate::deep::DeepInversion;
+use crate::inversion::Inversion;
 use crate::loss::Loss;
 use crate::nearness::Nearness;
-use crate::network::{ForwardPass, ProductScratch};
 use crate::regularizer::Regularizer;
 use crate::target::Target;
 use twolayer_core::{
-    Bounds, Crossing, Curvature, Error, Evaluation, Kinked, Ladder, LinearBackend, Met, Objective,
-    RayMinimum, RowCombination, RowStructured, RowWeights, RungMaker, WhenRungs,
+    Bounds, Crossing, Curvature, Error, Kinked, Ladder, LinearBackend, Met, Objective, RayMinimum,
+    RowCombination, RowStructured, RowWeights, RungMaker, WhenRungs,
 };
 
 /// An [`Inversion`] or a [`DeepInversion`].
@@ -20,38 +20,6 @@ pub enum AnyInversion<'a, B: LinearBackend> {
     Two(Inversion<'a, B>),
     /// Of any layers.
     Deep(DeepInversion<'a, B>),
-}
-
-/// The state of an [`AnyInversion`] at one point x.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a solve has two, beside vectors that are far larger"
-)]
-pub enum AnyPoint<B: LinearBackend> {
-    /// Of an [`Inversion`].
-    Two(InversionPoint<B::Scalar>),
-    /// Of a [`DeepInversion`].
-    Deep(DeepPoint<B>),
-}
-
-/// Scratch of products with a Hessian, of either kind.
-#[derive(Debug, Clone)]
-pub struct AnyScratch<T> {
-    two: ProductScratch<T>,
-    deep: DeepScratch<T>,
-}
-
-impl<T> Default for AnyScratch<T>
-where
-    ProductScratch<T>: Default,
-{
-    fn default() -> Self {
-        Self {
-            two: ProductScratch::default(),
-            deep: DeepScratch::default(),
-        }
-    }
 }
 
 /// Does the same with a problem of either kind, or with a problem and a point of it.
@@ -185,54 +153,6 @@ impl<'a, B: LinearBackend> AnyInversion<'a, B> {
     /// The target.
     pub fn target(&self) -> &Target<B::Scalar> {
         either!(self, problem => problem.target())
-    }
-}
-
-impl<B: LinearBackend> AnyPoint<B> {
-    /// f = softmax(z) at x (m).
-    pub fn probabilities(&self) -> &[B::Scalar] {
-        match self {
-            Self::Two(at) => at.probabilities(),
-            Self::Deep(at) => at.probabilities(),
-        }
-    }
-
-    /// What the softmax makes of the logits there.
-    pub(crate) fn pass(&self) -> &ForwardPass<B::Scalar> {
-        match self {
-            Self::Two(at) => at.pass(),
-            Self::Deep(at) => at.pass(),
-        }
-    }
-
-    /// The point, where it is one of two layers with ReLU.
-    pub fn two_layers(&self) -> Option<&InversionPoint<B::Scalar>> {
-        match self {
-            Self::Two(at) => Some(at),
-            Self::Deep(_) => None,
-        }
-    }
-}
-
-impl<B: LinearBackend> Evaluation<B::Scalar> for AnyPoint<B> {
-    fn point(&self) -> &[B::Scalar] {
-        either!(self, at => at.point())
-    }
-
-    fn value(&self) -> B::Scalar {
-        either!(self, at => at.value())
-    }
-
-    fn gradient(&self) -> &[B::Scalar] {
-        either!(self, at => at.gradient())
-    }
-
-    fn flips_from(&self, other: &Self) -> usize {
-        match (self, other) {
-            (Self::Two(at), Self::Two(other)) => at.flips_from(other),
-            (Self::Deep(at), Self::Deep(other)) => at.flips_from(other),
-            _ => 0,
-        }
     }
 }
 
