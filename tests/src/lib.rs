@@ -1,6 +1,5 @@
 //! What the tests across backends share.
 
-pub mod conformance;
 pub mod deep;
 pub mod detector;
 pub mod generators;

@@ -4,9 +4,10 @@ use ndarray::{Array2, Axis, ShapeBuilder, Slice};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use twolayer::{LinearBackend, Scalar};
+use twolayer_core::conformance;
 use twolayer_faer::Faer;
 use twolayer_ndarray::{Ndarray, NdarrayScalar, ndarray};
-use twolayer_tests::{conformance, for_each_backend};
+use twolayer_tests::for_each_backend;
 
 /// The suite on `backend`, with its matrices made by `zeros`.
 fn check_with<B: LinearBackend>(backend: &B, zeros: impl Fn(usize, usize) -> B::Matrix) {

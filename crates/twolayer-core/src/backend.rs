@@ -1,5 +1,7 @@
 //! What the algorithms ask of a linear algebra library.
 
+mod entries;
+
 use crate::norms::RowNorms;
 use crate::scalar::Scalar;
 use std::fmt::Debug;
@@ -20,6 +22,10 @@ pub struct NotPositiveDefinite;
 /// "adds". Any dimension may be zero. Column lists are strictly increasing and in range. Kernels
 /// keep scratch memory in a [`Workspace`](LinearBackend::Workspace) that grows at the first call
 /// and is reused by later ones.
+///
+/// A dozen methods have to be there. The others have defaults that are right and slow: they copy matrices, and
+/// go over them entry by entry. The feature `conformance` has the suite that every backend passes, and
+/// examples/plain_backend.rs one in plain vectors.
 pub trait LinearBackend: Clone + Debug + Send + Sync {
     /// `f32` or `f64`.
     type Scalar: Scalar;
@@ -76,18 +82,27 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
     fn copy_to_row_major(&self, a: &Self::Matrix, values: &mut [Self::Scalar]);
 
     /// out = A, of the same shape.
-    fn copy(&self, a: &Self::Matrix, out: &mut Self::Matrix);
+    fn copy(&self, a: &Self::Matrix, out: &mut Self::Matrix) {
+        let every: Vec<_> = (0..self.nrows(a)).collect();
+        self.copy_rows(a, &every, out);
+    }
 
     /// out = A\[rows, :\] (`rows.len()`×n), in the order of `rows`.
-    fn copy_rows(&self, a: &Self::Matrix, rows: &[usize], out: &mut Self::Matrix);
+    fn copy_rows(&self, a: &Self::Matrix, rows: &[usize], out: &mut Self::Matrix) {
+        entries::copy_rows(self, a, rows, out);
+    }
 
     /// Position `(row, column)` of the first entry, in the order of memory, that is NaN or
     /// infinite; `None` where all are finite.
-    fn find_non_finite(&self, a: &Self::Matrix) -> Option<(usize, usize)>;
+    fn find_non_finite(&self, a: &Self::Matrix) -> Option<(usize, usize)> {
+        entries::find_non_finite(self, a)
+    }
 
     /// The norms of the rows of A, NaN or infinite where an entry is. They bound rounding errors, and
     /// need few digits.
-    fn row_norms(&self, a: &Self::Matrix) -> RowNorms;
+    fn row_norms(&self, a: &Self::Matrix) -> RowNorms {
+        entries::row_norms(self, a)
+    }
 
     /// y = A x.
     fn mul_vec(&self, a: &Self::Matrix, x: &[Self::Scalar], y: &mut [Self::Scalar]);
@@ -108,7 +123,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         count: usize,
         y: &[Self::Scalar],
         x: &mut [Self::Scalar],
-    );
+    ) {
+        entries::mul_vecs_transposed(self, a, count, y, x);
+    }
 
     /// y = A\[:, columns\] x, reading only those columns of A. `x` has one entry for each of
     /// `columns`.
@@ -118,7 +135,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         columns: &[usize],
         x: &[Self::Scalar],
         y: &mut [Self::Scalar],
-    );
+    ) {
+        entries::mul_vec_columns(self, a, columns, x, y);
+    }
 
     /// x = A\[:, columns\]ᵀ y, reading only those columns of A. `x` has one entry for each of
     /// `columns`.
@@ -128,7 +147,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         columns: &[usize],
         y: &[Self::Scalar],
         x: &mut [Self::Scalar],
-    );
+    ) {
+        entries::mul_vec_transposed_columns(self, a, columns, y, x);
+    }
 
     /// x = A\[:, columns\]ᵀ y for each of two vectors y (m) with its x, one entry for each of `columns`,
     /// as by [`mul_vec_transposed_columns`](LinearBackend::mul_vec_transposed_columns) bit by bit: a
@@ -153,7 +174,12 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         b: &Self::Matrix,
         out: &mut Self::Matrix,
         workspace: &mut Self::Workspace,
-    );
+    ) {
+        let zeros = self.zeros(self.nrows(out), self.ncols(out));
+        *out = zeros;
+        let ones = vec![num_traits::One::one(); inner.len()];
+        self.add_inner(a, inner, &ones, b, out, workspace);
+    }
 
     /// out = A\[rows, inner\] · B\[inner, :\]: chosen rows of the product of
     /// [`mul_inner`](LinearBackend::mul_inner), in the order of `rows`, which may repeat and need
@@ -166,7 +192,11 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         b: &Self::Matrix,
         out: &mut Self::Matrix,
         workspace: &mut Self::Workspace,
-    );
+    ) {
+        let mut chosen = self.zeros(rows.len(), self.ncols(a));
+        self.copy_rows(a, rows, &mut chosen);
+        self.mul_inner(&chosen, inner, b, out, workspace);
+    }
 
     /// out = out + A\[:, inner\] · diag(factors) · B\[inner, :\]: adds. `factors` has one entry for
     /// each of `inner`. With A2, A1 and the units that changed state this keeps C(x) up to date.
@@ -177,8 +207,10 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         factors: &[Self::Scalar],
         b: &Self::Matrix,
         out: &mut Self::Matrix,
-        workspace: &mut Self::Workspace,
-    );
+        _workspace: &mut Self::Workspace,
+    ) {
+        entries::add_inner(self, a, inner, factors, b, out);
+    }
 
     /// out = S A, S of one entry in each column: row i of A, multiplied by `factors[i]`, is added to
     /// row `buckets[i]` of `out`, which is below `out`'s number of rows. Reads A once.
@@ -188,7 +220,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         buckets: &[usize],
         factors: &[Self::Scalar],
         out: &mut Self::Matrix,
-    );
+    ) {
+        entries::combine_rows(self, a, buckets, factors, out);
+    }
 
     /// A ← diag(scale) · (A − shift centerᵀ): subtracts `shift[i]` times the row `center` from row
     /// i of `a`, then multiplies it by `scale[i]`.
@@ -198,7 +232,9 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         center: &[Self::Scalar],
         scale: &[Self::Scalar],
         a: &mut Self::Matrix,
-    );
+    ) {
+        entries::center_and_scale_rows(self, shift, center, scale, a);
+    }
 
     /// The lower triangle, diagonal included, of out = Aᵀ diag(weights) A; what is above the
     /// diagonal is left unspecified. `weights` may be of either sign.
@@ -207,8 +243,10 @@ pub trait LinearBackend: Clone + Debug + Send + Sync {
         a: &Self::Matrix,
         weights: &[Self::Scalar],
         out: &mut Self::Matrix,
-        workspace: &mut Self::Workspace,
-    );
+        _workspace: &mut Self::Workspace,
+    ) {
+        entries::gram_lower(self, a, weights, out);
+    }
 
     /// The Cholesky factor of the symmetric matrix whose lower triangle is that of `a`.
     ///

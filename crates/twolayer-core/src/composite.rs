@@ -56,8 +56,10 @@ impl<M: RowMap, L: RowLoss<Entry<M>>> Composite<M, L> {
     /// J̄ ← the rows of J less their group's center row.
     fn center(&self, at: &mut CompositePoint<Entry<M>>) {
         let ends = self.loss.group_ends();
-        let grouped = ends.last().copied().unwrap_or(0);
-        let (d, centers) = (at.x.len(), &mut at.centers[..grouped]);
+        if ends.is_empty() {
+            return;
+        }
+        let (d, centers) = (at.x.len(), &mut at.centers);
         self.loss.centers(&at.z, centers);
         let mut start = 0;
         for &end in ends {

@@ -1,13 +1,18 @@
 //! What a solver asks of an approximation of the Hessian.
 
+mod by_products;
+
 use crate::backend::NotPositiveDefinite;
-use crate::objective::Objective;
+use crate::objective::{Evaluation, Objective};
+use crate::reduce;
 use crate::subspace::Subspace;
 
 /// A quadratic model gᵀp + ½ pᵀH̃p of an objective around a point.
 ///
 /// Exact, Gauss–Newton, sampled, sketched and matrix-free models all fit: the solver only ever
-/// minimises the model with a ridge, over the subspace that the pinned kinks leave.
+/// minimises the model with a ridge, over the subspace that the pinned kinks leave. A model of one's own
+/// needs a name, [`build`](HessianApprox::build), [`apply`](HessianApprox::apply) and its
+/// [`mean_eigenvalue`](HessianApprox::mean_eigenvalue); one that has a factor has better steps of its own.
 pub trait HessianApprox<O: Objective> {
     /// As a user names it.
     fn name(&self) -> &'static str;
@@ -56,6 +61,9 @@ pub trait HessianApprox<O: Objective> {
     /// `damping` and (pull, x) the `pull`: the multiplier of the constraint ‖x‖ ≤ R, which adds
     /// pull·‖x + p‖²/2, of which the quadratic part is to be counted in ν by the caller.
     ///
+    /// The default is conjugate gradients on products by [`apply`](HessianApprox::apply): it makes vectors of its
+    /// own at each call.
+    ///
     /// # Errors
     /// [`NotPositiveDefinite`] where H̃ + νI is not positive definite on the subspace in working
     /// precision; the caller tries again with more damping.
@@ -67,7 +75,14 @@ pub trait HessianApprox<O: Objective> {
         pull: Option<(O::Scalar, &[O::Scalar])>,
         subspace: &Subspace<O::Scalar>,
         step: &mut [O::Scalar],
-    ) -> Result<(), NotPositiveDefinite>;
+    ) -> Result<(), NotPositiveDefinite> {
+        let mut rhs: Vec<_> = at.gradient().iter().map(|&g| -g).collect();
+        if let Some((pull, x)) = pull {
+            reduce::axpy(-pull, x, &mut rhs);
+        }
+        let apply = |p: &[_], product: &mut [_]| self.apply(objective, at, p, product);
+        by_products::minimize(apply, rhs, damping, subspace, step)
+    }
 
     /// The model with a ridge as a least-squares problem, ½‖Rp + s‖² up to a constant: writes the
     /// upper triangular `factor` R (d×d, row after row) with RᵀR = H̃ + νI and the `residual` s (d)

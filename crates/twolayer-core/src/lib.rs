@@ -15,6 +15,8 @@ mod backend;
 mod bounds;
 pub mod columns;
 mod composite;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod curvature;
 mod error;
 mod hessian;
@@ -40,8 +42,8 @@ pub use curvature::{Curvature, RowWeights};
 pub use error::Error;
 pub use hessian::HessianApprox;
 pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetOf, TellTarget, WarmStart, WhenRungs};
-pub use loss::{LeastSquares, RowLoss};
-pub use map::{Entry, RowMap};
+pub use loss::{LeastSquares, RowLoss, WithSquares};
+pub use map::{Entry, LinearMap, MapOf, RowMap};
 pub use norms::{Norms, RowNorms};
 pub use objective::{
     Crossing, Evaluation, Kinked, Met, Objective, RayMinimum, RowCombination, RowStructured,

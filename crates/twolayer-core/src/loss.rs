@@ -28,8 +28,21 @@ pub trait RowLoss<T: Scalar> {
         &[]
     }
 
-    /// The centers of the groups, one behind the other (as many as the last group's end).
-    fn centers(&self, _z: &[T], _centers: &mut [T]) {}
+    /// The centers of the groups, one behind the other; what is behind the last group counts for nothing. By
+    /// default β of a group over its sum, which makes its Hessian diag(β) − ββᵀ/Σβ: that of a softmax with
+    /// cross-entropy, where β = f.
+    fn centers(&self, z: &[T], centers: &mut [T]) {
+        self.row_weights(z, RowWeights::Exact, centers);
+        let mut start = 0;
+        for &end in self.group_ends() {
+            let group = &mut centers[start..end];
+            let total = reduce::sum(group);
+            group
+                .iter_mut()
+                .for_each(|weight| *weight = *weight / total);
+            start = end;
+        }
+    }
 
     /// A number that L never falls below, if one is known: only there does a solver say that the fit is
     /// perfect, and only above it that a value is small.
@@ -79,5 +92,64 @@ impl<T: Scalar> RowLoss<T> for LeastSquares<T> {
             let error = roundoff * (z.abs() + t.abs());
             error * ((z - t).abs() + 0.5 * error)
         }))
+    }
+}
+
+/// A loss of the first rows, and half the squares of the others: L(z) = L₁(z₁) + ½‖z₂ − t‖², a loss with a
+/// ridge, say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithSquares<L, T> {
+    loss: L,
+    rows: usize,
+    squares: LeastSquares<T>,
+}
+
+impl<L, T> WithSquares<L, T> {
+    /// `loss` of so many `rows`, and the squares of the others about a `target` t.
+    pub fn new(loss: L, rows: usize, target: Vec<T>) -> Self {
+        Self {
+            loss,
+            rows,
+            squares: LeastSquares { target },
+        }
+    }
+}
+
+impl<T: Scalar, L: RowLoss<T>> RowLoss<T> for WithSquares<L, T> {
+    fn value(&self, z: &[T]) -> T {
+        let (z, others) = z.split_at(self.rows);
+        self.loss.value(z) + self.squares.value(others)
+    }
+
+    fn gradient(&self, z: &[T], gradient: &mut [T]) {
+        let (z, others) = z.split_at(self.rows);
+        let (gradient, of_others) = gradient.split_at_mut(self.rows);
+        self.loss.gradient(z, gradient);
+        self.squares.gradient(others, of_others);
+    }
+
+    fn row_weights(&self, z: &[T], kind: RowWeights, row_weights: &mut [T]) {
+        let (z, others) = z.split_at(self.rows);
+        let (row_weights, of_others) = row_weights.split_at_mut(self.rows);
+        self.loss.row_weights(z, kind, row_weights);
+        self.squares.row_weights(others, kind, of_others);
+    }
+
+    fn group_ends(&self) -> &[usize] {
+        self.loss.group_ends()
+    }
+
+    fn centers(&self, z: &[T], centers: &mut [T]) {
+        self.loss
+            .centers(&z[..self.rows], &mut centers[..self.rows]);
+    }
+
+    fn lower_bound(&self) -> Option<T> {
+        self.loss.lower_bound()
+    }
+
+    fn rounding_error(&self, z: &[T]) -> T {
+        let (z, others) = z.split_at(self.rows);
+        self.loss.rounding_error(z) + self.squares.rounding_error(others)
     }
 }

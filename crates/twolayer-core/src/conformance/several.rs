@@ -3,7 +3,9 @@
 use super::dense::Dense;
 use super::rounding::{close, gamma};
 use super::{SHAPES, Suite, nans, narrow};
-use twolayer::{LinearBackend, Scalar, reduce};
+use crate::backend::LinearBackend;
+use crate::reduce;
+use crate::scalar::Scalar;
 
 const COUNTS: [usize; 4] = [1, 2, 8, 11];
 

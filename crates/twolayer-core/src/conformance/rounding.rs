@@ -1,6 +1,7 @@
 //! How far rounding may take a sum of products.
 
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 /// γ_k = k u / (1 − k u).
 pub(super) fn gamma<B: LinearBackend>(k: usize) -> f64 {

@@ -2,7 +2,8 @@
 
 use super::dense::Dense;
 use super::{SHAPES, Suite, narrow};
-use twolayer::{LinearBackend, Norms};
+use crate::backend::LinearBackend;
+use crate::norms::Norms;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn copies(&mut self) {

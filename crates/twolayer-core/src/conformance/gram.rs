@@ -3,7 +3,8 @@
 use super::dense::{Dense, positions};
 use super::rounding::close;
 use super::{SHAPES, Suite, narrow};
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn centering(&mut self) {

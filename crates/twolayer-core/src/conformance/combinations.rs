@@ -3,7 +3,8 @@
 use super::dense::{Dense, positions, spoil_columns};
 use super::rounding::close;
 use super::{Suite, narrow};
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn products_that_are_added(&mut self) {

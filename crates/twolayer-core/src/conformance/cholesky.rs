@@ -3,7 +3,8 @@
 use super::dense::Dense;
 use super::rounding::gamma;
 use super::{Suite, narrow};
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 impl<B: LinearBackend> Suite<'_, B> {
     /// The residual is held to γ_{3n+1} |L||Lᵀ||x|, Theorem 10.4 of Higham's Accuracy and

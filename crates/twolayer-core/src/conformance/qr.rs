@@ -3,7 +3,8 @@
 use super::dense::{Dense, positions};
 use super::rounding::gamma;
 use super::{Suite, nans, narrow};
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn qr_reproduces_the_matrix(&mut self) {

@@ -4,6 +4,12 @@
 //! products in any order: |error| ≤ γ_k |A||B|, γ_k = k u / (1 − k u), k the number of terms. A
 //! new backend is right for the solvers when [`check`] passes, which panics with the kernel and
 //! the shape where it does not.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a suite's way to fail"
+)]
 
 mod cholesky;
 mod combinations;
@@ -15,8 +21,9 @@ mod qr;
 mod rounding;
 mod several;
 
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 use dense::Dense;
-use twolayer::{LinearBackend, Scalar};
 
 /// Checks every kernel of `backend` on matrices that `zeros(nrows, ncols)` makes, in the layout of
 /// the caller's choice. `random` gives numbers in [−1, 1).

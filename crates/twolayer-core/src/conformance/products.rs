@@ -3,7 +3,8 @@
 use super::dense::{Dense, positions, spoil_columns};
 use super::rounding::close;
 use super::{SHAPES, Suite, nans, narrow};
-use twolayer::{LinearBackend, Scalar};
+use crate::backend::LinearBackend;
+use crate::scalar::Scalar;
 
 impl<B: LinearBackend> Suite<'_, B> {
     pub(super) fn products_with_a_vector(&mut self) {
