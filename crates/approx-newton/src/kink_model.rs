@@ -5,9 +5,8 @@ mod jumps;
 pub(crate) use jumps::Jumps;
 
 use crate::crossings;
-use crate::hessian::upper_triangle::solve_upper;
 use jumps::SlopeJumps;
-use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce};
+use twolayer_core::{Crossing, Evaluation, Kinked, Scalar, Subspace, reduce, solve_upper};
 
 /// A convex, piecewise quadratic model of an objective around a point x:
 ///

@@ -8,7 +8,8 @@
 //! * [`HessianApprox`]: what a solver asks of a model of the Hessian.
 //!
 //! Beside them what several crates need: [`Scalar`], [`Error`], [`Bounds`], sums ([`reduce`]), passes over columns
-//! ([`columns`]), the null space of pinned normals ([`Subspace`]), small spectra ([`spectrum`]).
+//! ([`columns`]), the null space of pinned normals ([`Subspace`]), triangular systems ([`solve_upper`]), small spectra
+//! ([`spectrum`]).
 
 mod activation;
 mod backend;
@@ -30,6 +31,7 @@ mod scalar;
 mod softmax;
 pub mod spectrum;
 mod subspace;
+mod triangle;
 
 pub use activation::{
     Activation, ActivationName, Gelu, GeluTanh, HardTanh, Identity, Kink, LeakyRelu, Relu, Sigmoid,
@@ -51,3 +53,4 @@ pub use objective::{
 pub use scalar::Scalar;
 pub use softmax::Softmax;
 pub use subspace::Subspace;
+pub use triangle::solve_upper;

@@ -2,11 +2,10 @@
 
 use super::importance::{Importance, WeightedRows};
 use super::row_sketch::RowSketch;
-use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{LinearBackend, RowStructured, Scalar, reduce};
+use twolayer_core::{LinearBackend, RowStructured, Scalar, reduce, solve_upper};
 
 /// How leverage scores are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

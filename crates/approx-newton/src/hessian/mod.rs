@@ -16,7 +16,6 @@ mod row_sample;
 mod row_sketch;
 mod sketched;
 mod triangular;
-pub(crate) mod upper_triangle;
 mod wide;
 
 pub use adaptive::Adaptive;

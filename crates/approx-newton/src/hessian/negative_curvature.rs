@@ -1,10 +1,11 @@
 //! The direction in which the Hessian bends down most, by Lanczos' iteration.
 
-use super::upper_triangle::solve_upper;
 use num_traits::{Float, Zero};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use twolayer_core::{Curvature, RowStructured, RowWeights, Scalar, Subspace, reduce, spectrum};
+use twolayer_core::{
+    Curvature, RowStructured, RowWeights, Scalar, Subspace, reduce, solve_upper, spectrum,
+};
 
 /// Products with the Hessian that are spent at most.
 const MOST_PRODUCTS: usize = 40;

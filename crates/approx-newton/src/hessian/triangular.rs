@@ -1,9 +1,8 @@
 //! H̃ = RᵀR + eeᵀ by its triangular factor: damped steps as least-squares problems.
 
 use super::carried_rows::CarriedRows;
-use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
-use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce};
+use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce, solve_upper};
 
 /// A model H̃ = RᵀR + eeᵀ with the gradient Rᵀs + σe + rest.
 ///

@@ -1,9 +1,8 @@
 //! H̃ = JᵀJ by its rows, where they are fewer than the unknowns: damped steps from the small side.
 
 use super::carried_rows::CarriedRows;
-use super::upper_triangle::solve_upper;
 use num_traits::{Float, One, Zero};
-use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce};
+use twolayer_core::{LinearBackend, NotPositiveDefinite, Scalar, Subspace, reduce, solve_upper};
 
 /// A model H̃ = JᵀJ of p rows, p < d, with the gradient Jᵀs + t.
 ///

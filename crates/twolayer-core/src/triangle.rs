@@ -1,9 +1,10 @@
 //! Systems with a triangular matrix.
 
-use twolayer_core::{Scalar, reduce};
+use crate::reduce;
+use crate::scalar::Scalar;
 
 /// Solves R x = b or, `transposed`, Rᵀ x = b in place, R upper triangular (q×q, row after row).
-pub(crate) fn solve_upper<T: Scalar>(r: &[T], x: &mut [T], transposed: bool) {
+pub fn solve_upper<T: Scalar>(r: &[T], x: &mut [T], transposed: bool) {
     let q = x.len();
     if transposed {
         for i in 0..q {
