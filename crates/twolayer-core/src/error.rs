@@ -24,6 +24,12 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// A change of something that the problem does not have.
+    #[error("{name} is given, and the problem has nothing that it is a change of")]
+    Absent {
+        /// The argument.
+        name: &'static str,
+    },
     /// An array has no entries.
     #[error("{name} has shape {found}; every dimension must be at least 1")]
     Empty {

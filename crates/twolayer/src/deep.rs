@@ -21,6 +21,7 @@ mod inversion;
 mod kinks;
 mod ladder;
 mod layer;
+mod linearization;
 mod network;
 mod point;
 mod rows;

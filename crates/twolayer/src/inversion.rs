@@ -2,6 +2,7 @@
 
 pub(crate) mod domain;
 mod kinks;
+mod linearization;
 mod point;
 mod ray;
 mod rows;

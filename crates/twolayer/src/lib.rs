@@ -91,6 +91,11 @@
 //! [`DeepInversion`] is solved by the same solver with the same models. [`AnyNetwork`] is either kind, for a
 //! program that reads one.
 //!
+//! # Derivatives
+//!
+//! [`Sensitivity`] has the derivatives of an answer in b, the weights and all else that a problem is made of, and
+//! says where there are none.
+//!
 //! # Other problems
 //!
 //! The solver is [`approx_newton`]: it knows neither network nor library, and minimises any
@@ -98,6 +103,7 @@
 //! crate `twolayer-certificate`.
 
 mod any;
+mod chain;
 mod deep;
 mod inversion;
 mod loss;
@@ -111,6 +117,7 @@ pub mod paper;
 mod regularizer;
 mod rounding;
 mod row_space;
+mod sensitivity;
 mod starts;
 mod target;
 pub mod theory;
@@ -135,6 +142,9 @@ pub use network::{ForwardPass, HiddenScratch, ProductScratch, TwoLayer};
 pub use number_format::NumberFormat;
 pub use regularizer::Regularizer;
 pub use rounding::LogitErrors;
+pub use sensitivity::{
+    Change, Gradients, Held, InversionRef, LayerGradient, NoDerivative, Sensitivity,
+};
 pub use starts::TOGETHER;
 pub use target::{SIMPLEX_TOLERANCE, Target};
 pub use twolayer_core::{

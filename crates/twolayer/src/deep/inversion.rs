@@ -127,6 +127,11 @@ impl<'a, B: LinearBackend> DeepInversion<'a, B> {
     pub fn loss(&self) -> &'a dyn Loss<B::Scalar> {
         self.loss
     }
+
+    /// The term for how far x is from a point.
+    pub fn nearness(&self) -> Option<&'a Nearness<B::Scalar>> {
+        self.nearness
+    }
 }
 
 impl<B: LinearBackend> DeepInversion<'_, B> {

@@ -205,6 +205,11 @@ impl<B: LinearBackend> DeepPoint<B> {
     pub fn logits(&self) -> &[B::Scalar] {
         &self.pass.logits
     }
+
+    /// Logits and output at x, without hidden units.
+    pub(crate) fn forward_pass(&self) -> &ForwardPass<B::Scalar> {
+        &self.pass
+    }
 }
 
 impl<B: LinearBackend> Evaluation<B::Scalar> for DeepPoint<B> {

@@ -83,6 +83,35 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         }
     }
 
+    /// ∂u/∂b = f 1ᵀ − I.
+    fn target_product(
+        &self,
+        pass: &ForwardPass<T>,
+        _: &Target<T>,
+        change: &[T],
+        product: &mut [T],
+    ) -> bool {
+        let total = reduce::sum(change);
+        for ((p, &f), &change) in product.iter_mut().zip(&pass.probabilities).zip(change) {
+            *p = f * total - change;
+        }
+        true
+    }
+
+    fn target_product_transposed(
+        &self,
+        pass: &ForwardPass<T>,
+        _: &Target<T>,
+        y: &[T],
+        product: &mut [T],
+    ) -> bool {
+        let mean = reduce::dot(&pass.probabilities, y);
+        for (p, &y) in product.iter_mut().zip(y) {
+            *p = mean - y;
+        }
+        true
+    }
+
     fn value_of_excluded(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
         T::of(target.sum_over_excluded(|i| pass.probabilities[i].to_f64()))
     }

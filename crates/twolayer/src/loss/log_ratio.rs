@@ -144,6 +144,38 @@ impl<T: Scalar> Loss<T> for LogRatio {
         }
     }
 
+    /// ∂u/∂b = (11ᵀ/m − I) diag(1/b), where b has no zeros: there log b has no derivative.
+    fn target_product(
+        &self,
+        _: &ForwardPass<T>,
+        target: &Target<T>,
+        change: &[T],
+        product: &mut [T],
+    ) -> bool {
+        let b = target.probabilities();
+        for ((p, &b), &change) in product.iter_mut().zip(b).zip(change) {
+            *p = -change / b;
+        }
+        let mean = reduce::sum(product) / T::of(b.len() as f64);
+        product.iter_mut().for_each(|p| *p -= mean);
+        target.excluded() == 0
+    }
+
+    fn target_product_transposed(
+        &self,
+        _: &ForwardPass<T>,
+        target: &Target<T>,
+        y: &[T],
+        product: &mut [T],
+    ) -> bool {
+        let b = target.probabilities();
+        let mean = reduce::sum(y) / T::of(b.len() as f64);
+        for ((p, &b), &y) in product.iter_mut().zip(b).zip(y) {
+            *p = (mean - y) / b;
+        }
+        target.excluded() == 0
+    }
+
     fn is_quadratic(&self, target: &Target<T>) -> bool {
         target.support() == target.outcomes()
     }

@@ -54,6 +54,29 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
         row_weights: &mut [T],
     );
 
+    /// product = (∂u/∂b) change: how [`logit_gradient`](Loss::logit_gradient) changes with b. Returns whether it is
+    /// known; it is not by default.
+    fn target_product(
+        &self,
+        _pass: &ForwardPass<T>,
+        _target: &Target<T>,
+        _change: &[T],
+        _product: &mut [T],
+    ) -> bool {
+        false
+    }
+
+    /// product = (∂u/∂b)ᵀ y, where [`target_product`](Loss::target_product) is known.
+    fn target_product_transposed(
+        &self,
+        _pass: &ForwardPass<T>,
+        _target: &Target<T>,
+        _y: &[T],
+        _product: &mut [T],
+    ) -> bool {
+        false
+    }
+
     /// A bound on the error of the value where each logit carries its error of `errors` and everything
     /// computed from it one of a few roundoffs.
     fn rounding_error(

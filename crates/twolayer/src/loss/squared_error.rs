@@ -66,6 +66,33 @@ impl<T: Scalar> Loss<T> for SquaredError {
         }
     }
 
+    /// ∂u/∂b = 2 (f fᵀ − diag(f)).
+    fn target_product(
+        &self,
+        pass: &ForwardPass<T>,
+        _: &Target<T>,
+        change: &[T],
+        product: &mut [T],
+    ) -> bool {
+        let f = &pass.probabilities;
+        let mean = reduce::dot(f, change);
+        for ((p, &f), &change) in product.iter_mut().zip(f).zip(change) {
+            *p = T::of(2.0) * f * (mean - change);
+        }
+        true
+    }
+
+    /// ∂u/∂b is symmetric.
+    fn target_product_transposed(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        y: &[T],
+        product: &mut [T],
+    ) -> bool {
+        self.target_product(pass, target, y, product)
+    }
+
     fn value_of_excluded(&self, pass: &ForwardPass<T>, target: &Target<T>) -> T {
         let square = |i: usize| pass.probabilities[i].to_f64().powi(2);
         T::of(target.sum_over_excluded(square))
