@@ -44,6 +44,10 @@ pub(crate) fn mapping<T: Number>(
         matrix(py, answers.probabilities, count, m)?,
     )?;
     all.set_item("nit", counts(&|s| s.iterations))?;
+    let seconds = solutions.iter().map(|s| s.seconds);
+    let mut seconds: Vec<_> = seconds.collect();
+    seconds.resize(count, f64::NAN);
+    all.set_item("seconds", array(py, &seconds))?;
     let starts = answers.solved.iter().map(|s| s.starts as i64);
     let mut starts: Vec<_> = starts.collect();
     starts.resize(count, 0);

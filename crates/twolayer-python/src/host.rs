@@ -42,6 +42,8 @@ pub(crate) struct Call<'c, T: Number> {
     pub(crate) solver: Solver<T>,
     /// How many were asked for.
     pub(crate) threads: Option<usize>,
+    /// How many problems there are in all, where these are a part of them.
+    pub(crate) total: Option<usize>,
     pub(crate) hessian: ModelKind,
     pub(crate) certify: bool,
     /// Whether the tables of iterations are kept.
@@ -87,7 +89,8 @@ impl<T: Number> Work<T> for Call<'_, T> {
             1 => self.starts.len() / d,
             rows => rows,
         };
-        if count >= MANY {
+        // What is made once for many is made for every part of them.
+        if self.total.unwrap_or(count) >= MANY {
             problems = problems.for_many();
         }
         let campaign = Campaign::new(problems, rows, self.starts)

@@ -248,6 +248,7 @@ fn invert<'py, T: Number>(
             stated: &stated,
             solver,
             threads: options.threads,
+            total: options.total,
             hessian,
             certify: options.certify,
             keeps_traces: options.trace,

@@ -198,6 +198,8 @@ pub(crate) struct Options {
     max_iterations: usize,
     starts: usize,
     pub(crate) threads: Option<usize>,
+    /// How many problems there are in all, where the call has a part of them.
+    pub(crate) total: Option<usize>,
     seed: u64,
     time_limit: Option<f64>,
     gtol: Option<f64>,

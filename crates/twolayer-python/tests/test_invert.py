@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -120,6 +121,33 @@ def test_many_starts_of_one_target_are_many_problems():
     assert r.x.shape == (5, 4)
     for x0, x in zip(starts, r.x, strict=True):
         assert np.array_equal(net.invert(net.predict_proba(np.ones(4)), x0).x, x)
+
+
+def test_a_part_says_of_how_many_it_is():
+    # Eight targets and more are solved otherwise than fewer.
+    net, _ = network(31, 6, 24, 60)
+    b = net.predict_proba(np.random.default_rng(0).normal(size=(10, 6)))
+    whole, part = net.invert(b), net.invert(b[6:], total=10)
+    assert np.array_equal(whole.x[6:], part.x)
+    assert not np.array_equal(net.invert(b[6:]).x, part.x)
+    with pytest.raises(tl.InputError, match="at least 10") as caught:
+        net.invert(b, total=9)
+    assert caught.value.argument == "total"
+    with pytest.raises(tl.InputError, match="nearest of all") as caught:
+        net.invert(b[:3], total=10, starts=2)
+    assert caught.value.argument == "starts"
+    assert np.array_equal(net.invert(b, total=10, starts=2).x, net.invert(b, starts=2).x)
+
+
+def test_a_solve_tells_how_long_it_took():
+    net, _ = network(14, 8, 40, 60)
+    targets = net.predict_proba(np.random.default_rng(3).normal(size=(3, 8)))
+    begin = time.perf_counter()
+    r = net.invert(targets, threads=1)
+    assert (r.seconds > 0).all() and r.seconds.sum() < time.perf_counter() - begin
+    assert isinstance(net.invert(targets[0]).seconds, float)
+    # The last entry of a trace is from the end of its solve.
+    assert all(trace["elapsed"][-1] <= seconds for trace, seconds in zip(r.trace, r.seconds, strict=True))
 
 
 def test_the_number_of_threads_changes_no_bit():
@@ -239,6 +267,7 @@ def test_a_result_is_drawn_and_read():
 def test_without_scipy_the_result_is_an_equal_mapping():
     script = """
 import sys
+import time
 sys.modules["scipy"] = sys.modules["scipy.optimize"] = None
 import twolayer as tl
 r = tl.Network([[[1.0], [2.0]], [[1.0, 0.5], [0.0, 1.0]]]).invert([0.4, 0.6])

@@ -153,6 +153,16 @@ def _bound(side: str, values: Any, inputs: int) -> Array:
     return contiguous(array, np.float64)
 
 
+def total(value: Any, problems: int, starts: Any) -> int | None:
+    """How many problems there are in all, where a call has so many of them."""
+    if value is None:
+        return None
+    all_of_them = count("total", value, least=problems)
+    if all_of_them > problems and starts != 1:
+        refuse("starts", "starts is not 1 for a part of the targets; other starts are solutions of the nearest of all")
+    return all_of_them
+
+
 def options(
     *,
     backend: Any,
@@ -160,6 +170,7 @@ def options(
     max_iterations: Any,
     starts: Any,
     threads: Any,
+    total: int | None,
     seed: Any,
     time_limit: Any,
     gtol: Any,
@@ -179,6 +190,7 @@ def options(
         "max_iterations": count("max_iterations", max_iterations),
         "starts": count("starts", starts),
         "threads": None if threads is None else count("threads", threads),
+        "total": total,
         "seed": count("seed", seed, least=0),
         "time_limit": optional("time_limit", time_limit),
         "gtol": optional("gtol", gtol),

@@ -233,6 +233,7 @@ class Network:
         max_iterations: int = 1000,
         starts: int = 1,
         threads: int | None = None,
+        total: int | None = None,
         seed: int = 0,
         gtol: float | None = None,
         ftol: float | None = None,
@@ -282,6 +283,9 @@ class Network:
             nearest to it, and random ones; the lowest is kept.
         threads : int, optional
             By default one for each core. Results do not depend on it.
+        total : int, optional
+            How many problems there are in all, where this call has a part of them, as on one of several machines: the
+            answers are then those of one call with all. Other `starts` need one call.
         seed : int
             Of everything random.
         gtol, ftol, xtol : float, optional
@@ -324,6 +328,7 @@ class Network:
         is_one = one_target and one_start
         if callback is not None and not is_one:
             refuse("callback", "callback is for a single problem; progress is for several")
+        problems = max(len(points), len(targets)) if len(targets) else 0
         fields = self._native.invert(
             targets,
             _arguments.rounded_to(b),
@@ -335,6 +340,7 @@ class Network:
                 max_iterations=max_iterations,
                 starts=starts,
                 threads=threads,
+                total=_arguments.total(total, problems, starts),
                 seed=seed,
                 time_limit=time_limit,
                 gtol=gtol,

@@ -53,6 +53,8 @@ class Result(_Base):
         The same with what can be done about it.
     nit : int
         Iterations through all stages.
+    seconds : float
+        How long the solve took that x is from, without what a call does before and after.
     starts : int
         How many starts were tried to the end.
     jac : ndarray (d,)

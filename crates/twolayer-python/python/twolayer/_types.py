@@ -29,6 +29,7 @@ class Options(TypedDict):
     max_iterations: int
     starts: int
     threads: int | None
+    total: int | None
     seed: int
     time_limit: float | None
     gtol: float | None
