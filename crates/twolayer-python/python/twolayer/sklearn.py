@@ -30,21 +30,32 @@ class Inverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def fit(self, X: Any, y: Any = None) -> "Inverter":
         """Checks the number of columns of X (K, d)."""
         X = validate_data(self, X, dtype="numeric")
+        self.network_ = self._fitted_to(X.shape[1])
+        if X.shape[1] != self.network_.inputs:
+            refuse("X", f"X has shape {X.shape}; expected (K, {self.network_.inputs})")
+        self._n_features_out = self.network_.outcomes
+        return self
+
+    def _fitted_to(self, width: int) -> Network:
+        """The network for inputs of this width."""
         if self.network is None:
             refuse("network", "network is None; expected a twolayer.Network")
-        if X.shape[1] != self.network.inputs:
-            refuse("X", f"X has shape {X.shape}; expected (K, {self.network.inputs})")
-        self._n_features_out = self.network.outcomes
-        return self
+        return self.network
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Outputs are of the network's precision, whatever that of X is.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
     def transform(self, X: Any) -> Any:
         """The outputs (K, m) at X (K, d)."""
-        check_is_fitted(self, "n_features_in_")
+        check_is_fitted(self)
         X = validate_data(self, X, dtype=["float64", "float32"], reset=False)
-        return self.network.predict_proba(X)  # type: ignore[union-attr]
+        return self.network_.predict_proba(X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Inputs (K, d) whose outputs are the rows of X (K, m)."""
-        check_is_fitted(self, "n_features_in_")
+        check_is_fitted(self)
         targets = check_array(X, dtype=["float64", "float32"])
-        return self.network.invert(targets, **(self.options or {})).x  # type: ignore[union-attr]
+        return self.network_.invert(targets, **(self.options or {})).x
