@@ -78,6 +78,11 @@ mod tests {
         assert_eq!(damping.value(), 1.6);
         damping.reward(0.5, 0.5);
         assert_eq!(damping.value(), 1.6);
+        // 2, 4, 8.
+        for _ in 0..3 {
+            damping.punish();
+        }
+        assert_eq!(damping.value(), 1.6 * 64.0);
     }
 
     #[test]

@@ -159,6 +159,8 @@ fn it_reaches_the_sphere() {
     assert!((reach(&x, &[-1.0, 0.0], 1.0) - 1.6).abs() < 1e-15);
     assert!((reach(&x, &[0.0, 1.0], 1.0) - 0.8).abs() < 1e-15);
     assert_eq!(reach(&[0.0, 2.0], &[0.0, 1.0], 2.0), 0.0);
+    // From the sphere through the centre.
+    assert_eq!(reach(&[0.0, 2.0], &[0.0, -1.0], 2.0), 4.0);
     // Outside by rounding: nowhere to go outward, back to the sphere inward.
     assert_eq!(reach(&[0.0, 2.0 + 1e-15], &[0.0, 1.0], 2.0), 0.0);
     // Nearly there, and 1 − ‖x‖² cancels: half of the digits are left of a wrong formula.
