@@ -5,7 +5,7 @@ mod ranking;
 mod style;
 
 use crate::args::ProblemArgs;
-use crate::courses::draws_course;
+use crate::courses::{MOST_LINES, draws_course};
 use crate::error::Error as CommandError;
 use crate::outcome::Outcome;
 use crate::output::OutputFile;

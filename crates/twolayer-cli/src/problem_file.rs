@@ -21,7 +21,6 @@ use arrays::{
 use contents::Contents;
 use num_traits::Zero;
 use std::io::{Read, Seek};
-use std::ops::Range;
 use std::path::Path;
 use twolayer::{ActivationName, AnyNetwork, Bounds, LinearBackend, Nearness, Scalar, TwoLayer};
 
@@ -314,11 +313,8 @@ impl<B: LinearBackend> Problem<B> {
             return self.read_vectors(path, "x_ref", false);
         }
         let d = self.network.by_ref().inputs();
-        let own = self.own_nearness.reference.take().map(|values| Vectors {
-            length: d,
-            count: None,
-            values: per_entry(values, d),
-        });
+        let own = self.own_nearness.reference.take();
+        let own = own.map(|values| Vectors::of_all(per_entry(values, d)));
         own.or_else(|| self.starts.take())
             .ok_or(Error::NearestWithoutPoint)
     }
@@ -340,11 +336,9 @@ impl<B: LinearBackend> Problem<B> {
             Some(Start::Zero) => Ok(Vectors::zero(self.network.by_ref().inputs())),
             Some(Start::File(path)) => self.read_vectors(path, "x0", true),
             None => Ok(self.starts.take().unwrap_or_else(|| {
-                let mut start = Vectors::zero(self.network.by_ref().inputs());
-                if let Some(nearness) = nearness {
-                    start.values.copy_from_slice(nearness.reference());
-                }
-                start
+                let point = nearness.map(Nearness::reference);
+                let inputs = self.network.by_ref().inputs();
+                point.map_or_else(|| Vectors::zero(inputs), |x| Vectors::of_all(x.to_vec()))
             })),
         }
     }

@@ -25,13 +25,18 @@ impl<T: Scalar> Vectors<T> {
         &self.values
     }
 
-    /// A vector of zeros for all problems.
-    pub(crate) fn zero(length: usize) -> Self {
+    /// A vector for all problems.
+    pub(crate) fn of_all(values: Vec<T>) -> Self {
         Self {
-            length,
+            length: values.len(),
             count: None,
-            values: vec![T::zero(); length],
+            values,
         }
+    }
+
+    /// The same of zeros.
+    pub(crate) fn zero(length: usize) -> Self {
+        Self::of_all(vec![T::zero(); length])
     }
 
     /// Takes an array of shape (length) or (K, length).

@@ -27,7 +27,7 @@ fn problem() -> Problem {
         .with("A2", &[few as u64, units as u64], &a2[..few * units])
         .with("c2", &[few as u64], &c2[..few]);
     let outputs = PLANTED.map(|x| common::forward(&a1, &c1, &a2[..few * units], &c2[..few], &x));
-    problem.with("b", &[2, few as u64], outputs.as_flattened())
+    problem.with("b", &[2, few as u64], &outputs.concat())
 }
 
 /// The output of the network of [`problem`].
@@ -78,7 +78,7 @@ fn answers_have_the_outputs_and_are_nearest() {
     let f: Vec<f64> = result.values("probabilities");
     assert!(
         f.iter()
-            .zip(targets.as_flattened())
+            .zip(&targets.concat())
             .all(|(f, b)| (f - b).abs() < 1e-10)
     );
     // One thread or two, the same bits.

@@ -3,7 +3,8 @@
 use super::{Answers, Found};
 use crate::args::ReportFormat;
 use crate::error::Error;
-use crate::report::{BoundReport, VERSION, json, table};
+use crate::printing::{VERSION, json, table};
+use crate::report::BoundReport;
 use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::collections::BTreeMap;
