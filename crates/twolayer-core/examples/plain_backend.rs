@@ -135,12 +135,14 @@ impl LinearBackend for Plain {
                     continue;
                 }
                 let (cosine, sine) = (a[j][j] / length, a[i][j] / length);
-                for k in j..=*q {
-                    let (above, below) = (a[j][k], a[i][k]);
-                    a[j][k] = cosine * above + sine * below;
-                    a[i][k] = cosine * below - sine * above;
+                let (above, below) = a.split_at_mut(i);
+                let entries = above[j].iter_mut().zip(&mut below[0]);
+                for (above, below) in entries.skip(j) {
+                    let (old, other) = (*above, *below);
+                    *above = cosine * old + sine * other;
+                    *below = cosine * other - sine * old;
                 }
-                a[i][j] = 0.0;
+                below[0][j] = 0.0;
             }
         }
         r.fill(0.0);

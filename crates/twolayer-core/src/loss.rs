@@ -37,9 +37,7 @@ pub trait RowLoss<T: Scalar> {
         for &end in self.group_ends() {
             let group = &mut centers[start..end];
             let total = reduce::sum(group);
-            group
-                .iter_mut()
-                .for_each(|weight| *weight = *weight / total);
+            group.iter_mut().for_each(|weight| *weight /= total);
             start = end;
         }
     }

@@ -37,8 +37,7 @@ pub(super) fn minimize<T: Scalar>(
         reduce::axpy(damping, &direction, &mut product);
         subspace.project(&mut product);
         let curvature = reduce::dot(&direction, &product);
-        // Not `<=`, which a NaN would pass.
-        if !(curvature > T::zero()) {
+        if curvature.is_nan() || curvature <= T::zero() {
             return Err(NotPositiveDefinite);
         }
         let length = square / curvature;

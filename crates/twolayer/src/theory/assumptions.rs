@@ -126,7 +126,7 @@ pub fn broken_assumptions<B: LinearBackend, O: Objective<Scalar = B::Scalar>>(
         if let Some((_, _, next)) = next.filter(|_| iterate == 0) {
             broken.extend(start_is_far(problem, least_eigenvalue, x, next));
         }
-        let is_far_off = !(epsilon <= PROMISED_REGION);
+        let is_far_off = epsilon.is_nan() || epsilon > PROMISED_REGION;
         let flips = next.map_or(0, |(_, flips, _)| *flips);
         broken.extend(is_far_off.then_some(Broken::Model { iterate, epsilon }));
         broken.extend((flips > 0).then_some(Broken::Pattern { iterate, flips }));
