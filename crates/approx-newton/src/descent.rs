@@ -14,7 +14,7 @@ use crate::solution::PhaseSeconds;
 use crate::termination::{Status, Tolerances};
 use num_traits::{Float, Zero};
 use std::ops::ControlFlow;
-use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, reduce};
+use twolayer_core::{Evaluation, HessianApprox, Kinked, Scalar, StepOutcome, reduce};
 
 /// Where it stands, the model of the objective there, and three ways to move.
 ///
@@ -129,13 +129,13 @@ impl<O: Kinked> Descent<O> {
     ) -> Part<()> {
         let before = self.propose(problem, hessian, patient, iteration)?;
         if let Some(moved) = self.go_over_kinks(problem, hessian, &before) {
-            self.commit(problem, &before, moved, iteration);
+            self.commit(problem, hessian, &before, moved, iteration);
             return ControlFlow::Break(self.impatience(patient));
         }
         let verdict = self.judge(problem, &before)?;
         match self.go_along_the_step(problem) {
             Some(moved) => {
-                self.commit(problem, &before, moved, iteration);
+                self.commit(problem, hessian, &before, moved, iteration);
                 let end = self.end_after_a_move(problem, &before, &verdict);
                 ControlFlow::Break(end.or_else(|| self.impatience(patient)))
             }
@@ -207,9 +207,10 @@ impl<O: Kinked> Descent<O> {
     }
 
     /// Takes note of a move.
-    fn commit(
+    fn commit<H: HessianApprox<O>>(
         &mut self,
         problem: &O,
+        hessian: &mut H,
         before: &Before<O::Scalar>,
         moved: Move<O::Scalar>,
         iteration: &mut Iteration<O::Scalar>,
@@ -218,6 +219,10 @@ impl<O: Kinked> Descent<O> {
         iteration.flips = moved.flips;
         self.model.outdate();
         let gained = before.value - self.position.current.value();
+        hessian.learn(StepOutcome {
+            fraction: moved.fraction,
+            decrease: gained,
+        });
         let is_idle = gained < O::Scalar::of(IDLE_GAIN) * problem.excess(before.value);
         self.idle = if is_idle { self.idle + 1 } else { 0 };
     }
@@ -230,6 +235,11 @@ impl<O: Kinked> Descent<O> {
         before: &Before<O::Scalar>,
         Verdict { release, end }: &Verdict,
     ) -> Option<Status> {
+        let zero = O::Scalar::zero();
+        hessian.learn(StepOutcome {
+            fraction: zero,
+            decrease: zero,
+        });
         if end.is_some() {
             return *end;
         }
@@ -363,3 +373,6 @@ impl<T: Scalar> Iteration<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ pub(crate) struct Position<O: Kinked> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Move<T> {
     pub(crate) length: T,
+    /// Which part it is of the step that was proposed; 0 of another step.
+    pub(crate) fraction: T,
     /// Kinks crossed.
     pub(crate) flips: usize,
 }

@@ -84,6 +84,10 @@ pub trait HessianApprox<O: Objective> {
         by_products::minimize(apply, rhs, damping, subspace, step)
     }
 
+    /// Is told what became of the last [`step`](HessianApprox::step), and need not guess it from the next point. A
+    /// model that learns nothing from it need not implement it.
+    fn learn(&mut self, _outcome: StepOutcome<O::Scalar>) {}
+
     /// The model with a ridge as a least-squares problem, ½‖Rp + s‖² up to a constant: writes the
     /// upper triangular `factor` R (d×d, row after row) with RᵀR = H̃ + νI and the `residual` s (d)
     /// with Rᵀs = g, at the point of the last [`build`](HessianApprox::build). Returns false where the
@@ -118,6 +122,15 @@ pub trait HessianApprox<O: Objective> {
         p: &[O::Scalar],
         product: &mut [O::Scalar],
     );
+}
+
+/// What became of a step that a model proposed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepOutcome<T> {
+    /// Which part of it was taken; 0 where it was refused, or another move was made in its place.
+    pub fraction: T,
+    /// By how much the objective fell.
+    pub decrease: T,
 }
 
 /// A model that is chosen while the program runs.
@@ -160,6 +173,10 @@ impl<O: Objective, H: HessianApprox<O> + ?Sized> HessianApprox<O> for Box<H> {
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
         (**self).step(objective, at, damping, pull, subspace, step)
+    }
+
+    fn learn(&mut self, outcome: StepOutcome<O::Scalar>) {
+        (**self).learn(outcome);
     }
 
     fn damped_factor(

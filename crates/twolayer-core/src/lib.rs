@@ -42,7 +42,7 @@ pub use bounds::{Bounds, retract};
 pub use composite::{Composite, CompositePoint};
 pub use curvature::{Curvature, RowWeights};
 pub use error::Error;
-pub use hessian::HessianApprox;
+pub use hessian::{HessianApprox, StepOutcome};
 pub use ladder::{Ladder, Restarts, RungMaker, Starts, TargetOf, TellTarget, WarmStart, WhenRungs};
 pub use loss::{LeastSquares, RowLoss, WithSquares};
 pub use map::{Entry, LinearMap, MapOf, RowMap};

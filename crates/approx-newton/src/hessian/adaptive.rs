@@ -1,10 +1,10 @@
 //! The default model: all rows where they are few, else as many as the progress calls for.
 
 use super::row_factor::RowFactor;
-use num_traits::Zero;
+use num_traits::{One, Zero};
 use twolayer_core::{
-    Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Scalar, Subspace,
-    reduce,
+    Evaluation, HessianApprox, NotPositiveDefinite, RowStructured, RowWeights, Scalar, StepOutcome,
+    Subspace, reduce,
 };
 
 /// The model that suits most problems: a [`RowFactor`] with the secant row weights.
@@ -24,23 +24,18 @@ pub struct Adaptive<O: RowStructured> {
     drawn: Option<usize>,
     first_drawn: usize,
     most: usize,
-    promise: Promise<O::Scalar>,
+    /// The decrease that the last step was to bring.
+    promised: O::Scalar,
+    /// Whether it was taken in full and did not keep its promise.
+    is_too_rough: bool,
     product: Vec<O::Scalar>,
-}
-
-/// What the last step was to do.
-struct Promise<T> {
-    point: Vec<T>,
-    step: Vec<T>,
-    value: T,
-    decrease: T,
 }
 
 /// Rows drawn at first, in multiples of d.
 const DRAWN: usize = 4;
 /// The part of the promise below which rows were too few.
 const LITTLE_GAIN: f64 = 0.33;
-/// A step was taken in full where the move differs from it by less than this part.
+/// A step was taken in full but for this part.
 const IN_FULL: f64 = 1e-3;
 
 impl<O: RowStructured> Adaptive<O> {
@@ -53,35 +48,15 @@ impl<O: RowStructured> Adaptive<O> {
             true => RowFactor::sampled(objective, kind, drawn, seed),
             false => RowFactor::new(objective, kind),
         };
-        let zeros = || vec![O::Scalar::zero(); d];
         Self {
             model,
             drawn: draws.then_some(drawn),
             first_drawn: drawn,
             most: m / 2,
-            promise: Promise {
-                point: zeros(),
-                step: zeros(),
-                value: O::Scalar::zero(),
-                decrease: O::Scalar::zero(),
-            },
-            product: zeros(),
+            promised: O::Scalar::zero(),
+            is_too_rough: false,
+            product: vec![O::Scalar::zero(); d],
         }
-    }
-
-    /// Whether the last step was taken in full and did not keep its promise.
-    fn is_too_rough(&self, at: &O::Evaluation) -> bool {
-        let Promise {
-            point,
-            step,
-            value,
-            decrease,
-        } = &self.promise;
-        let missed = reduce::sum_of(step.len(), |i| {
-            (at.point()[i] - point[i] - step[i]).to_f64().powi(2)
-        });
-        missed.sqrt() <= IN_FULL * reduce::norm(step).to_f64()
-            && *value - at.value() < O::Scalar::of(LITTLE_GAIN) * *decrease
     }
 }
 
@@ -92,7 +67,7 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
 
     fn begin_solve(&mut self) {
         self.model.begin_solve();
-        self.promise.decrease = O::Scalar::zero();
+        self.is_too_rough = false;
         if self.drawn.is_some() {
             self.drawn = Some(self.first_drawn);
             self.model.draw(self.first_drawn);
@@ -127,7 +102,7 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
 
     fn build(&mut self, objective: &O, at: &O::Evaluation) -> usize {
         if let Some(drawn) = self.drawn
-            && self.is_too_rough(at)
+            && self.is_too_rough
         {
             let more = (2 * drawn).min(self.most);
             self.drawn = Some(more);
@@ -149,17 +124,19 @@ impl<O: RowStructured> HessianApprox<O> for Adaptive<O> {
         subspace: &Subspace<O::Scalar>,
         step: &mut [O::Scalar],
     ) -> Result<(), NotPositiveDefinite> {
-        self.promise.decrease = O::Scalar::zero();
+        self.is_too_rough = false;
         self.model
             .step(objective, at, damping, pull, subspace, step)?;
         self.model.apply(objective, at, step, &mut self.product);
         let half = O::Scalar::of(0.5);
-        let decrease = -reduce::dot(at.gradient(), step) - half * reduce::dot(step, &self.product);
-        self.promise.point.copy_from_slice(at.point());
-        self.promise.step.copy_from_slice(step);
-        self.promise.value = at.value();
-        self.promise.decrease = decrease;
+        self.promised = -reduce::dot(at.gradient(), step) - half * reduce::dot(step, &self.product);
         Ok(())
+    }
+
+    fn learn(&mut self, outcome: StepOutcome<O::Scalar>) {
+        let in_full = outcome.fraction >= O::Scalar::one() - O::Scalar::of(IN_FULL);
+        let enough = O::Scalar::of(LITTLE_GAIN) * self.promised;
+        self.is_too_rough = in_full && outcome.decrease < enough;
     }
 
     fn damped_factor(

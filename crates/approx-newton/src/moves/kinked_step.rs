@@ -300,6 +300,7 @@ impl<T: Scalar> KinkedStep<T> {
         position.active_set.follow(problem, &position.current);
         let moved = Move {
             length: reduce::norm(&model.step),
+            fraction: T::zero(),
             flips: position.current.flips_from(&position.trial),
         };
         Some((gain, moved))

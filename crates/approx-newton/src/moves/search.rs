@@ -94,6 +94,7 @@ impl<T: Scalar> Search<T> {
         }
         Some(Move {
             length: fraction * step.norm,
+            fraction,
             flips,
         })
     }
