@@ -1,8 +1,8 @@
 //! The native half of the Python package `twolayer`: arrays in, arrays out.
 //!
 //! What a user calls, with its words and its conveniences, is Python (`python/twolayer`). Here a network is
-//! copied once into a backend's matrices, a call becomes one campaign on threads of its own, and while it
-//! runs the calling thread hears signals and calls back.
+//! copied once into a backend's matrices, a call becomes one campaign, and while it runs the calling thread
+//! hears signals and calls back: where one thread has all the work, by turns with it.
 
 mod answer;
 mod arrays;

@@ -4,7 +4,7 @@ use crate::answer::mapping;
 use crate::arrays::{copied, matrix, numbers, vector};
 use crate::attend::{Line, Next, attend};
 use crate::backend::{Networks, Number, row_major};
-use crate::forked::is_child;
+use crate::forked::{self, is_child};
 use crate::host::{Call, Event};
 use crate::input_error::{of_call, of_target, refused};
 use crate::outputs::{Kind, Outputs};
@@ -178,8 +178,9 @@ fn outputs<'py, T: Number>(
         };
         outputs.of(network)
     };
-    let values = attend(py, work, |_, ()| Ok(Next::GoOn))??;
     let rows = points.len() / network.inputs();
+    let works_alone = forked::threads(threads, rows).min(rows) <= 1;
+    let values = attend(py, works_alone, work, |_, ()| Ok(Next::GoOn))??;
     Ok(matrix(py, values, rows, network.outcomes())?.into_any())
 }
 
@@ -261,6 +262,8 @@ fn invert<'py, T: Number>(
         };
         networks.on(backend, call)
     };
-    let answers = attend(py, work, |py, event| hearer.hear(py, event))??;
+    let problems = (targets.len() / m).max(starts.len() / d);
+    let works_alone = forked::threads(options.threads, problems).min(problems) <= 1;
+    let answers = attend(py, works_alone, work, |py, event| hearer.hear(py, event))??;
     mapping(py, answers, d, m)
 }

@@ -17,14 +17,14 @@ import twolayer as tl
 
 #: A call that takes minutes, after it has said that it begins.
 LONG = """
-import threading
+import sys
 import numpy as np, twolayer as tl
 rng = np.random.default_rng(0)
 net = tl.Network([rng.normal(size=(40, 10)), rng.normal(size=(30, 40))])
 b = rng.dirichlet(np.ones(30), 300_000)
 print("begins", flush=True)
 try:
-    net.invert(b)
+    net.invert(b, threads=int(sys.argv[1]))
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -91,9 +91,12 @@ def test_what_a_callback_raises_comes_out(small):
     assert caught.value.argument == "callback"
 
 
+# A thread alone works and listens by turns; several have one that listens.
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise")
-def test_an_interrupt_ends_a_call():
-    with subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, text=True) as child:
+def test_an_interrupt_ends_a_call(threads):
+    call = [sys.executable, "-c", LONG, str(threads)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "begins\n"
         time.sleep(0.5)
         child.send_signal(signal.SIGINT)
@@ -102,11 +105,12 @@ def test_an_interrupt_ends_a_call():
     assert child.returncode == 0
 
 
-def test_other_threads_run_meanwhile(small):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_other_threads_run_meanwhile(small, threads):
     net, _ = small
     targets = np.random.default_rng(0).dirichlet(np.ones(12), 100_000)
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(net.invert, targets, time_limit=2)
+        call = pool.submit(net.invert, targets, time_limit=2, threads=threads)
         turns = 0
         while not call.done():
             time.sleep(0.01)
@@ -169,10 +173,11 @@ def test_a_forked_process_does_not_wait_for_threads_that_it_has_not():
     assert done.returncode == 0
 
 
-def test_a_bar_counts_targets(small, capsys):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_bar_counts_targets(small, capsys, threads):
     net, _ = small
     targets = np.random.default_rng(3).dirichlet(np.ones(12), 5)
-    net.invert(targets, starts=2, progress=True)
+    net.invert(targets, starts=2, progress=True, threads=threads)
     told = capsys.readouterr().err
     assert "targets: 100%" in told and "5/5" in told and "targets tried again" in told
 

@@ -31,8 +31,8 @@ def numbers(name: str, values: Any) -> Array:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
         refuse(name, f"{name} is no array: {error}")
-    # In the byte order of this machine.
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype in (np.float32, np.float64):
         return array
     if array.dtype == np.float16:

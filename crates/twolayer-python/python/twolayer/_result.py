@@ -127,16 +127,14 @@ def _trace_type() -> np.dtype[np.void]:
 
 
 _TRACE = _trace_type()
+_STAGES = np.array(["warm-start", "target"])
 
 
 def _records(table: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
     """Rows of numbers as records."""
     records = np.empty(len(table), _TRACE)
-    for number, column in enumerate(TRACE_COLUMNS):
-        values: Any = table[:, number]
-        if column == "stage":
-            values = np.where(values == 1, "target", "warm-start")
-        records[column] = values
+    for column, values in zip(TRACE_COLUMNS, table.T, strict=True):
+        records[column] = _STAGES[values.astype(int)] if column == "stage" else values
     return records
 
 

@@ -24,7 +24,9 @@ pub struct Campaign<'c, B: LinearBackend> {
     pub(super) targets: usize,
     pub(super) count: usize,
     pub(super) solver: Solver<B::Scalar>,
-    pub(super) crew: Crew,
+    /// None for one of the solver's threads. It is made when the work begins: where a solver does not say how many, the
+    /// system is asked, which takes as long as a small solve.
+    pub(super) crew: Option<Crew>,
     in_all_unknowns: bool,
 }
 
@@ -49,14 +51,13 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
                 expected: format!("{d} numbers, or {count}·{d}: one start for each target"),
             });
         }
-        let solver = Solver::new();
         Ok(Self {
-            crew: Crew::new(solver.threads(), count),
+            crew: None,
             problems,
             starts,
             targets,
             count,
-            solver,
+            solver: Solver::new(),
             in_all_unknowns: false,
         })
     }
@@ -75,10 +76,9 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     /// How every target is solved, from how many starts, on how many threads and in which time. The
     /// default is [`Solver::new`].
     pub fn with_solver(self, solver: Solver<B::Scalar>) -> Self {
-        let crew = Crew::new(solver.threads(), self.count);
         Self {
             solver,
-            crew,
+            crew: None,
             ..self
         }
     }
@@ -86,7 +86,16 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     /// Has the work done by another crew than the solver's threads make, one of fewer workers where
     /// each needs memory of its own.
     pub fn with_crew(self, crew: Crew) -> Self {
-        Self { crew, ..self }
+        Self {
+            crew: Some(crew),
+            ..self
+        }
+    }
+
+    /// Who does the work.
+    pub(super) fn crew(&self) -> Crew {
+        let of_the_solver = || Crew::new(self.solver.threads(), self.count);
+        self.crew.unwrap_or_else(of_the_solver)
     }
 
     /// Who does the work.

@@ -27,7 +27,7 @@ impl<B: LinearBackend> Campaign<'_, B> {
     pub fn run<O: Owner<B>>(&self, owner: &O) -> Result<Done<B::Scalar>, O::Failure> {
         let clock = Instant::now();
         let network = self.problems.network();
-        let network = network.with_threads(self.crew.threads_each());
+        let network = network.with_threads(self.crew().threads_each());
         let space = self.row_space(network.by_ref());
         let work = Work::new(self, owner, self.problems.on(&network), space.as_ref());
         let mut results = work.first_starts()?;

@@ -152,7 +152,7 @@ impl<'w, B: LinearBackend, O: Owner<B>> Work<'w, B, O> {
                 failure.get_or_insert(error);
             }
         };
-        self.campaign.crew.share_out(items, work, deliver);
+        self.campaign.crew().share_out(items, work, deliver);
         let failure = failure.into_inner();
         let failure = failure.unwrap_or_else(PoisonError::into_inner);
         failure.map_or(Ok(()), Err)
