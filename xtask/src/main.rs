@@ -4,6 +4,7 @@ mod bench;
 mod certificates;
 mod check;
 mod command;
+mod counterfactuals;
 mod detector;
 mod error;
 mod experiments;
@@ -32,6 +33,9 @@ enum Chore {
     /// Certifies solves of synthetic problems and of the language detector, and prints the table
     /// of docs/certificates.md.
     Certificates(certificates::Args),
+    /// Looks for the nearest images that a network reads as another digit, beside SciPy, and draws
+    /// docs/counterfactuals.svg.
+    Counterfactuals(counterfactuals::Args),
     /// Answers seven questions about the method, with plots, in docs/experiments/.
     Experiments(experiments::Args),
     /// Tries the reader of problem files on mutants of valid and damaged files.
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Detector(args) => detector::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Certificates(args) => certificates::run(&args),
+        Chore::Counterfactuals(args) => counterfactuals::run(&args),
         Chore::Experiments(args) => experiments::run(&args),
         Chore::Mutate(args) => mutate::run(&args),
         Chore::Check(args) => check::run(&args),
