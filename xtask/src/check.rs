@@ -1,6 +1,7 @@
 //! Checks beyond the tests: what the workspace depends on and how it is kept.
 
 mod mutants;
+mod package;
 
 use crate::error::Error;
 use serde::Deserialize;
@@ -32,17 +33,20 @@ enum Check {
     Docs,
     /// No breaking change against the last tagged version (cargo-semver-checks).
     Semver,
+    /// Whether every crate could be published: what its registry asks for, and that it is built alone.
+    Package,
     /// Lines that the tests reach (cargo-llvm-cov and the component llvm-tools).
     Coverage,
     /// Small wrong changes that the tests notice (cargo-mutants); takes hours.
     Mutants,
 }
 
-const ALL: [Check; 7] = [
+const ALL: [Check; 8] = [
     Check::Deny,
     Check::Advisories,
     Check::Msrv,
     Check::Docs,
+    Check::Package,
     Check::Semver,
     Check::Miri,
     Check::Coverage,
@@ -88,6 +92,7 @@ fn perform(check: Check, package: Option<&str>) -> Result<Outcome, Error> {
         Check::Miri => miri(),
         Check::Msrv => msrv(),
         Check::Docs => docs(),
+        Check::Package => package::run(),
         Check::Semver => semver(),
         Check::Coverage => {
             let install = "cargo install --locked cargo-llvm-cov; rustup component add llvm-tools";

@@ -21,6 +21,13 @@ pub(crate) enum Error {
         command: String,
         source: serde_json::Error,
     },
+    #[error("{program} is not installed; install it by: {install}")]
+    Tool {
+        program: &'static str,
+        install: &'static str,
+    },
+    #[error("not ready to be published: {0}")]
+    Package(String),
     #[error("not checked: {0}")]
     Skipped(String),
     #[error("failed: {0}")]

@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod counterfactuals;
 mod detector;
+mod docs;
 mod error;
 mod experiments;
 mod mutate;
@@ -40,6 +41,8 @@ enum Chore {
     Experiments(experiments::Args),
     /// Tries the reader of problem files on mutants of valid and damaged files.
     Mutate(mutate::Args),
+    /// Makes a site of the documents, in `target/book/`.
+    Docs,
     /// Checks dependencies, documentation, coverage and the like; CONTRIBUTING.md explains each.
     Check(check::Args),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Counterfactuals(args) => counterfactuals::run(&args),
         Chore::Experiments(args) => experiments::run(&args),
         Chore::Mutate(args) => mutate::run(&args),
+        Chore::Docs => docs::run(),
         Chore::Check(args) => check::run(&args),
     };
     match done {
