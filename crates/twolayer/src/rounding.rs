@@ -131,6 +131,12 @@ impl<'a, T: Scalar> LogitErrors<'a, T> {
             .sqrt()
     }
 
+    /// ε̄ = Σ fᵢεᵢ.
+    pub(crate) fn mean(&self) -> f64 {
+        let f = &self.pass.probabilities;
+        reduce::sum_of(f.len(), |i| f[i].to_f64() * self.of(i))
+    }
+
     /// Σ fᵢ²εᵢ².
     pub(crate) fn common(&self) -> f64 {
         let f = &self.pass.probabilities;

@@ -125,21 +125,20 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         let (f, log_f) = (&pass.probabilities, &pass.log_probabilities);
         let (b, log_b) = (target.probabilities(), target.log_probabilities());
         let (own, total) = (output_error::<T>(target.outcomes()), target.sum().to_f64());
-        // The slope in a logit is fΣb − b, the curvature f; log fᵢ moves by |(1 − 2fᵢ)εᵢ + ε̄|.
-        let [mean, of_logits, of_own, squares, crosses] = reduce::sums_of(f.len(), |i| {
+        // The slope in a logit is fΣb − b, the curvature f; log fᵢ moves by |(1 − 2fᵢ)εᵢ + ε̄|. ε̄ comes first: the
+        // square multiplied out would cancel where f is near 1.
+        let common = errors.mean() + own;
+        let [of_logits, of_own, squares] = reduce::sums_of(f.len(), |i| {
             let (f, error) = (f[i].to_f64(), errors.of(i));
             let b_i = b[i].to_f64();
-            let apart = (1.0 - 2.0 * f) * error;
+            let moved = (1.0 - 2.0 * f) * error + common;
             [
-                f * error,
                 (f * total - b_i).abs() * error,
                 own * (f - b_i).abs() + rounded(b[i], log_b[i], pass.probabilities[i], log_f[i]),
-                f * apart * apart,
-                f * apart,
+                f * moved * moved,
             ]
         });
-        let common = mean + own;
-        T::of(of_logits + of_own + 0.5 * (squares + 2.0 * common * crosses + common * common))
+        T::of(of_logits + of_own + 0.5 * squares)
     }
 
     fn logit_gradient_errors(

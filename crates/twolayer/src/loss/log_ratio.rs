@@ -187,9 +187,21 @@ impl<T: Scalar> Loss<T> for LogRatio {
         errors: &LogitErrors<'_, T>,
     ) -> T {
         let ratios = Ratios::new(pass, target);
+        // The mean moves with the outcomes that it is the mean of, and what b excludes is charged by it.
+        let support = ratios.positive as f64;
+        let [excess, of_support] =
+            reduce::sums_of(target.outcomes(), |i| match ratios.log_b[i].is_finite() {
+                true => [0.0, ratios.error(i, errors)],
+                false => [ratios.residual(i).to_f64(), 0.0],
+            });
+        let (shift, of_mean) = (excess / support, of_support / support);
         T::of(reduce::sum_of(target.outcomes(), |i| {
-            let error = ratios.error(i, errors);
-            error * (ratios.residual(i).abs().to_f64() + 0.5 * error)
+            let (error, residual) = (ratios.error(i, errors), ratios.residual(i).to_f64());
+            match (ratios.log_b[i].is_finite(), ratios.counts(i)) {
+                (true, _) => error * ((residual - shift).abs() + 0.5 * error),
+                (false, true) => error * residual + 0.5 * (error + of_mean).powi(2),
+                (false, false) => 0.0,
+            }
         }))
     }
 
@@ -201,13 +213,27 @@ impl<T: Scalar> Loss<T> for LogRatio {
         bounds: &mut [T],
     ) {
         let ratios = Ratios::new(pass, target);
-        let squares = reduce::sum_of(target.outcomes(), |i| ratios.error(i, errors).powi(2));
-        let of_mean = squares.sqrt() / ratios.positive as f64;
+        // With p outcomes in the mean and q that b excludes and that count, u is t less (1 − q/p) t̄ and less
+        // the mean of these over p, where b > 0, and t − t̄ where b = 0.
+        let support = ratios.positive as f64;
+        let [of_support, of_excluded, charged] = reduce::sums_of(target.outcomes(), |i| {
+            let square = ratios.error(i, errors).powi(2);
+            match (ratios.log_b[i].is_finite(), ratios.counts(i)) {
+                (true, _) => [square, 0.0, 0.0],
+                (false, counts) => [0.0, square, f64::from(counts)],
+            }
+        });
+        let part = (1.0 - charged / support) / support;
+        let common = part * part * of_support + of_excluded / (support * support);
+        let of_mean = of_support / (support * support);
         for (i, bound) in bounds.iter_mut().enumerate() {
-            *bound = match ratios.counts(i) {
-                true => T::of(ratios.error(i, errors).hypot(of_mean)),
-                false => T::zero(),
+            let square = ratios.error(i, errors).powi(2);
+            let squares = match (ratios.log_b[i].is_finite(), ratios.counts(i)) {
+                (true, _) => (1.0 - 2.0 * part) * square + common,
+                (false, true) => square + of_mean,
+                (false, false) => 0.0,
             };
+            *bound = T::of(squares.max(0.0).sqrt());
         }
     }
 }

@@ -108,26 +108,19 @@ impl<T: Scalar> Loss<T> for SquaredError {
         let own = output_error::<T>(f.len());
         let sigma = mean_residual(pass, target).to_f64();
         // fᵢ moves by fᵢ|(1 − 2fᵢ)εᵢ + ε̄| and its own rounding, and the value to first order by Σ|uᵢ|εᵢ,
-        // with u the logit gradient.
-        let [mean, of_logits, of_own, squares, crosses, weights] = reduce::sums_of(f.len(), |i| {
+        // with u the logit gradient. ε̄ comes first: the square multiplied out would cancel where f is near 1.
+        let common = errors.mean() + own;
+        let [of_logits, of_own, squares] = reduce::sums_of(f.len(), |i| {
             let (f, r) = (f[i].to_f64(), (f[i] - b[i]).to_f64());
             let error = errors.of(i);
-            let apart = (1.0 - 2.0 * f) * error;
+            let moved = f * ((1.0 - 2.0 * f) * error + common);
             [
-                f * error,
                 2.0 * f * (r - sigma).abs() * error,
                 own * r.abs() * (f + r.abs()),
-                (f * apart).powi(2),
-                f * f * apart,
-                f * f,
+                moved * moved,
             ]
         });
-        let common = mean + own;
-        T::of(
-            of_logits
-                + 2.0 * of_own
-                + (squares + 2.0 * common * crosses + common * common * weights),
-        )
+        T::of(of_logits + 2.0 * of_own + squares)
     }
 
     fn logit_gradient_errors(
@@ -137,25 +130,36 @@ impl<T: Scalar> Loss<T> for SquaredError {
         errors: &LogitErrors<'_, T>,
         bounds: &mut [T],
     ) {
-        // u moves by (I − 1fᵀ)ᵀ diag(β) of what log f moves by.
+        // With β of the exact curvature and S = Σβ the slope of uᵢ in zⱼ is βᵢ[i = j] − fⱼ(βᵢ − fᵢS) − fᵢβⱼ:
+        // the squares over j ≠ i, and what j = i adds to them.
         let (f, b) = (&pass.probabilities, target.probabilities());
         let (m, roundoff) = (f.len(), T::UNIT_ROUNDOFF.to_f64());
         let sigma = mean_residual(pass, target).to_f64();
-        let (common, own) = (errors.common(), output_error::<T>(m));
+        let own = output_error::<T>(m);
         let parts = |i: usize| (f[i].to_f64(), (f[i] - b[i]).to_f64());
-        let curved = |i: usize| {
-            let (f, r) = parts(i);
-            2.0 * f * (f + r - sigma) * (errors.of_log_output(i, common) + own)
-        };
-        let [squares, sizes] = reduce::sums_of(m, |i| {
-            let (f, r) = parts(i);
-            [curved(i).powi(2), f * r.abs()]
+        let weight = |f: f64, r: f64| 2.0 * f * (f + r - sigma);
+        let [total, shared, crossed, squares, weights, sizes] = reduce::sums_of(m, |i| {
+            let ((f, r), square) = (parts(i), errors.of(i).powi(2));
+            let beta = weight(f, r);
+            [
+                beta,
+                f * f * square,
+                f * beta * square,
+                beta * beta * square,
+                beta * beta,
+                f * r.abs(),
+            ]
         });
         let of_sigma = (2.0 * roundoff + reduce::relative_error(m)) * sizes;
         for (i, bound) in bounds.iter_mut().enumerate() {
             let (f, r) = parts(i);
+            let beta = weight(f, r);
+            let apart = beta - f * total;
+            let of_others = apart * apart * shared + 2.0 * apart * f * crossed + f * f * squares;
+            let of_own = beta * (beta - 2.0 * f * (apart + beta)) * errors.of(i).powi(2);
+            let moved = (of_others + of_own).max(0.0).sqrt() + own * beta.hypot(f * weights.sqrt());
             let rounded = roundoff * (r.abs() + 3.0 * (r - sigma).abs()) + of_sigma;
-            *bound = T::of(curved(i).hypot(f * squares.sqrt()) + 2.0 * f * rounded);
+            *bound = T::of(moved + 2.0 * f * rounded);
         }
     }
 }

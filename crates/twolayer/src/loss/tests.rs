@@ -1,5 +1,7 @@
 //! Every loss against its definition, and its derivatives against differences.
 
+mod rounding;
+
 use super::*;
 use twolayer_core::{Curvature, reduce};
 
