@@ -181,3 +181,15 @@ fn a_checkpoint_is_of_its_bounds() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("lower was"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_bound_may_be_any_number() {
+    let desk = Desk::new(&problem());
+    for number in ["-1e-3", "-.5", "-2.5E+1", "-inf"] {
+        let output = desk.invert(&["--lower", number, "--quiet"]);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{number}");
+    }
+    let output = desk.invert(&["--lower", "--upper", "1"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("expected a number or a file"));
+}

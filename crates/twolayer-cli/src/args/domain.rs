@@ -2,7 +2,6 @@
 
 use super::numbers::at_least_zero;
 use clap::Args;
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,11 +10,12 @@ use std::str::FromStr;
 pub(crate) struct BoundArgs {
     /// Look for x with no entry below this number, or below those of the array (d) in a file, of which
     /// -inf is none [default: lower of the problem, else none].
-    #[arg(long, value_name = "NUMBER|L.npy", allow_negative_numbers = true)]
+    // Not negative numbers alone: clap knows none like -1e-3.
+    #[arg(long, value_name = "NUMBER|L.npy", allow_hyphen_values = true)]
     pub(crate) lower: Option<Limit>,
 
     /// The same for the largest entries; where both bounds are the same, that entry of x is known.
-    #[arg(long, value_name = "NUMBER|U.npy", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER|U.npy", allow_hyphen_values = true)]
     pub(crate) upper: Option<Limit>,
 }
 
@@ -47,11 +47,14 @@ pub(crate) enum Limit {
 }
 
 impl FromStr for Limit {
-    type Err = Infallible;
+    type Err = &'static str;
 
-    /// A file that is named like a number is reached as `./1`.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let number = text.parse().map(Self::Number);
-        Ok(number.unwrap_or_else(|_| Self::File(text.into())))
+    /// A file that is named like a number, or like an option, is reached as `./1`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if text.starts_with('-') => Err("expected a number or a file"),
+            Err(_) => Ok(Self::File(text.into())),
+        }
     }
 }

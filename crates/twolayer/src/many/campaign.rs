@@ -93,14 +93,9 @@ impl<'c, B: LinearBackend> Campaign<'c, B> {
     }
 
     /// Who does the work.
-    pub(super) fn crew(&self) -> Crew {
+    pub fn crew(&self) -> Crew {
         let of_the_solver = || Crew::new(self.solver.threads(), self.count);
         self.crew.unwrap_or_else(of_the_solver)
-    }
-
-    /// Who does the work.
-    pub fn crew(&self) -> Crew {
-        self.crew
     }
 
     /// d.
