@@ -168,7 +168,7 @@ fn what_cannot_be_asked_is_refused_in_a_line() {
         ),
         (
             &["--want", "3", "--near", "r.npy"],
-            "the wanted outcome is 3; it must be below",
+            "want is 3; it must be below",
         ),
         (
             &["--want", "1", "--margin", "1", "--near", "r.npy"],

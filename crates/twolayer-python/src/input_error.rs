@@ -48,7 +48,7 @@ fn argument(error: &Error) -> Option<&'static str> {
         | Error::NoOutcome { name }
         | Error::Parameter { name, .. } => Some(name),
         Error::StartOutsideBall { .. } => Some("x0"),
-        Error::Impossible { .. } => Some("b"),
+        Error::Impossible { .. } | Error::AtInfinity { .. } => Some("b"),
         Error::Overflow { at, .. } => Some(at),
         _ => None,
     }

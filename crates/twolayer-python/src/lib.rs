@@ -11,6 +11,7 @@ mod backend;
 mod forked;
 mod host;
 mod input_error;
+mod nearest;
 mod network;
 mod outputs;
 mod problem;

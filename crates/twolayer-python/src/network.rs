@@ -7,6 +7,7 @@ use crate::backend::{Networks, Number, row_major};
 use crate::forked::{self, is_child};
 use crate::host::{Call, Event};
 use crate::input_error::{of_call, of_target, refused};
+use crate::nearest::{Search, Settings};
 use crate::outputs::{Kind, Outputs};
 use crate::settings::{self, Options, Stated, Statement};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
@@ -86,6 +87,32 @@ impl Network {
         }
     }
 
+    /// Looks for the nearest points to contiguous `references` (1, d) or (K, d) with the outputs `targets` (K, m), or
+    /// with a winner.
+    #[expect(clippy::too_many_arguments, reason = "what a call is made of")]
+    fn nearest<'py>(
+        &self,
+        py: Python<'py>,
+        targets: &Bound<'py, PyAny>,
+        rounded_to: &str,
+        references: &Bound<'py, PyAny>,
+        scales: Option<&Bound<'py, PyAny>>,
+        statement: Statement<'py>,
+        settings: Settings,
+        bar: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let targets = (targets, settings::rounded_to(rounded_to)?);
+        let how = (&settings, bar);
+        match &self.networks {
+            Precision::Single(networks) => {
+                nearest(py, networks, targets, references, scales, &statement, how)
+            }
+            Precision::Double(networks) => {
+                nearest(py, networks, targets, references, scales, &statement, how)
+            }
+        }
+    }
+
     /// Solves the problems of contiguous `targets` (K, m) from contiguous `starts` (1, d) or (K, d).
     ///
     /// `callback(row, x)` is called after every iteration and ends the call where it returns true; `bar` has
@@ -113,6 +140,55 @@ impl Network {
             }
         }
     }
+}
+
+fn nearest<'py, T: Number>(
+    py: Python<'py>,
+    networks: &Networks<T>,
+    (targets, rounded_to): (&Bound<'py, PyAny>, NumberFormat),
+    references: &Bound<'py, PyAny>,
+    scales: Option<&Bound<'py, PyAny>>,
+    statement: &Statement<'py>,
+    (settings, bar): (&Settings, Option<Py<PyAny>>),
+) -> PyResult<Bound<'py, PyDict>> {
+    let targets: PyReadonlyArrayDyn<'py, T> = targets.extract()?;
+    let references: PyReadonlyArrayDyn<'py, T> = references.extract()?;
+    let scales: Option<PyReadonlyArrayDyn<'py, T>> = scales.map(|s| s.extract()).transpose()?;
+    let network = networks.original();
+    let (d, m) = (network.inputs(), network.outcomes());
+    let references = numbers("near", &references)?;
+    let targets = numbers("b", &targets)?;
+    let rows = references.len() / d;
+    let count = match settings.has_targets() && targets.len() != m {
+        true => targets.len() / m,
+        false => rows,
+    };
+    let stated = Stated::new(statement)?;
+    let scales = scales.as_ref().map(|s| numbers("scales", s)).transpose()?;
+    let bar = bar.as_ref();
+    bar.map(|bar| bar.call_method1(py, "begin", ("answers", count)))
+        .transpose()?;
+    let work = |line: &Line<'_, ()>| {
+        let search = Search {
+            settings,
+            stated: &stated,
+            scales,
+            targets,
+            rounded_to,
+            references,
+            count,
+            line,
+        };
+        search.on(network)
+    };
+    let alone = forked::threads(settings.threads, count) == 1;
+    let hear = |py: Python<'_>, ()| {
+        bar.map(|bar| bar.call_method0(py, "advance")).transpose()?;
+        Ok(Next::GoOn)
+    };
+    let found = attend(py, alone, work, hear)??;
+    bar.map(|bar| bar.call_method0(py, "end")).transpose()?;
+    crate::nearest::mapping(py, &found, count, (d, m))
 }
 
 fn new<T: Number>(

@@ -5,9 +5,9 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use std::time::Duration;
 use twolayer::{
-    AnyInversion, Bounds, Error, KullbackLeibler, LinearBackend, Loss, ModelKind, Nearness,
-    NetworkRef, NumberFormat, Problems, Regularizer, Scalar, Solver, SquaredError, Target,
-    Tolerances,
+    AnyInversion, Bounds, Error, KullbackLeibler, LinearBackend, Loss, ModelKind, Nearest,
+    Nearness, NetworkRef, NumberFormat, Problems, Regularizer, Scalar, Solver, SquaredError,
+    Target, Tolerances,
 };
 
 /// The linear algebra library.
@@ -163,6 +163,20 @@ impl<T: Scalar> Stated<T> {
         match self.radius {
             Some(radius) => problems.with_radius(radius),
             None => Ok(problems),
+        }
+    }
+
+    /// The search for the nearest point, within bounds and ball.
+    pub(crate) fn confine<'a, B: LinearBackend<Scalar = T>>(
+        &'a self,
+        mut nearest: Nearest<'a, B>,
+    ) -> Result<Nearest<'a, B>, Error> {
+        if let Some(bounds) = &self.bounds {
+            nearest = nearest.with_bounds(bounds)?;
+        }
+        match self.radius {
+            Some(radius) => nearest.with_radius(radius),
+            None => Ok(nearest),
         }
     }
 

@@ -153,6 +153,13 @@ def _bound(side: str, values: Any, inputs: int) -> Array:
     return contiguous(array, np.float64)
 
 
+def only_with_nearest(**others: Any) -> None:
+    """Refuses what a search for the nearest point does not have."""
+    for name, value in others.items():
+        if value is not None:
+            refuse(name, f"{name} does not go with nearest; expected none")
+
+
 def total(value: Any, problems: int, starts: Any) -> int | None:
     """How many problems there are in all, where a call has so many of them."""
     if value is None:

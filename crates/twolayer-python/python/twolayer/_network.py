@@ -228,6 +228,7 @@ class Network:
         bounds: Any = None,
         near: npt.ArrayLike | None = None,
         near_weight: float | None = None,
+        nearest: bool = False,
         backend: str = "faer",
         hessian: str = "auto",
         max_iterations: int = 1000,
@@ -270,6 +271,9 @@ class Network:
             iterate leaves them, and an x0 outside is moved within.
         near, near_weight : array (d,) and float, optional
             Adds ½ near_weight ‖x − near‖² to the objective: of many x with the output b, one near a given point.
+        nearest : bool
+            Look for the x with the output b that is nearest to `near`: the call is ``nearest(near, b, …)`` then, and what
+            that does not have is refused.
         backend : {"faer", "nalgebra", "ndarray"}
             The linear algebra library.
         hessian : str
@@ -319,6 +323,30 @@ class Network:
         MemoryError
             Results that do not fit in memory.
         """
+        if nearest:
+            _arguments.only_with_nearest(
+                x0=x0,
+                regularizer=regularizer,
+                near_weight=near_weight,
+                total=total,
+                gtol=gtol,
+                ftol=ftol,
+                xtol=xtol,
+                callback=callback,
+                certify=certify or None,
+            )
+            return self.nearest(
+                near,
+                b,
+                bounds=bounds,
+                radius=radius,
+                starts=starts,
+                max_iterations=max_iterations,
+                threads=threads,
+                seed=seed,
+                time_limit=time_limit,
+                progress=progress,
+            )
         targets, one_target = _arguments.rows("b", b, self.outcomes, self._dtype)
         start = np.zeros(self.inputs) if x0 is None else x0
         points, one_start = _arguments.rows("x0", start, self.inputs, self._dtype)
@@ -353,6 +381,97 @@ class Network:
             _progress.bar(progress),
         )
         return _result.result(fields, is_one)
+
+    def nearest(
+        self,
+        near: npt.ArrayLike | None,
+        b: npt.ArrayLike | None = None,
+        *,
+        want: int | None = None,
+        margin: float = 0.5,
+        scales: npt.ArrayLike | None = None,
+        bounds: Any = None,
+        radius: float | None = None,
+        tolerance: float | None = None,
+        starts: int = 1,
+        max_iterations: int = 1000,
+        threads: int | None = None,
+        seed: int = 0,
+        time_limit: float | None = None,
+        progress: bool = False,
+    ) -> Result:
+        """Finds the x nearest to `near` that has the output b, or at which the outcome `want` is likely enough: a
+        counterfactual. It minimises ½‖D(x − near)‖² within bounds, and shows the first-order condition; another x may
+        be nearer, for which `starts` looks.
+
+        Parameters
+        ----------
+        near : array (d,) or (K, d)
+            The points to be near to. One serves several b.
+        b : array (m,) or (K, m), optional
+            Outputs, without zeros.
+        want, margin : int and float, optional
+            In the place of b: f[want] ≥ margin; with more than 0.5 it is the winner.
+        scales : array (d,), optional
+            The diagonal of D, nonnegative; an entry of 0 counts no distance.
+        bounds, radius
+            As for `invert`.
+        tolerance : float, optional
+            How far the logarithms of the output may be off, by default the unit roundoff to the power of 2/3.
+        starts : int
+            How many starts are tried: `near`, then random ones around it.
+        max_iterations : int
+            The most iterations from one start.
+        threads, seed, time_limit, progress
+            As for `invert`.
+
+        Returns
+        -------
+        Result
+            With `x`, `probabilities`, `success`, `status` (``"nearest"``, ``"met"`` where the first-order condition does
+            not show, ``"not-met"``, …), `message`, `nit` and `seconds`, and
+
+            - `distance`: ‖D(x − near)‖;
+            - `violation`: by how much a logarithm of the output misses what is wanted, at most;
+            - `residual`: the part of D²(x − near) that is no combination of slopes of the output, kinks and bounds, 0 at
+              a nearest x;
+            - `distinct`: how many different nearest x the starts led to.
+
+        Raises
+        ------
+        InputError
+            What cannot be worked on, by the name of the argument.
+        """
+        if (b is None) == (want is None):
+            refuse("b", "b and want are both given, or neither; expected one of them")
+        if near is None:
+            refuse("near", "near is None; expected the point to be near to")
+        points, is_one = _arguments.rows("near", near, self.inputs, self._dtype)
+        one = np.zeros(self.outcomes) if b is None else b
+        targets, one_target = _arguments.rows("b", one, self.outcomes, self._dtype)
+        if b is not None and len(targets) != 1 and len(points) not in (1, len(targets)):
+            expected = f"({self.inputs},) or ({len(targets)}, {self.inputs}): a point for each target"
+            refuse("near", f"near has shape {points.shape}; expected {expected}")
+        weights = None if scales is None else _arguments.vector("scales", scales, self.inputs, self._dtype)
+        outcome = None if want is None else _arguments.count("want", want, least=0)
+        fields = self._native.nearest(
+            targets,
+            "float32" if b is None else _arguments.rounded_to(b),
+            points,
+            weights,
+            _arguments.statement(self, "squared", None, radius, bounds, None, None),
+            {
+                "want": None if outcome is None else (outcome, _arguments.real("margin", margin)),
+                "tolerance": None if tolerance is None else _arguments.real("tolerance", tolerance),
+                "starts": _arguments.count("starts", starts),
+                "max_iterations": _arguments.count("max_iterations", max_iterations),
+                "seed": _arguments.count("seed", seed, least=0),
+                "time_limit": None if time_limit is None else _arguments.real("time_limit", time_limit),
+                "threads": None if threads is None else _arguments.count("threads", threads),
+            },
+            _progress.bar(progress),
+        )
+        return _result.nearest(fields, is_one and (b is None or one_target))
 
     def problem(
         self,

@@ -151,6 +151,15 @@ def result(fields: dict[str, Any], is_one: bool) -> Result:
     return Result(fields)
 
 
+def nearest(fields: dict[str, Any], is_one: bool) -> Result:
+    """The same of a search for the nearest points."""
+    if is_one:
+        return Result({name: _single(values[0]) for name, values in fields.items()})
+    for name in ("status", "message"):
+        fields[name] = np.array(fields[name], dtype=str)
+    return Result(fields)
+
+
 def _single(value: Any) -> Any:
     """Python's own number or truth value for NumPy's, but float32 stays what it is."""
     return value.item() if isinstance(value, (np.int64, np.float64, np.bool_)) else value

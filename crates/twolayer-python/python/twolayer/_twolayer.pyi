@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._types import Array, Bar, Callback, Options, Statement
+from ._types import Array, Bar, Callback, Options, Search, Statement
 
 TRACE_COLUMNS: list[str]
 
@@ -19,6 +19,16 @@ class Network:
     def shape(self) -> list[int]: ...
     def weights(self) -> tuple[list[Array], list[Array]]: ...
     def outputs(self, points: Array, logits: bool, threads: int | None) -> Array: ...
+    def nearest(
+        self,
+        targets: Array,
+        rounded_to: str,
+        references: Array,
+        scales: Array | None,
+        statement: Statement,
+        settings: Search,
+        bar: Bar | None,
+    ) -> dict[str, Any]: ...
     def invert(
         self,
         targets: Array,

@@ -39,6 +39,18 @@ class Options(TypedDict):
     trace: bool
 
 
+class Search(TypedDict):
+    """How a call looks for the nearest points."""
+
+    want: tuple[int, float] | None
+    tolerance: float | None
+    starts: int
+    max_iterations: int
+    seed: int
+    time_limit: float | None
+    threads: int | None
+
+
 class Callback(Protocol):
     """Is shown an iteration, and says whether the call is to end."""
 

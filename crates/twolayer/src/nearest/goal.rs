@@ -47,12 +47,12 @@ impl<T: Scalar> Goal<'_, T> {
                 };
                 if outcome >= network.outcomes() {
                     let requirement = "below the number of outcomes";
-                    return Err(parameter("the wanted outcome", outcome as f64, requirement));
+                    return Err(parameter("want", outcome as f64, requirement));
                 }
                 if !(probability > T::zero() && probability < T::one()) {
                     let value = probability.to_f64();
                     return Err(parameter(
-                        "the wanted probability",
+                        "margin",
                         value,
                         "between 0 and 1",
                     ));
