@@ -170,12 +170,14 @@ impl Files {
     }
 }
 
-/// The text of every module but the root, by its path; without tests and comments.
+/// The text of every module but the root, by its path; without tests, files and folders of them, and comments.
 fn read(folder: &Path, above: &mut Vec<String>, texts: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_string();
-        if path.is_dir() {
+        if path.is_dir() && stem == "tests" {
+            continue;
+        } else if path.is_dir() {
             above.push(stem);
             read(&path, above, texts);
             above.pop();
