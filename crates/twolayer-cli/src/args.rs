@@ -104,7 +104,8 @@ pub(crate) struct InvertArgs {
     #[arg(long, value_enum, default_value_t = Method::Solver)]
     pub(crate) method: Method,
 
-    /// How the Hessian is approximated.
+    /// How the Hessian is approximated on the loss itself. The easier problems that find a start have a model of
+    /// their own (docs/far-starts.md says why).
     #[arg(long, value_enum, default_value_t = Hessian::Auto)]
     pub(crate) hessian: Hessian,
 
