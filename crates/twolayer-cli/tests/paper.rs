@@ -75,8 +75,9 @@ fn solved(hessian: &[Vector; INPUTS], gradient: &Vector) -> (Vector, f64) {
         for p in 0..INPUTS {
             for i in (0..INPUTS).filter(|&i| i != p) {
                 let factor = h[i][p] / h[p][p];
-                for l in 0..INPUTS {
-                    h[i][l] -= factor * h[p][l];
+                let above = h[p];
+                for (entry, above) in h[i].iter_mut().zip(above) {
+                    *entry -= factor * above;
                 }
                 x[i] -= factor * x[p];
             }
