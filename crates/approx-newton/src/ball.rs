@@ -119,6 +119,26 @@ pub(crate) fn is_on_sphere<T: Scalar>(x: &[T], radius: T) -> bool {
     reduce::norm(x) >= radius * (T::one() - T::of(64.0) * T::UNIT_ROUNDOFF)
 }
 
+/// Whether x lies so near the sphere that half of its digits do not tell it from there.
+pub(crate) fn is_near_sphere<T: Scalar>(x: &[T], radius: T) -> bool {
+    reduce::norm(x) >= radius * (T::one() - T::UNIT_ROUNDOFF.sqrt())
+}
+
+/// Whether the sphere holds a point that was differentiated: it lies on it, or so near that the rest of the way
+/// lowers the value by less than its rounding error. In a small ball no step can be told from none there.
+pub(crate) fn holds<O: Objective>(objective: &O, at: &O::Evaluation) -> bool {
+    let Some(radius) = objective.radius() else {
+        return false;
+    };
+    let x = at.point();
+    if is_on_sphere(x, radius) || !is_near_sphere(x, radius) {
+        return is_on_sphere(x, radius);
+    }
+    let size = reduce::norm(x);
+    let gain = -reduce::dot(x, at.gradient()) / size * (radius - size);
+    gain <= objective.rounding_error(at)
+}
+
 /// How far x, in the ball, can go along the unit vector `direction` without leaving it.
 pub(crate) fn reach<T: Scalar>(x: &[T], direction: &[T], radius: T) -> T {
     let along = reduce::dot(x, direction);

@@ -177,7 +177,7 @@ impl<O: Kinked> Descent<O> {
         }
         iteration.damping = self.model.damping.value();
         if self.is_led_by_rounding(problem, gradient_norm) {
-            return end(Status::Flat);
+            return end(self.status_on_the_level(problem));
         }
         ControlFlow::Continue(Before {
             value,

@@ -44,10 +44,7 @@ pub(crate) fn remainder<O: Kinked>(
         let norm = norm_or_infinity(&gradient);
         return Remainder { norm, multipliers };
     }
-    let sphere = problem
-        .radius()
-        .filter(|&radius| ball::is_on_sphere(at.point(), radius))
-        .map(|_| at.point());
+    let sphere = ball::holds(problem, at).then(|| at.point());
     // The places in `pinned` of what the subspace holds.
     let mut places: Vec<usize> = (0..pinned.len()).collect();
     loop {

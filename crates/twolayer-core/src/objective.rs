@@ -123,9 +123,10 @@ pub trait Objective {
         num_traits::Float::infinity()
     }
 
-    /// Whether the value is known to be the same everywhere, so that every point is a minimum. It may cost as
-    /// much as an evaluation, and is asked at points that have neither gradient nor curvature.
-    fn is_constant(&self, _at: &Self::Evaluation) -> bool {
+    /// Whether the value is known to fall nowhere near this point by more than rounding hides: because it is the
+    /// same everywhere, or because what has vanished from it would only raise it. It may cost as much as an
+    /// evaluation, and is asked at points that have neither gradient nor curvature.
+    fn falls_nowhere(&self, _at: &Self::Evaluation) -> bool {
         false
     }
 

@@ -405,10 +405,21 @@ impl<B: LinearBackend> Objective for Inversion<'_, B> {
         }
     }
 
-    /// Not asked of the network where every unit is off, which is reason enough for a gradient of zero.
-    fn is_constant(&self, at: &Self::Evaluation) -> bool {
-        let is_on = !at.pass.active.is_empty();
-        is_on && !self.has_other_terms() && self.network.has_constant_output()
+    /// Where f is the same for every x; and where all outcomes that still have a share have the same rows of A2, and
+    /// any other would raise the loss if it had more: f has come to a face of the simplex on which it is the same
+    /// everywhere. Not asked of the network where every unit is off, which is reason enough for a gradient of zero.
+    fn falls_nowhere(&self, at: &Self::Evaluation) -> bool {
+        let (pass, m) = (&at.pass, self.network.outcomes());
+        if pass.active.is_empty() || self.has_other_terms() {
+            return false;
+        }
+        // All that have vanished together round away beside 1. What is masked stays away.
+        let least = B::Scalar::UNIT_ROUNDOFF / B::Scalar::of(m as f64);
+        let remains = |i: usize| pass.probabilities[i] > least;
+        let vanished = |i: usize| !remains(i) && !self.network.is_masked(i);
+        self.network.has_constant_odds(|_| true)
+            || self.loss.rises_with(pass, &self.target, &vanished)
+                && self.network.has_constant_odds(remains)
     }
 
     fn is_met_at_infinity(

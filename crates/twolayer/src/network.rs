@@ -5,7 +5,7 @@ pub(crate) mod masks;
 use crate::deep::checked_norms;
 use num_traits::{Float, Zero};
 use std::sync::Arc;
-use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax, reduce};
+use twolayer_core::{Error, LinearBackend, RowNorms, Scalar, Softmax};
 
 /// x ↦ softmax(A2 φ(A1 x + c1) + c2) with φ = ReLU; A1 is n×d, A2 is m×n.
 ///
@@ -166,9 +166,9 @@ impl<B: LinearBackend> TwoLayer<B> {
         (Arc::unwrap_or_clone(self.a1), Arc::unwrap_or_clone(self.a2))
     }
 
-    /// Whether every x has the same output, because all rows of A2 are the same, to rounding, or A1 is zero:
-    /// two products with numbers that have no pattern tell.
-    pub(crate) fn has_constant_output(&self) -> bool {
+    /// Whether the outcomes `among` all have the same odds at every x, because their rows of A2 are the same, to
+    /// rounding, or A1 is zero: two products with numbers that have no pattern tell.
+    pub(crate) fn has_constant_odds(&self, among: impl Fn(usize) -> bool) -> bool {
         let spread = |length: usize| -> Vec<B::Scalar> {
             (0..length)
                 .map(|i| B::Scalar::of(1.0 + (i as f64).sin()))
@@ -183,12 +183,10 @@ impl<B: LinearBackend> TwoLayer<B> {
         let mut logits = vec![B::Scalar::zero(); self.outcomes()];
         self.backend
             .mul_vec(&self.a2, &spread(self.hidden_units()), &mut logits);
-        let (most, least) = (
-            reduce::max(&logits),
-            logits
-                .iter()
-                .fold(B::Scalar::infinity(), |least, &z| least.min(z)),
-        );
+        let ends = (B::Scalar::infinity(), B::Scalar::neg_infinity());
+        let products = logits.iter().enumerate().filter(|&(i, _)| among(i));
+        let (least, most) =
+            products.fold(ends, |(least, most), (_, &z)| (least.min(z), most.max(z)));
         let largest = most.abs().max(least.abs());
         most - least <= B::Scalar::of(64.0) * B::Scalar::UNIT_ROUNDOFF * largest
     }

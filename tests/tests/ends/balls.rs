@@ -8,6 +8,53 @@ use twolayer::{Error, LimitPoint, LinearBackend, Scalar, Status};
 use twolayer_faer::Faer;
 use twolayer_tests::generators::{Blemish, Case, Distance, TargetKind};
 
+/// In a ball so small that the value hardly tells how far the sphere is: what is converged has no gradient left but
+/// what rounding of the value L hides along the sphere, whose multiplier is g/R: some √(uLg/R). It is recognised when
+/// it is started from again.
+fn small_balls<T: Scalar>(radii: &[f64])
+where
+    Faer<T>: LinearBackend<Scalar = T> + Default,
+{
+    let (mut solves, mut late) = (0, 0);
+    for seed in 0..40 {
+        let case = Case::new((5, 16, 9), Blemish::None, TargetKind::Unrelated, 0.0, seed);
+        for (&radius, distance) in radii
+            .iter()
+            .flat_map(|radius| DISTANCES.map(|by| (radius, by)))
+        {
+            let solution = solve::<T>(&case, distance, Some(radius), &[0.0; 5]).unwrap();
+            let (status, x) = (solution.status, exact(&solution.x));
+            let whole = norm(&case.gradient(distance, &x));
+            let left = solution.gradient_norm.to_f64() / whole;
+            let hidden = solution.loss.to_f64() / (radius * whole);
+            let most = 8.0 * (T::UNIT_ROUNDOFF.to_f64() * hidden.max(1.0)).sqrt();
+            assert!(status.is_converged(), "{seed} {radius}: {status}");
+            assert!(
+                left <= most && most < 0.3,
+                "{seed} {radius}: {status}, {left:e} {most:e}"
+            );
+            let again = solve::<T>(&case, distance, Some(radius), &x).unwrap();
+            assert!(
+                again.status.is_converged(),
+                "{seed} {radius}: {}",
+                again.status
+            );
+            solves += 1;
+            late += usize::from(again.iterations > 2);
+        }
+    }
+    assert!(
+        20 * late <= solves,
+        "{late} of {solves} not recognised at once"
+    );
+}
+
+#[test]
+fn answers_in_small_balls_are_stationary_and_recognised() {
+    small_balls::<f64>(&[1e-9, 1e-6, 1e-3]);
+    small_balls::<f32>(&[1e-3, 1e-2]);
+}
+
 /// In a ball, of any radius and with any target: a solve converges or says `flat`, and its answer is
 /// recognised when it is started from again.
 fn balls<T: Scalar + Debug>() -> [usize; 3]

@@ -227,3 +227,30 @@ fn a_promise_below_the_slack_of_the_sphere_is_none() {
         "{slack:e} {promised:e}"
     );
 }
+
+/// ½ (x − c)² at x = 1 − δ falls by cδ up to the sphere, and is known to u c²/2.
+#[test]
+fn the_sphere_holds_what_no_value_tells_from_it() {
+    let holds = |center: f64, below: f64, radius: Option<f64>| {
+        let problem = Hinges {
+            center: vec![center, 0.0],
+            curvatures: vec![1.0; 2],
+            radius,
+            ..Hinges::default()
+        };
+        let mut at = problem.new_evaluation();
+        problem.evaluate(&[1.0 - below, 0.0], &[], &mut at);
+        problem.differentiate(&mut at);
+        holds(&problem, &at)
+    };
+    let center = 1e6;
+    for (roundoffs, held) in [(0.0, true), (4.9e5, true), (5.1e5, false)] {
+        assert_eq!(holds(center, roundoffs * ROUNDOFF, Some(1.0)), held);
+    }
+    // On the sphere to rounding of x, whatever the value says; without a ball nothing is.
+    assert!(holds(2.0, 60.0 * ROUNDOFF, Some(1.0)) && !holds(2.0, 70.0 * ROUNDOFF, Some(1.0)));
+    assert!(!holds(center, 0.0, None));
+    // Where the value is known to nothing, as far as half of the digits of x tell.
+    let half = ROUNDOFF.sqrt();
+    assert!(holds(1e30, 0.9 * half, Some(1.0)) && !holds(1e30, 1.1 * half, Some(1.0)));
+}

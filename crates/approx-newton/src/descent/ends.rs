@@ -33,9 +33,7 @@ impl<O: Kinked> Descent<O> {
         gradient.copy_from_slice(at.gradient());
         subspace.project(gradient);
         let (mut multiplier, mut free) = (O::Scalar::zero(), subspace.dimension());
-        if let Some(radius) = problem.radius()
-            && ball::is_on_sphere(at.point(), radius)
-        {
+        if ball::holds(problem, at) {
             outward.copy_from_slice(at.point());
             subspace.project(outward);
             multiplier = ball::remove_outward_pull(outward, gradient);
@@ -70,7 +68,7 @@ impl<O: Kinked> Descent<O> {
     /// gradient nor model say then whether the objective falls further on. So it is where the model has
     /// no curvature, that of the sphere included, or so little of what it had that it is noise, or so
     /// little that its square underflows, and where it is saturated.
-    pub(super) fn is_flat<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &H) -> bool {
+    fn is_level<H: HessianApprox<O>>(&mut self, problem: &O, hessian: &H) -> bool {
         let position = &mut self.position;
         if self.model.built != Built::Here && !position.is_differentiated {
             problem.differentiate(&mut position.current);
@@ -79,9 +77,15 @@ impl<O: Kinked> Descent<O> {
         let noise = problem.rounding_error(&self.position.current);
         let (_, multiplier) = self.reduced_gradient(problem);
         let has_faded = (self.model).has_faded(hessian.mean_eigenvalue() + multiplier);
-        let is_flat =
-            self.is_saturated(problem, noise) || has_faded && !self.is_strict_vertex(problem);
-        is_flat && !problem.is_constant(&self.position.current)
+        self.is_saturated(problem, noise) || has_faded && !self.is_strict_vertex(problem)
+    }
+
+    /// What a point is where nothing is left of the scale of the objective.
+    pub(super) fn status_on_the_level(&self, problem: &O) -> Status {
+        match problem.falls_nowhere(&self.position.current) {
+            true => Status::GradientSmall,
+            false => Status::Flat,
+        }
     }
 
     /// Whether nothing is left of the gradient, which the pinned kinks and the sphere leave so long, but
@@ -204,11 +208,11 @@ impl<O: Kinked> Descent<O> {
             iteration.end = Some(met.into());
             return;
         }
-        let is_flat = self.is_flat(problem, hessian);
-        if is_flat {
-            iteration.end = Some(Status::Flat);
+        let is_level = self.is_level(problem, hessian);
+        if is_level {
+            iteration.end = Some(self.status_on_the_level(problem));
         }
-        if is_flat || !is_stuck {
+        if is_level || !is_stuck {
             self.leave(problem, hessian, iteration);
         }
     }
@@ -221,8 +225,8 @@ impl<O: Kinked> Descent<O> {
     ) -> Status {
         if !hessian.mean_eigenvalue().is_finite() {
             Status::NonFinite
-        } else if self.is_flat(problem, hessian) {
-            Status::Flat
+        } else if self.is_level(problem, hessian) {
+            self.status_on_the_level(problem)
         } else {
             Status::Indefinite
         }

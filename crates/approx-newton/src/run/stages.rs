@@ -51,15 +51,15 @@ where
     fn may_be_an_answer(&mut self) -> bool {
         let (objective, descent) = (self.objective, &mut self.descent);
         let x = descent.position.current.point();
-        let is_on_sphere = objective
+        let is_near_sphere = objective
             .radius()
-            .is_some_and(|radius| ball::is_on_sphere(x, radius));
+            .is_some_and(|radius| ball::is_near_sphere(x, radius));
         let mut kinks = kinks_through(objective, &descent.position.current);
         if kinks.len() > objective.dimension() {
             // Which of them hold is not known.
             kinks.clear();
         }
-        if kinks.is_empty() && !is_on_sphere {
+        if kinks.is_empty() && !is_near_sphere {
             return false;
         }
         descent.position.hold(objective, &kinks);

@@ -215,8 +215,8 @@ impl<B: LinearBackend> Objective for AnyInversion<'_, B> {
         either!(self, at, (problem, at) => problem.sensitivity(at))
     }
 
-    fn is_constant(&self, at: &AnyPoint<B>) -> bool {
-        either!(self, at, (problem, at) => problem.is_constant(at))
+    fn falls_nowhere(&self, at: &AnyPoint<B>) -> bool {
+        either!(self, at, (problem, at) => problem.falls_nowhere(at))
     }
 
     fn is_met_at_infinity(

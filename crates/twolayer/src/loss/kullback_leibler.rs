@@ -116,6 +116,17 @@ impl<T: Scalar> Loss<T> for KullbackLeibler {
         T::of(target.sum_over_excluded(|i| pass.probabilities[i].to_f64()))
     }
 
+    /// b = 0: the slope in log fᵢ is fᵢΣb − bᵢ.
+    fn rises_with(
+        &self,
+        _: &ForwardPass<T>,
+        target: &Target<T>,
+        vanished: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        let b = target.probabilities();
+        (0..b.len()).all(|i| !vanished(i) || b[i] == T::zero())
+    }
+
     fn rounding_error(
         &self,
         pass: &ForwardPass<T>,

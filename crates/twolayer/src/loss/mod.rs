@@ -107,6 +107,17 @@ pub trait Loss<T: Scalar>: Debug + Send + Sync {
         T::zero()
     }
 
+    /// Whether the value rises where any outcome of those that `vanished`, that is have next to nothing, is given
+    /// more, and all others lose it alike. Not claimed by default.
+    fn rises_with(
+        &self,
+        _pass: &ForwardPass<T>,
+        _target: &Target<T>,
+        _vanished: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        false
+    }
+
     /// Whether the value is a quadratic function of the logits.
     fn is_quadratic(&self, _target: &Target<T>) -> bool {
         false

@@ -98,6 +98,18 @@ impl<T: Scalar> Loss<T> for SquaredError {
         T::of(target.sum_over_excluded(square))
     }
 
+    /// rᵢ > σ, by more than rounding.
+    fn rises_with(
+        &self,
+        pass: &ForwardPass<T>,
+        target: &Target<T>,
+        vanished: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        let (f, b) = (&pass.probabilities, target.probabilities());
+        let least = mean_residual(pass, target) + T::UNIT_ROUNDOFF.sqrt();
+        (0..f.len()).all(|i| !vanished(i) || f[i] - b[i] > least)
+    }
+
     fn rounding_error(
         &self,
         pass: &ForwardPass<T>,

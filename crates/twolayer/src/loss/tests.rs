@@ -227,6 +227,41 @@ fn an_excluded_outcome_counts_where_rounding_does_not_hide_it() {
     assert!(!SquaredError.is_quadratic(&every) && !KullbackLeibler.is_quadratic(&every));
 }
 
+/// Against the definition where an outcome that has nothing is given a little, which the others lose alike.
+#[test]
+fn the_value_rises_with_what_has_vanished_or_falls() {
+    let (at, vanished) = (pass(&[0.3, -90.0, 0.1, -80.0]), [1, 3]);
+    let mut seen = [[0; 2]; 2];
+    for b in [
+        [1.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0, 0.0],
+        [0.5, 0.1, 0.4, 0.0],
+        [0.1, 0.45, 0.0, 0.45],
+        [0.3, 0.0, 0.2, 0.5],
+    ] {
+        let target = Target::new(b.to_vec()).unwrap();
+        for (loss, seen) in [&SquaredError as &dyn Loss<f64>, &KullbackLeibler]
+            .iter()
+            .zip(&mut seen)
+        {
+            let change = |outcome: usize| {
+                let moved = at.probabilities.iter().enumerate();
+                let moved = moved.map(|(i, f)| (1.0 - 1e-6) * f + 1e-6 * f64::from(i == outcome));
+                let value = |f: &[f64]| definition(loss.name(), f, &b);
+                value(&moved.collect::<Vec<_>>()) - value(&at.probabilities)
+            };
+            let expected = vanished.iter().all(|&outcome| change(outcome) > 0.0);
+            let told = loss.rises_with(&at, &target, &|i| vanished.contains(&i));
+            assert_eq!(told, expected, "{} {b:?}", loss.name());
+            // Of what has not vanished nothing is asked.
+            assert!(loss.rises_with(&at, &target, &|_| false));
+            seen[usize::from(told)] += 1;
+        }
+        assert!(!LogRatio.rises_with(&at, &target, &|i| vanished.contains(&i)));
+    }
+    assert!(seen.iter().flatten().all(|&count| count > 0), "{seen:?}");
+}
+
 /// What is there because f > 0 where b = 0, and only that.
 #[test]
 fn the_part_of_the_excluded_outcomes_is_told() {

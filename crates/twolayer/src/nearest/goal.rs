@@ -51,11 +51,7 @@ impl<T: Scalar> Goal<'_, T> {
                 }
                 if !(probability > T::zero() && probability < T::one()) {
                     let value = probability.to_f64();
-                    return Err(parameter(
-                        "margin",
-                        value,
-                        "between 0 and 1",
-                    ));
+                    return Err(parameter("margin", value, "between 0 and 1"));
                 }
                 match is_masked(outcome) {
                     true => Err(Error::Impossible {
