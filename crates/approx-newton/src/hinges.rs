@@ -18,6 +18,8 @@ pub(crate) struct Hinges<T> {
     pub(crate) radius: Option<T>,
     /// Whether values along a ray cost next to nothing.
     pub(crate) tells_values: bool,
+    /// Whether kinks are said to bend.
+    pub(crate) bends: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +154,9 @@ impl<T: Scalar> Kinked for Hinges<T> {
     fn first_bound(&self) -> usize {
         let bound = self.jumps.iter().position(|jump| jump.is_infinite());
         bound.unwrap_or(self.kinks())
+    }
+    fn kinks_bend(&self) -> bool {
+        self.bends
     }
     fn signed_distances<'a>(&self, at: &'a HingesPoint<T>) -> &'a [T] {
         &at.distances

@@ -168,3 +168,6 @@ fn prove<R: Real>(claim: Claim<'_>, kinks: &[usize]) -> Result<Certificate, Refu
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

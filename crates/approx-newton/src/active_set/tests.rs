@@ -328,3 +328,23 @@ fn a_renewed_set_holds_the_same_kinks() {
     assert_eq!(set.pinned(), pinned);
     assert_eq!(project(&set), project(&anew));
 }
+
+/// Where kinks bend, one that the point is off by a bit is another hyperplane there; a straight one is the same.
+/// What was released at this point is not forgotten.
+#[test]
+fn only_kinks_that_bend_are_left_by_a_bit() {
+    let mut kinks = Hinges::across_axes(&[1.0, 1.0, 1.0], &[1.0; 3]);
+    let mut at = kinks.new_evaluation();
+    kinks.evaluate(&[1e-300, 0.0, 0.0], &[], &mut at);
+    for (bends, left) in [(false, &[0, 1][..]), (true, &[1])] {
+        kinks.bends = bends;
+        let mut set = ActiveSet::new(3);
+        set.follow(&kinks, &at);
+        assert!(set.is_empty());
+        set.pin_only(&kinks, &at, &[0, 1]);
+        set.released = vec![2];
+        set.follow(&kinks, &at);
+        assert_eq!((set.pinned(), &set.released[..]), (left, &[2][..]));
+        assert_eq!(set.subspace().dimension(), 3 - left.len());
+    }
+}
