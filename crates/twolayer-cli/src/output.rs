@@ -2,8 +2,10 @@
 
 mod place;
 mod shared;
+mod steadfast;
 
 pub(crate) use shared::refuse_shared_paths;
+pub(crate) use steadfast::Steadfast;
 
 use crate::error::Error;
 use place::Place;

@@ -3,8 +3,10 @@
 use crate::args::{InvertArgs, Precision};
 use crate::array::{PLACE, RUN};
 use crate::outcome::{Outcome, Outcomes};
+use crate::output::Steadfast;
 use crate::shard::PartOf;
 use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use twolayer_certificate::Verdict;
@@ -18,29 +20,23 @@ pub(crate) fn write(
     args: &InvertArgs,
     file: &mut File,
 ) -> io::Result<()> {
-    match args.problem.precision {
-        Precision::F32 => archive(
-            all,
-            (inputs, part),
-            args.certify,
-            |value| value as f32,
-            file,
-        ),
-        Precision::F64 => archive(all, (inputs, part), args.certify, |value| value, file),
-    }
+    let (place, certified) = ((inputs, part), args.certify);
+    Archive::write(file, |file| match args.problem.precision {
+        Precision::F32 => add_all(all, place, certified, |value| value as f32, file),
+        Precision::F64 => add_all(all, place, certified, |value| value, file),
+    })
 }
 
-fn archive<T: AutoSerialize>(
+fn add_all<T: AutoSerialize>(
     all: &Outcomes,
     (inputs, part): (usize, Option<&PartOf>),
     has_certificates: bool,
     narrow: impl Fn(f64) -> T + Copy,
-    file: &mut File,
+    file: &mut Archive<'_>,
 ) -> io::Result<()> {
     let outcomes = &all.solved;
     let targets = outcomes.len();
     let classes = all.probabilities.length();
-    let mut file = Archive::new(file);
 
     let x = outcomes.iter().flat_map(|o| &o.x).copied();
     file.add("x", &[targets, inputs], x.map(narrow))?;
@@ -72,28 +68,34 @@ fn archive<T: AutoSerialize>(
         file.add(PLACE, &[place.len()], place.into_iter())?;
         file.add(RUN, &[part.run.len()], part.run.iter().copied())?;
     }
-    file.finish()
+    Ok(())
 }
 
 /// An archive of arrays that is being written.
 pub(crate) struct Archive<'f> {
-    zip: zip::ZipWriter<BufWriter<&'f mut File>>,
+    zip: zip::ZipWriter<BufWriter<Steadfast<'f>>>,
 }
 
 /// What an array is written through: the archive is fed in large pieces.
-type Pieces<'p, 'f> = BufWriter<&'p mut zip::ZipWriter<BufWriter<&'f mut File>>>;
+type Pieces<'p, 'f> = BufWriter<&'p mut zip::ZipWriter<BufWriter<Steadfast<'f>>>>;
+
+impl Archive<'_> {
+    /// Has the whole of it written to a file.
+    pub(crate) fn write(
+        file: &mut File,
+        arrays: impl FnOnce(&mut Archive<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let failure = RefCell::new(None);
+        let file = BufWriter::new(Steadfast::new(file, &failure));
+        let mut archive = Archive {
+            zip: zip::ZipWriter::new(file),
+        };
+        let written = arrays(&mut archive).and_then(|()| archive.zip.finish()?.flush());
+        failure.take().map_or(written, Err)
+    }
+}
 
 impl<'f> Archive<'f> {
-    pub(crate) fn new(file: &'f mut File) -> Self {
-        Self {
-            zip: zip::ZipWriter::new(BufWriter::new(file)),
-        }
-    }
-
-    pub(crate) fn finish(self) -> io::Result<()> {
-        self.zip.finish()?.flush()
-    }
-
     /// Adds an array, deflated, in row-major order.
     pub(crate) fn add<T: AutoSerialize>(
         &mut self,

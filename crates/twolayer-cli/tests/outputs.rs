@@ -124,6 +124,27 @@ fn a_pipe_is_refused_by_name() {
     assert!(kind.is_fifo());
 }
 
+/// A disk without space, played by the limit on a file's size: one line says so, and nothing is left.
+#[test]
+fn a_full_disk_is_told_in_one_line() {
+    let desk = desk();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec {} invert problem.npz --out r.npz --quiet",
+        env!("CARGO_BIN_EXE_twolayer")
+    );
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", &script]).current_dir(desk.path("."));
+    let output = output.output().unwrap();
+    assert_code(&output, 2);
+    let message = stderr(&output);
+    let is_one_line = message.trim_end().lines().count() == 1;
+    assert!(
+        is_one_line && message.starts_with("error: r.npz: cannot be written"),
+        "{message}"
+    );
+    assert_eq!(desk.files(), ["problem.npz"]);
+}
+
 /// By a link, so that a command that put a file in its place would not take the system's own.
 #[test]
 fn a_device_is_written_to() {

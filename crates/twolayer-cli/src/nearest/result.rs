@@ -9,20 +9,19 @@ use std::io;
 
 /// Writes the whole file, floating point arrays in the precision of the solve.
 pub(super) fn write(answers: &Answers, args: &InvertArgs, file: &mut File) -> io::Result<()> {
-    match args.problem.precision {
-        Precision::F32 => archive(answers, |value| value as f32, file),
-        Precision::F64 => archive(answers, |value| value, file),
-    }
+    Archive::write(file, |file| match args.problem.precision {
+        Precision::F32 => add_all(answers, |value| value as f32, file),
+        Precision::F64 => add_all(answers, |value| value, file),
+    })
 }
 
-fn archive<T: AutoSerialize>(
+fn add_all<T: AutoSerialize>(
     answers: &Answers,
     narrow: impl Fn(f64) -> T + Copy,
-    file: &mut File,
+    file: &mut Archive<'_>,
 ) -> io::Result<()> {
     let found = &answers.found;
     let count = found.len();
-    let mut file = Archive::new(file);
     let x = found.iter().flat_map(|f| &f.x).copied();
     file.add("x", &[count, answers.inputs], x.map(narrow))?;
     let probabilities = found.iter().flat_map(|f| &f.probabilities).copied();
@@ -44,6 +43,5 @@ fn archive<T: AutoSerialize>(
         file.add(name, &[count], found.iter().map(|f| number(f) as i64))?;
     }
     let converged = found.iter().map(|f| u8::from(f.status.is_converged()));
-    file.add("converged", &[count], converged)?;
-    file.finish()
+    file.add("converged", &[count], converged)
 }
