@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// With mutants: of this crate only.
     #[arg(value_name = "CRATE")]
     package: Option<String>,
+    /// With mutants: every N-th of them only, from number I on, counted from 0.
+    #[arg(long, value_name = "I/N", requires = "check")]
+    shard: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,14 +64,14 @@ enum Outcome {
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(check) = args.check {
-        return match perform(check, args.package.as_deref())? {
+        return match perform(check, args)? {
             Outcome::Passed => Ok(()),
             Outcome::Skipped(reason) => Err(Error::Skipped(reason)),
         };
     }
     let mut failed = Vec::new();
     for check in ALL {
-        match perform(check, None) {
+        match perform(check, args) {
             Ok(Outcome::Passed) => println!("{check:?}: passed"),
             Ok(Outcome::Skipped(reason)) => println!("{check:?}: skipped: {reason}"),
             Err(error) => {
@@ -83,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     Err(Error::Checks(failed.join(", ")))
 }
 
-fn perform(check: Check, package: Option<&str>) -> Result<Outcome, Error> {
+fn perform(check: Check, args: &Args) -> Result<Outcome, Error> {
     match check {
         Check::Deny => with_tool("deny", "cargo install --locked cargo-deny", || {
             cargo(&["deny", "check", "licenses", "bans", "sources"])
@@ -103,7 +106,7 @@ fn perform(check: Check, package: Option<&str>) -> Result<Outcome, Error> {
             })
         }
         Check::Mutants => with_tool("mutants", "cargo install --locked cargo-mutants", || {
-            mutants::run(package)
+            mutants::run(args.package.as_deref(), args.shard.as_deref())
         }),
     }
 }

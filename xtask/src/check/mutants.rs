@@ -12,30 +12,45 @@ const LEAST_CAUGHT: f64 = 0.9;
 /// How cargo-mutants ends where some mutants were missed, and where some ran out of time.
 const FINDINGS: [i32; 2] = [2, 3];
 
-/// Tries the mutants of one crate, or of all that `.cargo/mutants.toml` names: first with the unit
-/// tests of the mutant's own crate, which take seconds, then those that are left with all tests of
+/// Tries the mutants of one crate, or of all that `.cargo/mutants.toml` names, or every n-th of them: first with the
+/// unit tests of the mutant's own crate, which take seconds, then those that are left with all tests of
 /// the workspace. Takes hours.
-pub(super) fn run(package: Option<&str>) -> Result<Outcome, Error> {
+pub(super) fn run(package: Option<&str>, shard: Option<&str>) -> Result<Outcome, Error> {
     let folder = root().join("target/mutants");
     let output = folder.to_string_lossy().into_owned();
     let results = folder.join("mutants.out");
-    let mut shared = vec!["mutants", "--colors", "never", "--output", &output];
-    match package {
-        Some(package) => shared.extend(["--package", package]),
-        None => shared.push("--workspace"),
-    }
+    let shared = ["mutants", "--colors", "never", "--output", &output];
     let run = |own: &[&str]| {
         let arguments = [&shared, own].concat();
         finish_with(command(&arguments), &arguments, &FINDINGS)
     };
+    let mut chosen = match package {
+        Some(package) => vec!["--package", package],
+        None => vec!["--workspace"],
+    };
+    if let Some(shard) = shard {
+        chosen.extend(["--sharding", "round-robin", "--shard", shard]);
+    }
     let mut tally = Tally::default();
-    run(&["--", "--lib"])?;
-    tally.add(&results.join("caught.txt"), true);
-    run(&["--iterate", "--test-workspace", "true"])?;
     // One that never ends is noticed, too.
-    tally.add(&results.join("caught.txt"), true);
-    tally.add(&results.join("timeout.txt"), true);
-    tally.add(&results.join("missed.txt"), false);
+    let mut add_noticed = || {
+        tally.add(&results.join("caught.txt"), true);
+        tally.add(&results.join("timeout.txt"), true);
+    };
+    run(&[&chosen[..], &["--", "--lib"]].concat())?;
+    add_noticed();
+    let left = fs::read_to_string(results.join("missed.txt")).unwrap_or_default();
+    let names: Vec<String> = left
+        .lines()
+        .map(|name| format!("^{}$", literal(name)))
+        .collect();
+    if !names.is_empty() {
+        let mut again = vec!["--workspace", "--test-workspace", "true"];
+        again.extend(names.iter().flat_map(|name| ["--re", name]));
+        run(&again)?;
+        add_noticed();
+        tally.add(&results.join("missed.txt"), false);
+    }
     println!("{}", tally.table());
     let (caught, total) = tally.sum();
     if (caught as f64) < LEAST_CAUGHT * total as f64 {
@@ -47,6 +62,18 @@ pub(super) fn run(package: Option<&str>) -> Result<Outcome, Error> {
         });
     }
     Ok(Outcome::Passed)
+}
+
+/// The regular expression that a text alone matches.
+fn literal(text: &str) -> String {
+    let mut expression = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(character) {
+            expression.push('\\');
+        }
+        expression.push(character);
+    }
+    expression
 }
 
 /// Mutants caught and mutants tried, by file.
@@ -101,5 +128,13 @@ mod tests {
         assert_eq!(tally.0["a.rs"], (2, 4));
         assert_eq!(tally.sum(), (3, 6));
         assert_eq!(tally.table().lines().count(), 5);
+    }
+
+    #[test]
+    fn a_name_is_no_expression() {
+        assert_eq!(
+            literal("a.rs:1:2: replace + with * in <impl A for B>::f"),
+            r"a\.rs:1:2: replace \+ with \* in <impl A for B>::f"
+        );
     }
 }
