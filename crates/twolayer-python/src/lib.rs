@@ -8,6 +8,7 @@ mod answer;
 mod arrays;
 mod attend;
 mod backend;
+mod derivatives;
 mod forked;
 mod host;
 mod input_error;
@@ -17,9 +18,12 @@ mod outputs;
 mod problem;
 mod settings;
 mod trace;
+mod whole;
 
 #[pyo3::pymodule]
 mod _twolayer {
+    #[pymodule_export]
+    use crate::derivatives::NoDerivative;
     #[pymodule_export]
     use crate::input_error::InputError;
     #[pymodule_export]

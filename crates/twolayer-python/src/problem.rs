@@ -1,13 +1,15 @@
 //! An objective for minimisers other than ours: its value and its derivatives at a point.
 
 use crate::arrays::array;
-use crate::backend::{Networks, Number, Work};
+use crate::backend::{Number, Work};
+use crate::derivatives::{self, AlongTarget, AnswerAt, OfAnswer};
 use crate::input_error::of_call;
 use crate::network::{Network, Precision};
-use crate::settings::{self, Backend, Stated, Statement, backend};
+use crate::settings::{self, Backend, Statement, backend};
+use crate::whole::Whole;
 use numpy::{PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
-use std::sync::Arc;
+use pyo3::types::PyDict;
 use twolayer::{
     AnyInversion, Curvature, DenseHessian, Error, Evaluation, HessianApprox, LinearBackend,
     NetworkRef, NumberFormat, Objective, RowStructured, RowWeights, Target, reduce,
@@ -23,13 +25,6 @@ pub(crate) struct Problem {
 enum InPrecision {
     Single(Whole<f32>),
     Double(Whole<f64>),
-}
-
-/// A network, a target and the rest of an objective.
-struct Whole<T: Number> {
-    networks: Arc<Networks<T>>,
-    target: Target<T>,
-    stated: Stated<T>,
 }
 
 #[pymethods]
@@ -93,6 +88,59 @@ impl Problem {
         let product = self.at(py, &x, Wanted::Product(v.as_array().to_vec()))?;
         Ok(array(py, &product).into_any())
     }
+
+    /// How the answer `x` (d), held by the kinks `pinned`, moves along a `change` of b (m).
+    fn jvp_b<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray1<'py, f64>,
+        pinned: Vec<usize>,
+        change: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (x, change) = (x.as_array().to_vec(), change.as_array().to_vec());
+        let (pinned, change) = (&pinned[..], &change[..]);
+        let dx = py.detach(|| match &self.stated {
+            InPrecision::Single(whole) => {
+                let answer = AnswerAt::new(whole, &x, pinned);
+                whole
+                    .networks
+                    .on(self.backend, AlongTarget { answer, change })
+            }
+            InPrecision::Double(whole) => {
+                let answer = AnswerAt::new(whole, &x, pinned);
+                whole
+                    .networks
+                    .on(self.backend, AlongTarget { answer, change })
+            }
+        })?;
+        Ok(array(py, &dx).into_any())
+    }
+
+    /// The gradient of vᵀx of the same answer, `v` (d), by what the problem is made of, the layers where they are
+    /// `asked` for.
+    fn vjp<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray1<'py, f64>,
+        pinned: Vec<usize>,
+        v: PyReadonlyArray1<'py, f64>,
+        asked: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (x, v) = (x.as_array().to_vec(), v.as_array().to_vec());
+        let (pinned, v) = (&pinned[..], &v[..]);
+        match &self.stated {
+            InPrecision::Single(whole) => {
+                let answer = AnswerAt::new(whole, &x, pinned);
+                let work = || whole.networks.on(self.backend, OfAnswer { answer, v });
+                derivatives::mapping(py, py.detach(work)?, asked)
+            }
+            InPrecision::Double(whole) => {
+                let answer = AnswerAt::new(whole, &x, pinned);
+                let work = || whole.networks.on(self.backend, OfAnswer { answer, v });
+                derivatives::mapping(py, py.detach(work)?, asked)
+            }
+        }
+    }
 }
 
 impl Problem {
@@ -104,8 +152,8 @@ impl Problem {
     ) -> PyResult<Vec<f64>> {
         let x = x.as_array().to_vec();
         py.detach(|| match &self.stated {
-            InPrecision::Single(whole) => whole.at(self.backend, &x, wanted),
-            InPrecision::Double(whole) => whole.at(self.backend, &x, wanted),
+            InPrecision::Single(whole) => at(whole, self.backend, &x, wanted),
+            InPrecision::Double(whole) => at(whole, self.backend, &x, wanted),
         })
     }
 }
@@ -128,35 +176,13 @@ fn stored_target<T: Number>(
     Target::stored_as(numbers, format).map_err(of_call)
 }
 
-impl<T: Number> Whole<T> {
-    fn new(
-        networks: &Arc<Networks<T>>,
-        target: Target<T>,
-        statement: &Statement<'_>,
-    ) -> PyResult<Self> {
-        let whole = Self {
-            networks: Arc::clone(networks),
-            target,
-            stated: Stated::new(statement)?,
-        };
-        let network = whole.networks.original();
-        whole
-            .stated
-            .inversion(network, &whole.target)
-            .map_err(of_call)?;
-        Ok(whole)
-    }
-
-    fn at(&self, backend: Backend, x: &[f64], wanted: Wanted) -> PyResult<Vec<f64>> {
-        self.networks.on(
-            backend,
-            At {
-                whole: self,
-                x,
-                wanted,
-            },
-        )
-    }
+fn at<T: Number>(
+    whole: &Whole<T>,
+    backend: Backend,
+    x: &[f64],
+    wanted: Wanted,
+) -> PyResult<Vec<f64>> {
+    whole.networks.on(backend, At { whole, x, wanted })
 }
 
 /// A point, and what is wanted there.

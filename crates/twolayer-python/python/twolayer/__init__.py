@@ -10,6 +10,6 @@ minimises ``loss(softmax(A2 relu(A1 x + c1) + c2), b)`` over x. `Network` has wh
 from ._network import Network
 from ._problem import Problem
 from ._result import Certificate, Result
-from ._twolayer import InputError
+from ._twolayer import InputError, NoDerivative
 
-__all__ = ["Certificate", "InputError", "Network", "Problem", "Result"]
+__all__ = ["Certificate", "InputError", "Network", "NoDerivative", "Problem", "Result"]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from . import _arguments, _progress, _result
 from ._arguments import refuse
+from ._derivatives import Origin
 from ._problem import Problem
 from ._result import Result
 from ._twolayer import Network as _Native
@@ -357,11 +358,13 @@ class Network:
         if callback is not None and not is_one:
             refuse("callback", "callback is for a single problem; progress is for several")
         problems = max(len(points), len(targets)) if len(targets) else 0
+        rounded_to = _arguments.rounded_to(b)
+        statement = _arguments.statement(self, loss, regularizer, radius, bounds, near, near_weight)
         fields = self._native.invert(
             targets,
-            _arguments.rounded_to(b),
+            rounded_to,
             points,
-            _arguments.statement(self, loss, regularizer, radius, bounds, near, near_weight),
+            statement,
             _arguments.options(
                 backend=backend,
                 hessian=hessian,
@@ -380,7 +383,8 @@ class Network:
             None if callback is None else _watching(callback),
             _progress.bar(progress),
         )
-        return _result.result(fields, is_one)
+        origin = Origin(self, targets, rounded_to, statement, backend)
+        return _result.result(fields, is_one, origin)
 
     def nearest(
         self,

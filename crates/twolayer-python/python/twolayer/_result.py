@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ._derivatives import Origin
 from ._twolayer import TRACE_COLUMNS
+from ._types import Array
 
 
 class _Mapping(dict[str, Any]):
@@ -73,6 +75,39 @@ class Result(_Base):
         A record for every iteration, the start first.
     """
 
+    # No item: what a result is compared, shown and iterated by is above.
+    _origin: Origin
+
+    def vjp_b(self, v: npt.ArrayLike) -> Array:
+        """The gradient of v·x by b (m,) for v (d,): what a function of x with the gradient v has for its
+        gradient by b. Along changes of b that sum to 0, which all changes of a distribution do, it is the same with
+        any number added to all entries. For K answers v is (K, d), and so are rows.
+
+        Each call factors the Hessian at the answer.
+
+        Raises
+        ------
+        NoDerivative
+            An answer that has none: `reason` is ``"not-converged"``, ``"at-infinity"``, ``"not-strict"`` (many x
+            are as good, as where there are fewer outcomes than inputs; `near` helps), ``"corner"`` (what holds x
+            lets go of it here) or ``"rough"`` (x is far from the minimum).
+        """
+        found = [gradients["b"] for gradients in self._origin.vjp(self, v, False)]
+        return found[0] if isinstance(self.status, str) else np.array(found)
+
+    def vjp(self, v: npt.ArrayLike) -> Any:
+        """The gradients of v·x by all that the problem is made of, for v (d,): a mapping with ``b``, ``layers``
+        (arrays like A1, …, AL), ``biases``, ``regularizer``, ``near``, ``lower``, ``upper`` and ``radius``, None where
+        there is none. A list of such for K answers and v (K, d). Raises as `vjp_b`.
+        """
+        found = [_Mapping(gradients) for gradients in self._origin.vjp(self, v, True)]
+        return found[0] if isinstance(self.status, str) else found
+
+    def jvp_b(self, db: npt.ArrayLike) -> Array:
+        """How x (d,) moves along a change db (m,) of b, to first order; rows for K answers. Raises as `vjp_b`."""
+        found = self._origin.jvp_b(self, db)
+        return found[0] if isinstance(self.status, str) else np.array(found)
+
     def plot(self, axes: Any = None) -> Any:
         """Draws the loss of every iteration, of each problem, with matplotlib. Returns the axes."""
         import matplotlib.pyplot as plt
@@ -138,17 +173,24 @@ def _records(table: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
     return records
 
 
-def result(fields: dict[str, Any], is_one: bool) -> Result:
+def result(fields: dict[str, Any], is_one: bool, origin: Origin) -> Result:
     """The result from the native half's fields, which have a leading K; without it for a single problem."""
     lengths, records = fields.pop("trace_lengths"), _records(fields["trace"])
     fields["trace"] = [records] if is_one else np.split(records, np.cumsum(lengths))[:-1]
     verdicts = fields["certificate"]
     fields["certificate"] = [None if verdict is None else Certificate(verdict) for verdict in verdicts]
     if is_one:
-        return Result({name: _single(values[0]) for name, values in fields.items()})
+        return _of(origin, {name: _single(values[0]) for name, values in fields.items()})
     for name in ("status", "message", "limit"):
         fields[name] = np.array(fields[name], dtype=str)
-    return Result(fields)
+    return _of(origin, fields)
+
+
+def _of(origin: Origin, fields: dict[str, Any]) -> Result:
+    answer = Result(fields)
+    # Setting an attribute sets an item.
+    object.__setattr__(answer, "_origin", origin)
+    return answer
 
 
 def nearest(fields: dict[str, Any], is_one: bool) -> Result:

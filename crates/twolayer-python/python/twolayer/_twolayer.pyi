@@ -12,6 +12,9 @@ TRACE_COLUMNS: list[str]
 class InputError(ValueError):
     argument: str | None
 
+class NoDerivative(ArithmeticError):
+    reason: str
+
 class Network:
     def __new__(
         cls, weights: list[Array], biases: list[Array], activations: list[str]
@@ -57,3 +60,16 @@ class Problem:
     def hessian_product(
         self, x: npt.NDArray[np.float64], v: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]: ...
+    def jvp_b(
+        self,
+        x: npt.NDArray[np.float64],
+        pinned: list[int],
+        change: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.float64]: ...
+    def vjp(
+        self,
+        x: npt.NDArray[np.float64],
+        pinned: list[int],
+        v: npt.NDArray[np.float64],
+        asked: bool,
+    ) -> dict[str, Any]: ...
