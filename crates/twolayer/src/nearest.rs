@@ -160,7 +160,7 @@ impl<'a, B: LinearBackend> Nearest<'a, B> {
         observer: &mut impl Observer<B::Scalar>,
     ) -> Result<NearestAnswer<B::Scalar>, Error> {
         let mut path = Path::new(self, solver);
-        let mut best = path.from_the_reference(observer)?;
+        let mut best = path.leave_the_reference(observer)?;
         let mut met = starts::Distinct::new(self);
         met.add(&best);
         for number in 1..self.starts {
@@ -168,7 +168,7 @@ impl<'a, B: LinearBackend> Nearest<'a, B> {
                 break;
             }
             let from = starts::random(self, &best, solver.seed(), number);
-            let other = path.from_elsewhere(from, observer)?;
+            let other = path.begin_elsewhere(from, observer)?;
             met.add(&other);
             best = best.nearer(other);
         }

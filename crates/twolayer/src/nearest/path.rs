@@ -77,7 +77,7 @@ impl<'p, 'a, B: LinearBackend> Path<'p, 'a, B> {
 
     /// Leaves x_ref where it must and as far as it must; where that does not come to the output, from an x
     /// that has it, or nearly.
-    pub(super) fn from_the_reference(
+    pub(super) fn leave_the_reference(
         &mut self,
         observer: &mut impl Observer<B::Scalar>,
     ) -> Result<NearestAnswer<B::Scalar>, Error> {
@@ -101,23 +101,23 @@ impl<'p, 'a, B: LinearBackend> Path<'p, 'a, B> {
         }
         match best {
             Some(best) if best.status != NearestStatus::NotMet => Ok(best),
-            Some(best) => Ok(best.nearer(self.from_a_solution(start.clone(), observer)?)),
-            None => self.from_a_solution(start.clone(), observer),
+            Some(best) => Ok(best.nearer(self.follow_a_solution(start.clone(), observer)?)),
+            None => self.follow_a_solution(start.clone(), observer),
         }
     }
 
     /// The same from another start.
-    pub(super) fn from_elsewhere(
+    pub(super) fn begin_elsewhere(
         &mut self,
         start: Vec<B::Scalar>,
         observer: &mut impl Observer<B::Scalar>,
     ) -> Result<NearestAnswer<B::Scalar>, Error> {
         self.before = self.iterations;
-        self.from_a_solution(start, observer)
+        self.follow_a_solution(start, observer)
     }
 
     /// Goes to an x with the wanted output first, then along those that have it.
-    fn from_a_solution(
+    fn follow_a_solution(
         &mut self,
         start: Vec<B::Scalar>,
         observer: &mut impl Observer<B::Scalar>,

@@ -36,7 +36,7 @@ impl<T: Scalar> Pull<T> {
                 probability,
             } => {
                 let level = probability.ln() - shift[0];
-                let only = one_hot(nearest.network.outcomes(), outcome);
+                let only = one_hot(nearest.network.outcomes(), outcome)?;
                 (only, PullLoss::AtLeast(AtLeast::new(outcome, level)))
             }
         };
@@ -88,8 +88,8 @@ fn moved<T: Scalar>(target: &Target<T>, shift: &[T]) -> Option<Target<T>> {
 }
 
 /// All on one outcome.
-fn one_hot<T: Scalar>(outcomes: usize, outcome: usize) -> Target<T> {
+fn one_hot<T: Scalar>(outcomes: usize, outcome: usize) -> Option<Target<T>> {
     let mut b = vec![T::zero(); outcomes];
     b[outcome] = T::one();
-    Target::new(b).expect("one and zeros sum to one")
+    Target::new(b).ok()
 }
