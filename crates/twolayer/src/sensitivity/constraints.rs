@@ -21,8 +21,6 @@ pub(super) struct Constraints<T> {
 
 /// x is on a kink up to so many roundoffs of the terms of aᵀx + c, as where a solve begins from one.
 const ON_A_KINK: f64 = 64.0;
-/// And on the sphere up to so many of R.
-const ON_THE_SPHERE: f64 = 64.0;
 /// A multiplier is zero up to this multiple of its rounding error.
 const ZERO: f64 = 8.0;
 
@@ -54,7 +52,8 @@ impl<T: Scalar> Constraints<T> {
                 return Err(NoDerivative::OfAnotherProblem { found });
             }
         }
-        let near = |radius: T| radius * (T::one() - T::of(ON_THE_SPHERE) * T::UNIT_ROUNDOFF);
+        // On the sphere up to a part of √u: in a small ball the value does not tell a solve the rest of the way.
+        let near = |radius: T| radius * (T::one() - T::UNIT_ROUNDOFF.sqrt());
         let sphere = problem
             .radius()
             .filter(|&radius| reduce::norm(at.point()) >= near(radius));

@@ -217,7 +217,10 @@ fn derivatives_are_the_limits_of_differences() {
             let end = moved.solve(&kind, &start, false);
             let mut held = [end.pinned.clone(), solution.pinned.clone()];
             held.iter_mut().for_each(|held| held.sort_unstable());
-            if held[0] == held[1] && end.status.is_converged() {
+            // Kinks that bend may meet the sphere in several places, each a minimum.
+            let apart = start.iter().zip(&end.x).map(|(start, x)| start - x);
+            let is_near = reduce::norm(&apart.collect::<Vec<_>>()) <= STEP.sqrt();
+            if held[0] == held[1] && is_near && end.status.is_converged() {
                 ends.push(moved.with(&kind, |problem| polished(problem, &end)));
             }
         }

@@ -28,7 +28,7 @@ where
         }
         let radius = problem
             .radius()
-            .filter(|radius| reduce::norm(&x) > radius * (1.0 - 1e-12));
+            .filter(|radius| reduce::norm(&x) > radius * (1.0 - f64::EPSILON.sqrt()));
         let mut pull = 0.0;
         if let Some(radius) = radius
             && subspace.constrain(&x)
