@@ -9,9 +9,8 @@ struct CrossEntropy(Vec<usize>, Vec<usize>);
 
 impl RowLoss<f64> for CrossEntropy {
     fn value(&self, z: &[f64]) -> f64 {
-        let sum = |z: &[f64]| z.iter().map(|z| z.exp()).sum::<f64>();
         let flowers = z.chunks_exact(3).zip(&self.0);
-        flowers.map(|(z, &k)| sum(z).ln() - z[k]).sum()
+        flowers.map(|(z, &k)| log_sum(z) - z[k]).sum()
     }
 
     fn gradient(&self, z: &[f64], gradient: &mut [f64]) {
@@ -22,14 +21,20 @@ impl RowLoss<f64> for CrossEntropy {
 
     fn row_weights(&self, z: &[f64], _: RowWeights, f: &mut [f64]) {
         for (f, z) in f.chunks_exact_mut(3).zip(z.chunks_exact(3)) {
-            let sum: f64 = z.iter().map(|z| z.exp()).sum();
-            f.iter_mut().zip(z).for_each(|(f, z)| *f = z.exp() / sum);
+            let all = log_sum(z);
+            f.iter_mut().zip(z).for_each(|(f, z)| *f = (z - all).exp());
         }
     }
 
     fn group_ends(&self) -> &[usize] {
         &self.1
     }
+}
+
+/// log Σ exp z, which does not overflow.
+fn log_sum(z: &[f64]) -> f64 {
+    let most = z.iter().copied().fold(f64::MIN, f64::max);
+    most + z.iter().map(|z| (z - most).exp()).sum::<f64>().ln()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -31,14 +31,15 @@ use twolayer_core::{
 /// # Example
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use twolayer::{Change, Inversion, Sensitivity, Solver, Target, TwoLayer};
+/// use twolayer::{Change, Inversion, Nearness, Sensitivity, Solver, Target, TwoLayer};
 /// use twolayer_faer::{Faer, faer::Mat};
 ///
 /// let a1 = Mat::from_fn(24, 8, |i, j| ((7 * i + 3 * j) as f64).sin());
 /// let a2 = Mat::from_fn(40, 24, |i, j| ((5 * i + 11 * j) as f64).cos());
 /// let network = TwoLayer::new(Faer::default(), a1, a2)?;
 /// let target = Target::new(network.probabilities(&[0.5, -0.2, 0.1, 0.9, -0.4, 0.3, 0.7, -0.6])?)?;
-/// let problem = Inversion::new(&network, &target)?;
+/// let nearness = Nearness::new(vec![0.1; 8], 0.01)?;
+/// let problem = Inversion::new(&network, &target)?.with_nearness(&nearness)?;
 /// let solution = Solver::new().solve(&problem, &[0.1; 8])?;
 ///
 /// let sensitivity = Sensitivity::new(&problem, &solution)?;
