@@ -173,6 +173,9 @@ impl<T: Number> Search<'_, T> {
     }
 }
 
+/// A number of each answer, and what it is called.
+type Named<T, N> = (&'static str, fn(&NearestAnswer<T>) -> N);
+
 /// A mapping of fields with a leading K. Where a call was ended, the last problems have NaN and the status
 /// `not-reached`.
 pub(crate) fn mapping<'py, T: Number>(
@@ -192,7 +195,7 @@ pub(crate) fn mapping<'py, T: Number>(
     all.set_item("x", matrix(py, padded(x, d), count, d)?)?;
     let f = found.iter().flat_map(|(_, f)| f).copied().collect();
     all.set_item("probabilities", matrix(py, padded(f, m), count, m)?)?;
-    let numbers: [(&str, fn(&NearestAnswer<T>) -> T); 3] = [
+    let numbers: [Named<T, T>; 3] = [
         ("distance", |a| a.distance),
         ("violation", |a| a.violation),
         ("residual", |a| a.residual),
@@ -201,8 +204,7 @@ pub(crate) fn mapping<'py, T: Number>(
         let values = padded(answers().map(number).collect(), 1);
         all.set_item(name, array(py, &values))?;
     }
-    let counts: [(&str, fn(&NearestAnswer<T>) -> usize); 2] =
-        [("nit", |a| a.iterations), ("distinct", |a| a.distinct)];
+    let counts: [Named<T, usize>; 2] = [("nit", |a| a.iterations), ("distinct", |a| a.distinct)];
     for (name, number) in counts {
         let mut values: Vec<_> = answers().map(|a| number(a) as i64).collect();
         values.resize(count, 0);

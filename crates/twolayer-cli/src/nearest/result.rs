@@ -7,6 +7,9 @@ use npyz::AutoSerialize;
 use std::fs::File;
 use std::io;
 
+/// A number of each answer, and what it is called.
+type Named<T> = (&'static str, fn(&Found) -> T);
+
 /// Writes the whole file, floating point arrays in the precision of the solve.
 pub(super) fn write(answers: &Answers, args: &InvertArgs, file: &mut File) -> io::Result<()> {
     Archive::write(file, |file| match args.problem.precision {
@@ -27,7 +30,7 @@ fn add_all<T: AutoSerialize>(
     let probabilities = found.iter().flat_map(|f| &f.probabilities).copied();
     let shape = [count, answers.outcomes];
     file.add("probabilities", &shape, probabilities.map(narrow))?;
-    let numbers: [(&str, fn(&Found) -> f64); 3] = [
+    let numbers: [Named<f64>; 3] = [
         ("distance", |f| f.distance),
         ("violation", |f| f.violation),
         ("residual", |f| f.residual),
@@ -35,7 +38,7 @@ fn add_all<T: AutoSerialize>(
     for (name, number) in numbers {
         file.add(name, &[count], found.iter().map(|f| narrow(number(f))))?;
     }
-    let counts: [(&str, fn(&Found) -> usize); 2] = [
+    let counts: [Named<usize>; 2] = [
         ("iterations", |f| f.iterations),
         ("distinct", |f| f.distinct),
     ];
