@@ -14,7 +14,7 @@ pyo3::create_exception!(
     NoDerivative,
     PyArithmeticError,
     "An answer has no derivative, or none that rounding leaves a digit of. `reason` is a word for why: \
-     ``\"not-converged\"``, ``\"at-infinity\"``, ``\"rough\"``, ``\"not-strict\"`` or ``\"corner\"``."
+     ``\"not-converged\"``, ``\"at-infinity\"``, ``\"rough\"``, ``\"not-strict\"``, ``\"corner\"`` or ``\"unknown\"``."
 );
 
 /// The exception with the library's own words.

@@ -134,6 +134,9 @@ def test_what_has_no_derivative_is_refused_by_name(small):
         net.invert([1.0, 0, 0, 0]).vjp_b(np.ones(8))
     assert caught.value.reason == "at-infinity"
     assert net.invert(b, near=np.zeros(8), near_weight=0.01).vjp_b(np.ones(8)).shape == (4,)
+    with pytest.raises(tl.NoDerivative, match="of another call") as caught:
+        tl.Result(x=np.zeros(8), status="gradient-small").vjp_b(np.ones(8))
+    assert caught.value.reason == "unknown"
     net, _ = small
     B = np.array([drawn(seed, 12)[0] for seed in range(2)])
     with pytest.raises(tl.NoDerivative, match="target 0: .*iteration limit") as caught:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._derivatives import Origin
-from ._twolayer import TRACE_COLUMNS
+from ._twolayer import TRACE_COLUMNS, NoDerivative
 from ._types import Array
 
 
@@ -76,7 +76,14 @@ class Result(_Base):
     """
 
     # No item: what a result is compared, shown and iterated by is above.
-    _origin: Origin
+    _origin: Origin | None = None
+
+    def _problems(self) -> Origin:
+        if self._origin is None:
+            error = NoDerivative("only answers of invert have derivatives; this one is of another call")
+            error.reason = "unknown"
+            raise error
+        return self._origin
 
     def vjp_b(self, v: npt.ArrayLike) -> Array:
         """The gradient of v·x by b (m,) for v (d,): what a function of x with the gradient v has for its
@@ -90,9 +97,10 @@ class Result(_Base):
         NoDerivative
             An answer that has none: `reason` is ``"not-converged"``, ``"at-infinity"``, ``"not-strict"`` (many x
             are as good, as where there are fewer outcomes than inputs; `near` helps), ``"corner"`` (what holds x
-            lets go of it here) or ``"rough"`` (x is far from the minimum).
+            lets go of it here), ``"rough"`` (x is far from the minimum) or ``"unknown"`` (the result is not of
+            `invert`).
         """
-        found = [gradients["b"] for gradients in self._origin.vjp(self, v, False)]
+        found = [gradients["b"] for gradients in self._problems().vjp(self, v, False)]
         return found[0] if isinstance(self.status, str) else np.array(found)
 
     def vjp(self, v: npt.ArrayLike) -> Any:
@@ -100,12 +108,12 @@ class Result(_Base):
         (arrays like A1, …, AL), ``biases``, ``regularizer``, ``near``, ``lower``, ``upper`` and ``radius``, None where
         there is none. A list of such for K answers and v (K, d). Raises as `vjp_b`.
         """
-        found = [_Mapping(gradients) for gradients in self._origin.vjp(self, v, True)]
+        found = [_Mapping(gradients) for gradients in self._problems().vjp(self, v, True)]
         return found[0] if isinstance(self.status, str) else found
 
     def jvp_b(self, db: npt.ArrayLike) -> Array:
         """How x (d,) moves along a change db (m,) of b, to first order; rows for K answers. Raises as `vjp_b`."""
-        found = self._origin.jvp_b(self, db)
+        found = self._problems().jvp_b(self, db)
         return found[0] if isinstance(self.status, str) else np.array(found)
 
     def plot(self, axes: Any = None) -> Any:
