@@ -36,3 +36,8 @@ fn a_model_of_ones_own_reaches_a_known_answer() {
 fn a_backend_of_ones_own_passes_the_suite() {
     run("twolayer-core", &["plain_backend"], "conformance");
 }
+
+#[test]
+fn derivatives_of_an_answer_foresee_the_next() {
+    run("twolayer", &["sensitivity"], "");
+}
