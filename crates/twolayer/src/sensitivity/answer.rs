@@ -194,7 +194,8 @@ impl<'p, B: LinearBackend> Sensitivity<'p, B> {
         &self.constraints.subspace
     }
 
-    /// What the layers and (H + λI) make of a change `w` of x (d).
+    /// What the layers and H make of a change `w` of x (d). λw is left out: where w is in the null space of the normals
+    /// multipliers do not feel it, and where w is in their span the null space does not.
     pub(super) fn hessian_vec(&self, w: &[B::Scalar]) -> (Tangent<B::Scalar>, Vec<B::Scalar>) {
         let tangent = self.chain.push_forward(w, &[]);
         let slope = self.output_slope(&tangent);
@@ -211,7 +212,7 @@ impl<'p, B: LinearBackend> Sensitivity<'p, B> {
         slope
     }
 
-    /// product ← product + (μD² + λI) w.
+    /// product ← product + μD² w.
     fn add_own_curvature(&self, w: &[B::Scalar], product: &mut [B::Scalar]) {
         if let Some(nearness) = self.terms.nearness {
             let terms = nearness.curvatures().iter().zip(w);
@@ -219,7 +220,6 @@ impl<'p, B: LinearBackend> Sensitivity<'p, B> {
                 *p += curvature * w;
             }
         }
-        reduce::axpy(self.constraints.ridge(), w, product);
     }
 
     /// The number among the bounds of a kink that is one.
