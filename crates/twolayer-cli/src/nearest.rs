@@ -111,6 +111,9 @@ impl Work for Searching<'_> {
             },
         };
         let mut problem = read_problem(backend, &args.problem, &request)?;
+        if args.nearest.want.is_some() {
+            problem.targets.forget();
+        }
         let bounds = problem.bounds(&args.bounds, path)?;
         let references = problem.take_references(args.near.near.as_deref())?;
         let count = match args.nearest.want {

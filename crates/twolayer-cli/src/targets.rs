@@ -120,6 +120,12 @@ impl<T: Scalar> Targets<T> {
         }
     }
 
+    /// Leaves none: they are not what is asked for.
+    pub(crate) fn forget(&mut self) {
+        self.source = Source::Absent;
+        self.part = None;
+    }
+
     /// K, or 1.
     pub(crate) fn len(&self) -> usize {
         if let Some(part) = &self.part {

@@ -122,6 +122,13 @@ fn a_winner_is_found_within_bounds() {
         };
         assert!((f - before[least] - 0.02).abs() < 1e-5, "{f}");
     }
+    // As many points as there are, whatever b there is.
+    desk.write(
+        "three.npy",
+        &array(&[3, D], &[PLANTED[0], PLANTED[1], PLANTED[0]].concat()),
+    );
+    let options = ["--want", &want, "--margin", &margin, "--near", "three.npy"];
+    assert_eq!(report(&desk, &options).len(), 3);
     // What it is already costs nothing.
     let most = (0..3).max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap();
     let margin = (0.99 * before[most]).to_string();
