@@ -1,5 +1,6 @@
 //! What the tests across backends share.
 
+pub mod cells;
 pub mod deep;
 pub mod detector;
 pub mod generators;

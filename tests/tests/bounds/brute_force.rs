@@ -7,6 +7,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use twolayer_tests::cells::{Cells, Plane, add, dot, outside};
 
 /// A network of a few units with a target and bounds.
 #[derive(Debug, Clone)]
@@ -27,17 +28,8 @@ pub(crate) struct Small {
     pub(crate) upper: Vec<f64>,
 }
 
-/// normal · x = level, with x where the product is no more than that.
-struct Plane {
-    normal: Vec<f64>,
-    level: f64,
-}
-
 /// Every entry of x_ref.
 pub(crate) const REFERENCE: f64 = 0.1;
-/// h may be so far off a kink of which a point lies on both sides.
-const ON_A_KINK: f64 = 1e-9;
-
 impl Small {
     /// Every fifth entry or so is fixed.
     pub(crate) fn random(seed: u64) -> Self {
@@ -79,10 +71,13 @@ impl Small {
         }
     }
 
-    pub(crate) fn hidden(&self, x: &[f64]) -> Vec<f64> {
-        (0..self.n)
-            .map(|i| self.c1[i] + dot(&self.a1[i * self.d..][..self.d], x))
-            .collect()
+    pub(crate) fn cells(&self) -> Cells<'_> {
+        Cells {
+            a1: &self.a1,
+            c1: &self.c1,
+            lower: &self.lower,
+            upper: &self.upper,
+        }
     }
 
     /// The objective at x, with the units of a pattern on whatever the sign of h.
@@ -92,7 +87,7 @@ impl Small {
 
     /// Value, gradient and Hessian (d×d) of the objective in a cell.
     fn differentiate(&self, pattern: u32, x: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
-        let (d, h) = (self.d, self.hidden(x));
+        let (d, h) = (self.d, self.cells().hidden(x));
         let on = |i: &usize| pattern >> i & 1 == 1;
         let mut c = vec![0.0; self.m * d];
         let mut z = self.c2.clone();
@@ -146,7 +141,7 @@ impl Small {
 
     /// The least divergence in one cell within the bounds; `None` where no x is there.
     pub(crate) fn least_in_cell(&self, pattern: u32) -> Option<f64> {
-        let planes = self.planes(pattern);
+        let planes = self.cells().planes(pattern);
         let mut least: Option<f64> = None;
         for chosen in 0_u32..1 << planes.len() {
             if chosen.count_ones() as usize > self.d {
@@ -160,8 +155,7 @@ impl Small {
             let Some(x) = self.minimize_on(pattern, &face) else {
                 continue;
             };
-            let is_inside = |plane: &Plane| dot(&plane.normal, &x) <= plane.level + 1e-9;
-            if planes.iter().all(is_inside) {
+            if planes.iter().all(|plane| plane.holds(&x, 1e-9)) {
                 let value = self.value(pattern, &x);
                 least = Some(least.map_or(value, |least: f64| least.min(value)));
             }
@@ -171,45 +165,17 @@ impl Small {
 
     /// The least divergence within the bounds.
     pub(crate) fn least(&self) -> f64 {
-        let cells = (0..1 << self.n).filter_map(|pattern| self.least_in_cell(pattern));
-        cells.fold(f64::INFINITY, f64::min)
+        self.least_of(self.cells().patterns())
     }
 
     /// The least divergence in the cells that x lies in or on the edge of.
     pub(crate) fn least_around(&self, x: &[f64]) -> f64 {
-        let h = self.hidden(x);
-        let is_near = |pattern: &u32| {
-            (0..self.n).all(|i| match pattern >> i & 1 {
-                1 => h[i] >= -ON_A_KINK,
-                _ => h[i] <= ON_A_KINK,
-            })
-        };
-        let cells = (0..1 << self.n).filter(is_near);
-        let cells = cells.filter_map(|pattern| self.least_in_cell(pattern));
-        cells.fold(f64::INFINITY, f64::min)
+        self.least_of(self.cells().patterns_around(x))
     }
 
-    fn planes(&self, pattern: u32) -> Vec<Plane> {
-        let mut planes = Vec::new();
-        for i in 0..self.n {
-            let sign = if pattern >> i & 1 == 1 { -1.0 } else { 1.0 };
-            let row = &self.a1[i * self.d..][..self.d];
-            planes.push(Plane {
-                normal: row.iter().map(|a| sign * a).collect(),
-                level: -sign * self.c1[i],
-            });
-        }
-        for j in 0..self.d {
-            for (sign, bound) in [(-1.0, self.lower[j]), (1.0, self.upper[j])] {
-                let mut normal = vec![0.0; self.d];
-                normal[j] = sign;
-                planes.push(Plane {
-                    normal,
-                    level: sign * bound,
-                });
-            }
-        }
-        planes
+    fn least_of(&self, patterns: impl Iterator<Item = u32>) -> f64 {
+        let cells = patterns.filter_map(|pattern| self.least_in_cell(pattern));
+        cells.fold(f64::INFINITY, f64::min)
     }
 
     /// Newton's method on an affine space; `None` where its planes have no one point in common, or it does
@@ -219,14 +185,7 @@ impl Small {
         // Gram–Schmidt: an orthonormal basis of the normals, and the point nearest to zero.
         let (mut basis, mut x) = (Vec::<Vec<f64>>::new(), vec![0.0; d]);
         for plane in face {
-            let mut normal = plane.normal.clone();
-            for _ in 0..2 {
-                for q in &basis {
-                    let along = dot(q, &normal);
-                    add(-along, q, &mut normal);
-                }
-            }
-            let length = dot(&normal, &normal).sqrt();
+            let (mut normal, length) = outside(&basis, &plane.normal);
             if length < 1e-7 {
                 return None;
             }
@@ -239,13 +198,7 @@ impl Small {
         for j in 0..d {
             let mut axis = vec![0.0; d];
             axis[j] = 1.0;
-            for _ in 0..2 {
-                for q in basis.iter().chain(&free) {
-                    let along = dot(q, &axis);
-                    add(-along, q, &mut axis);
-                }
-            }
-            let length = dot(&axis, &axis).sqrt();
+            let (mut axis, length) = outside(&[&basis[..], &free[..]].concat(), &axis);
             if length > 1e-6 {
                 axis.iter_mut().for_each(|v| *v /= length);
                 free.push(axis);
@@ -317,14 +270,4 @@ fn solve(matrix: &mut [f64], mut rhs: Vec<f64>) -> Vec<f64> {
         rhs[k] = (rhs[k] - known) / matrix[k * q + k];
     }
     rhs
-}
-
-fn dot(u: &[f64], v: &[f64]) -> f64 {
-    u.iter().zip(v).map(|(u, v)| u * v).sum()
-}
-
-fn add(factor: f64, u: &[f64], v: &mut [f64]) {
-    for (v, u) in v.iter_mut().zip(u) {
-        *v += factor * u;
-    }
 }

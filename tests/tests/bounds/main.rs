@@ -330,7 +330,7 @@ fn bounds_go_with_a_ball() {
 }
 
 fn divergence(small: &Small, x: &[f64]) -> f64 {
-    let h = small.hidden(x);
+    let h = small.cells().hidden(x);
     let on = h.iter().enumerate().filter(|(_, h)| **h > 0.0);
     let pattern = on.fold(0, |pattern, (i, _)| pattern | 1 << i);
     small.value(pattern, x)

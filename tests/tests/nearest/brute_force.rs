@@ -6,6 +6,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use twolayer_tests::cells::{Cells, Plane, add, dot, outside};
 
 /// A network of a few units, the output of some x within the bounds, and a point to be near to.
 #[derive(Debug, Clone)]
@@ -32,12 +33,8 @@ pub(crate) enum Wanted {
     AtLeast(f64),
 }
 
-/// normal · x = level, or at most that.
-#[derive(Debug, Clone)]
-struct Plane {
-    normal: Vec<f64>,
-    level: f64,
-}
+/// A point may be beyond a face by so much.
+const SLACK: f64 = 1e-9;
 
 impl Small {
     /// n units, and fewer constraints than inputs. Every sixth bound or so is fixed at the planted x.
@@ -78,14 +75,17 @@ impl Small {
         small
     }
 
-    fn hidden(&self, x: &[f64]) -> Vec<f64> {
-        (0..self.n)
-            .map(|i| self.c1[i] + dot(&self.a1[i * self.d..][..self.d], x))
-            .collect()
+    fn cells(&self) -> Cells<'_> {
+        Cells {
+            a1: &self.a1,
+            c1: &self.c1,
+            lower: &self.lower,
+            upper: &self.upper,
+        }
     }
 
     pub(crate) fn output(&self, x: &[f64]) -> Vec<f64> {
-        let h = self.hidden(x);
+        let h = self.cells().hidden(x);
         let logit = |k: usize| {
             let terms = h.iter().zip(&self.a2[k * self.n..][..self.n]);
             self.c2[k] + terms.map(|(h, a)| a * h.max(0.0)).sum::<f64>()
@@ -106,27 +106,23 @@ impl Small {
 
     /// The least distance of an x with what is wanted within the bounds; infinite where there is none.
     pub(crate) fn least(&self, wanted: Wanted) -> f64 {
-        let cells = (0..1 << self.n).map(|pattern| self.least_in_cell(pattern, wanted));
-        cells.fold(f64::INFINITY, f64::min)
+        self.least_of(self.cells().patterns(), wanted)
     }
 
     /// The same over the cells that x lies in or on the edge of.
     pub(crate) fn least_around(&self, x: &[f64], wanted: Wanted) -> f64 {
-        let h = self.hidden(x);
-        let is_near = |pattern: &u32| {
-            (0..self.n).all(|i| match pattern >> i & 1 {
-                1 => h[i] >= -1e-9,
-                _ => h[i] <= 1e-9,
-            })
-        };
-        let cells = (0..1 << self.n).filter(is_near);
-        cells
-            .map(|pattern| self.least_in_cell(pattern, wanted))
-            .fold(f64::INFINITY, f64::min)
+        self.least_of(self.cells().patterns_around(x), wanted)
     }
 
-    fn least_in_cell(&self, pattern: u32, wanted: Wanted) -> f64 {
-        let mut inside = self.cell(pattern);
+    fn least_of(&self, patterns: impl Iterator<Item = u32>, wanted: Wanted) -> f64 {
+        patterns.fold(f64::INFINITY, |least, pattern| {
+            self.least_in_cell(pattern, wanted, least)
+        })
+    }
+
+    /// The least distance in a cell, or what is the `least` so far.
+    fn least_in_cell(&self, pattern: u32, wanted: Wanted, least: f64) -> f64 {
+        let mut inside = self.cells().planes(pattern);
         let (logit, slopes) = self.logits(pattern);
         // z_k − z_0 = log b_k − log b_0.
         let differs = |k: usize, by: f64| Plane {
@@ -144,50 +140,31 @@ impl Small {
             Wanted::AtLeast(p) => inside.push(differs(1, ((1.0 - p) / p).ln())),
         }
         let Some(space) = Space::whole(self).cut_by_all(&equal) else {
-            return f64::INFINITY;
+            return least;
         };
-        self.least_on(&space, &inside, 0)
+        self.least_on(&space, &inside, 0, least)
     }
 
-    /// The least distance on an affine space within all of `inside`, those from `next` on tried as its equalities.
-    fn least_on(&self, space: &Space, inside: &[Plane], next: usize) -> f64 {
+    /// The same on an affine space within all of `inside`, those from `next` on tried as its equalities. A part of a
+    /// space is no nearer than the space.
+    fn least_on(&self, space: &Space, inside: &[Plane], next: usize, least: f64) -> f64 {
         let x = self.unscaled(&space.point);
-        let fits = |plane: &Plane| dot(&plane.normal, &x) <= plane.level + 1e-9;
-        if inside.iter().all(fits) {
-            return self.distance(&x);
+        let distance = self.distance(&x);
+        if distance >= least {
+            return least;
+        }
+        if inside.iter().all(|plane| plane.holds(&x, SLACK)) {
+            return distance;
         }
         if space.basis.len() == self.d {
-            return f64::INFINITY;
+            return least;
         }
-        let faces = (next..inside.len()).filter_map(|index| {
-            let face = space.cut(&self.scaled(&inside[index]))?;
-            Some(self.least_on(&face, inside, index + 1))
-        });
-        faces.fold(f64::INFINITY, f64::min)
-    }
-
-    /// The cell of a pattern within the bounds.
-    fn cell(&self, pattern: u32) -> Vec<Plane> {
-        let mut planes = Vec::new();
-        for i in 0..self.n {
-            let sign = if pattern >> i & 1 == 1 { -1.0 } else { 1.0 };
-            let row = &self.a1[i * self.d..][..self.d];
-            planes.push(Plane {
-                normal: row.iter().map(|a| sign * a).collect(),
-                level: -sign * self.c1[i],
-            });
-        }
-        for j in 0..self.d {
-            for (sign, bound) in [(-1.0, self.lower[j]), (1.0, self.upper[j])] {
-                let mut normal = vec![0.0; self.d];
-                normal[j] = sign;
-                planes.push(Plane {
-                    normal,
-                    level: sign * bound,
-                });
+        (next..inside.len()).fold(least, |least, index| {
+            match space.cut(&self.scaled(&inside[index])) {
+                Some(face) => self.least_on(&face, inside, index + 1, least),
+                None => least,
             }
-        }
-        planes
+        })
     }
 
     /// z at x = 0 and its slopes (m×d) in a cell.
@@ -246,7 +223,7 @@ impl<'s> Space<'s> {
                 // It depends on the others: all is well if it is met already.
                 None => {
                     let missing = plane.level - dot(&plane.normal, &space.point);
-                    (missing.abs() < 1e-9).then_some(space)
+                    (missing.abs() < SLACK).then_some(space)
                 }
             }
         })
@@ -254,14 +231,7 @@ impl<'s> Space<'s> {
 
     /// `None` where the plane depends on those before.
     fn cut(&self, plane: &Plane) -> Option<Self> {
-        let mut normal = plane.normal.clone();
-        for _ in 0..2 {
-            for q in &self.basis {
-                let along = dot(q, &normal);
-                add(-along, q, &mut normal);
-            }
-        }
-        let length = dot(&normal, &normal).sqrt();
+        let (mut normal, length) = outside(&self.basis, &plane.normal);
         if length < 1e-9 {
             return None;
         }
@@ -276,15 +246,5 @@ impl<'s> Space<'s> {
             basis,
             point,
         })
-    }
-}
-
-fn dot(u: &[f64], v: &[f64]) -> f64 {
-    u.iter().zip(v).map(|(u, v)| u * v).sum()
-}
-
-fn add(factor: f64, u: &[f64], v: &mut [f64]) {
-    for (v, u) in v.iter_mut().zip(u) {
-        *v += factor * u;
     }
 }
