@@ -114,6 +114,9 @@ impl Work for Searching<'_> {
         if args.nearest.want.is_some() {
             problem.targets.forget();
         }
+        if problem.weights.is_some() && !args.quiet {
+            tell("w of the problem does not count: what is wanted is the output itself\n");
+        }
         let bounds = problem.bounds(&args.bounds, path)?;
         let references = problem.take_references(args.near.near.as_deref())?;
         let count = match args.nearest.want {

@@ -189,6 +189,10 @@ fn what_cannot_be_asked_is_refused_in_a_line() {
             "cannot be used with",
         ),
         (
+            &["--nearest", "--near", "r.npy", "--method", "paper"],
+            "cannot be used with",
+        ),
+        (
             &["--nearest", "--near", "r.npy", "--certify"],
             "cannot be used with",
         ),

@@ -106,6 +106,9 @@ def test_what_cannot_be_asked_is_refused(net):
         ("scales", lambda: net.nearest(near, b, scales=np.ones(3))),
         ("bounds", lambda: net.nearest(near, b, bounds=(1, 0))),
         ("near_weight", lambda: net.invert(b, nearest=True, near=near, near_weight=1.0)),
+        ("loss", lambda: net.invert(b, nearest=True, near=near, loss="kl")),
+        ("hessian", lambda: net.invert(b, nearest=True, near=near, hessian="exact")),
+        ("backend", lambda: net.invert(b, nearest=True, near=near, backend="ndarray")),
         ("certify", lambda: net.invert(b, nearest=True, near=near, certify=True)),
     ]:
         with pytest.raises(tl.InputError) as error:

@@ -23,7 +23,8 @@ pub(crate) struct NearestArgs {
 }
 
 /// What says something about solves for a loss, or about more than the answers.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 15] = [
+    "method",
     "hessian",
     "start",
     "no_warm_start",

@@ -160,6 +160,13 @@ def only_with_nearest(**others: Any) -> None:
             refuse(name, f"{name} does not go with nearest; expected none")
 
 
+def each(name: str, points: Array, targets: Array, inputs: int) -> None:
+    """Refuses points that are neither one for all targets nor one for each; one target may have any."""
+    if len(targets) != 1 and len(points) not in (1, len(targets)):
+        expected = f"({inputs},) or ({len(targets)}, {inputs}): one for each target"
+        refuse(name, f"{name} has shape {points.shape}; expected {expected}")
+
+
 def total(value: Any, problems: int, starts: Any) -> int | None:
     """How many problems there are in all, where a call has so many of them."""
     if value is None:

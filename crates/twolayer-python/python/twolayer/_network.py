@@ -335,6 +335,9 @@ class Network:
                 xtol=xtol,
                 callback=callback,
                 certify=certify or None,
+                loss=None if loss == "squared" else loss,
+                backend=None if backend == "faer" else backend,
+                hessian=None if hessian == "auto" else hessian,
             )
             return self.nearest(
                 near,
@@ -351,9 +354,7 @@ class Network:
         targets, one_target = _arguments.rows("b", b, self.outcomes, self._dtype)
         start = np.zeros(self.inputs) if x0 is None else x0
         points, one_start = _arguments.rows("x0", start, self.inputs, self._dtype)
-        if len(targets) != 1 and len(points) not in (1, len(targets)):
-            expected = f"({self.inputs},) or ({len(targets)}, {self.inputs}): a start for each target"
-            refuse("x0", f"x0 has shape {points.shape}; expected {expected}")
+        _arguments.each("x0", points, targets, self.inputs)
         is_one = one_target and one_start
         if callback is not None and not is_one:
             refuse("callback", "callback is for a single problem; progress is for several")
@@ -453,9 +454,7 @@ class Network:
         points, is_one = _arguments.rows("near", near, self.inputs, self._dtype)
         one = np.zeros(self.outcomes) if b is None else b
         targets, one_target = _arguments.rows("b", one, self.outcomes, self._dtype)
-        if b is not None and len(targets) != 1 and len(points) not in (1, len(targets)):
-            expected = f"({self.inputs},) or ({len(targets)}, {self.inputs}): a point for each target"
-            refuse("near", f"near has shape {points.shape}; expected {expected}")
+        _arguments.each("near", points, targets, self.inputs)
         weights = None if scales is None else _arguments.vector("scales", scales, self.inputs, self._dtype)
         outcome = None if want is None else _arguments.count("want", want, least=0)
         fields = self._native.nearest(

@@ -21,8 +21,8 @@ const FALL: f64 = 0.1;
 /// The first μ of each way from x_ref, as a part of that at which x_ref and the target pull alike: a large one leaves
 /// x_ref by and by, a small one goes straight for the target. Where each of many logarithms pulls its own way now
 /// one and now the other ends nearer.
-const OF_MANY: [f64; 2] = [1e-1, 1e-4];
-const OF_ONE: [f64; 1] = [1e-3];
+const OF_MANY: (f64, &[f64]) = (1e-1, &[1e-4]);
+const OF_ONE: (f64, &[f64]) = (1e-3, &[]);
 /// The same from an x that has the wanted output.
 const NEAR_A_SOLUTION: f64 = 1e-2;
 /// A descent ends where the model promises no more than this part of its value; the last digits come from
@@ -83,26 +83,22 @@ impl<'p, 'a, B: LinearBackend> Path<'p, 'a, B> {
     ) -> Result<NearestAnswer<B::Scalar>, Error> {
         self.before = self.iterations;
         let start = &self.nearest.reference;
-        let parts = match self.nearest.goal {
-            Goal::Output(_) => OF_MANY.as_slice(),
-            Goal::AtLeast { .. } => OF_ONE.as_slice(),
+        let (first, others) = match self.nearest.goal {
+            Goal::Output(_) => OF_MANY,
+            Goal::AtLeast { .. } => OF_ONE,
         };
-        let mut best: Option<NearestAnswer<B::Scalar>> = None;
-        for &part in parts {
-            let answer = self.follow(start.clone(), B::Scalar::of(part), observer)?;
-            let is_over = answer.status.is_cut_off() || answer.distance == B::Scalar::zero();
-            best = Some(match best {
-                Some(best) => best.nearer(answer),
-                None => answer,
-            });
-            if is_over {
+        let mut best = self.follow(start.clone(), B::Scalar::of(first), observer)?;
+        for &part in others {
+            if best.status.is_cut_off() || best.distance == B::Scalar::zero() {
                 break;
             }
+            best = best.nearer(self.follow(start.clone(), B::Scalar::of(part), observer)?);
         }
-        match best {
-            Some(best) if best.status != NearestStatus::NotMet => Ok(best),
-            Some(best) => Ok(best.nearer(self.follow_a_solution(start.clone(), observer)?)),
-            None => self.follow_a_solution(start.clone(), observer),
+        match best.status {
+            NearestStatus::NotMet => {
+                Ok(best.nearer(self.follow_a_solution(start.clone(), observer)?))
+            }
+            _ => Ok(best),
         }
     }
 
